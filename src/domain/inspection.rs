@@ -1,0 +1,118 @@
+//! What a registry says of one document: an index, a manifest with its config, or an
+//! artifact.
+//!
+//! An [`Inspection`] is immutable, since its digest names its content. Children of an index
+//! are inspections of their own; whoever decides asks for those that the decision needs.
+
+use super::platform::Platform;
+use super::reference::Digest;
+
+/// One document of a registry, reduced to what a decision needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// The digest of the document, computed from its bytes.
+    pub digest: Digest,
+    /// What the document is.
+    pub media_type: MediaType,
+    /// What it says.
+    pub content: Content,
+}
+
+/// The document types that container runtimes pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaType {
+    /// `application/vnd.oci.image.index.v1+json`
+    OciIndex,
+    /// `application/vnd.docker.distribution.manifest.list.v2+json`
+    DockerManifestList,
+    /// `application/vnd.oci.image.manifest.v1+json`
+    OciManifest,
+    /// `application/vnd.docker.distribution.manifest.v2+json`
+    DockerManifest,
+}
+
+/// What a document says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// An OCI index or a Docker manifest list: its entries in document order.
+    Index(Vec<Entry>),
+    /// An image manifest: the platform of its config, which may lack parts.
+    Manifest(Platform),
+    /// A manifest whose config is no image config: it has no platform.
+    Artifact,
+}
+
+/// One entry of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The child document.
+    pub digest: Digest,
+    /// What the child is, by the entry's media type.
+    pub kind: EntryKind,
+    /// The platform as written, if there is one.
+    pub platform: Option<Platform>,
+    /// Whether the entry is annotated as compressed with zstd, which CRI-O prefers.
+    pub zstd: bool,
+}
+
+/// What an index entry points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// An OCI or Docker image manifest.
+    Manifest,
+    /// A nested index or list.
+    Index,
+    /// Anything else.
+    Other,
+}
+
+impl MediaType {
+    /// The media type for one of the four names, without parameters.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::OciIndex,
+            Self::DockerManifestList,
+            Self::OciManifest,
+            Self::DockerManifest,
+        ]
+        .into_iter()
+        .find(|media_type| media_type.name() == name)
+    }
+
+    /// The registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OciIndex => "application/vnd.oci.image.index.v1+json",
+            Self::DockerManifestList => "application/vnd.docker.distribution.manifest.list.v2+json",
+            Self::OciManifest => "application/vnd.oci.image.manifest.v1+json",
+            Self::DockerManifest => "application/vnd.docker.distribution.manifest.v2+json",
+        }
+    }
+
+    /// Whether documents of this type list other documents.
+    pub fn is_index(self) -> bool {
+        matches!(self, Self::OciIndex | Self::DockerManifestList)
+    }
+}
+
+impl Inspection {
+    /// The platforms that the document names, in document order and without attestations.
+    pub fn platforms(&self) -> Vec<Platform> {
+        let mut platforms = Vec::new();
+        let mut add = |platform: &Platform| {
+            let normalized = platform.normalized();
+            if !normalized.is_attestation() && !platforms.contains(&normalized) {
+                platforms.push(normalized);
+            }
+        };
+        match &self.content {
+            Content::Index(entries) => entries
+                .iter()
+                .filter_map(|entry| entry.platform.as_ref())
+                .for_each(&mut add),
+            Content::Manifest(platform) => add(platform),
+            Content::Artifact => {}
+        }
+        platforms
+    }
+}

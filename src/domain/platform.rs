@@ -1,0 +1,190 @@
+//! Platforms: operating system, architecture and variant, as OCI and Go name them.
+//!
+//! A [`Platform`] keeps what a document says, letter by letter, since runtimes differ in
+//! how much they forgive. [`Platform::normalized`] is the one place that knows aliases.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// A platform as a node, an index entry or an image config states it.
+///
+/// Empty strings mean "not stated". The `Display` form is normalised and safe to print:
+/// characters outside the OCI alphabet are replaced, long parts are cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Platform {
+    /// Operating system, as in Go's `GOOS`.
+    pub os: String,
+    /// Architecture, as in Go's `GOARCH`.
+    pub architecture: String,
+    /// Architecture variant, such as `v7`.
+    pub variant: String,
+    /// Version of the operating system; only Windows uses it.
+    pub os_version: String,
+    /// Features that the image demands of the operating system.
+    pub os_features: Vec<String>,
+}
+
+/// Why a text is no platform.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("parse platform {text:?}: expected os/architecture or os/architecture/variant, such as linux/s390x")]
+pub struct PlatformError {
+    text: String,
+}
+
+impl Platform {
+    /// A platform with the given operating system, architecture and variant (may be empty).
+    pub fn new(os: &str, architecture: &str, variant: &str) -> Self {
+        Self {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: variant.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The platform with every alias resolved, by containerd's table.
+    ///
+    /// An empty operating system stays empty here: what it means depends on the node.
+    /// Source: <https://github.com/containerd/platforms/blob/main/database.go>
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        let mut os = self.os.to_lowercase();
+        if os == "macos" {
+            os = "darwin".to_owned();
+        }
+        let (architecture, variant) = normalize_architecture(&self.architecture, &self.variant);
+        Self {
+            os,
+            architecture,
+            variant,
+            os_version: self.os_version.clone(),
+            os_features: self.os_features.clone(),
+        }
+    }
+
+    /// Whether this is buildkit's placeholder for attestations, which is never a platform.
+    pub fn is_attestation(&self) -> bool {
+        self.os == "unknown" && self.architecture == "unknown"
+    }
+}
+
+fn normalize_architecture(architecture: &str, variant: &str) -> (String, String) {
+    let architecture = architecture.to_lowercase();
+    let variant = variant.to_lowercase();
+    let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
+        ("i386", _) => ("386", ""),
+        ("x86_64" | "x86-64" | "amd64", "v1") => ("amd64", ""),
+        ("x86_64" | "x86-64" | "amd64", other) => ("amd64", other),
+        ("aarch64" | "arm64", "8" | "v8" | "v8.0") => ("arm64", ""),
+        ("aarch64" | "arm64", "9" | "9.0" | "v9.0") => ("arm64", "v9"),
+        ("aarch64" | "arm64", other) => ("arm64", other),
+        ("armhf", _) => ("arm", "v7"),
+        ("armel", _) => ("arm", "v6"),
+        ("arm", "" | "7") => ("arm", "v7"),
+        ("arm", "5") => ("arm", "v5"),
+        ("arm", "6") => ("arm", "v6"),
+        ("arm", "8") => ("arm", "v8"),
+        (architecture, variant) => (architecture, variant),
+    };
+    (architecture.to_owned(), variant.to_owned())
+}
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let well_formed = |part: &&str| {
+            !part.is_empty() && part.len() <= 32 && part.chars().all(is_platform_character)
+        };
+        let (2 | 3, true) = (parts.len(), parts.iter().all(well_formed)) else {
+            return Err(PlatformError {
+                text: text.chars().take(64).collect(),
+            });
+        };
+        Ok(Self::new(
+            parts[0],
+            parts[1],
+            parts.get(2).copied().unwrap_or(""),
+        ))
+    }
+}
+
+fn is_platform_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let normalized = self.normalized();
+        write_part(formatter, &normalized.os)?;
+        formatter.write_str("/")?;
+        write_part(formatter, &normalized.architecture)?;
+        if !normalized.variant.is_empty() {
+            formatter.write_str("/")?;
+            write_part(formatter, &normalized.variant)?;
+        }
+        Ok(())
+    }
+}
+
+/// Registries choose these strings, and people and terminals read them.
+fn write_part(formatter: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
+    if part.is_empty() {
+        return formatter.write_str("unknown");
+    }
+    for character in part.chars().take(32) {
+        let safe = if is_platform_character(character) { character } else { '?' };
+        fmt::Write::write_char(formatter, safe)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn prints(text: &str, expected: &str) {
+        let platform: Platform = text.parse().expect(text);
+        assert_eq!(platform.to_string(), expected, "{text}");
+    }
+
+    #[test]
+    fn aliases_print_normalised() {
+        prints("linux/x86_64", "linux/amd64");
+        prints("linux/amd64/v1", "linux/amd64");
+        prints("linux/amd64/v3", "linux/amd64/v3");
+        prints("Linux/AARCH64/v8", "linux/arm64");
+        prints("linux/arm64/v9.0", "linux/arm64/v9");
+        prints("linux/arm", "linux/arm/v7");
+        prints("linux/armel/v7", "linux/arm/v6");
+        prints("linux/i386/v1", "linux/386");
+        prints("macos/arm64", "darwin/arm64");
+        prints("linux/ppc64el", "linux/ppc64el");
+    }
+
+    #[test]
+    fn hostile_text_prints_safely() {
+        let platform = Platform::new("linux\n\u{1b}[31m", &"a".repeat(9000), "");
+        assert_eq!(platform.to_string(), format!("linux???31m/{}", "a".repeat(32)));
+    }
+
+    #[test]
+    fn a_platform_needs_two_or_three_parts() {
+        for text in ["", "linux", "linux/", "/amd64", "a/b/c/d", "linux/amd 64", "linux//v7"] {
+            assert!(text.parse::<Platform>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_changes_nothing(os in "[a-zA-Z]{0,8}", architecture in "[a-zA-Z0-9_]{0,8}|arm|arm64|amd64|armhf", variant in "(v?[0-9](\\.[0-9])?)?") {
+            let once = Platform::new(&os, &architecture, &variant).normalized();
+            prop_assert_eq!(once.normalized(), once);
+        }
+    }
+}

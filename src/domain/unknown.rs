@@ -1,0 +1,103 @@
+//! Not knowing, with a reason: the value that is never folded into yes or no.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The classes of not knowing, as reports and metrics name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The registry says that there is no such image.
+    NotFound,
+    /// The registry refused: 401, 403, or no usable credentials.
+    Unauthorized,
+    /// 429, or our own budget for the host.
+    RateLimited,
+    /// The deadline passed.
+    Timeout,
+    /// No connection, a reset, a 5xx answer, a cut body.
+    Unreachable,
+    /// A certificate or handshake failed.
+    Tls,
+    /// Our configuration or the address filter refuses the host.
+    Blocked,
+    /// A reference, digest or media type that contradicts, an ambiguous document, no JSON.
+    Malformed,
+    /// Over a size or entry limit.
+    TooLarge,
+    /// A document we do not read: schema 1, unknown types, nesting over the limit.
+    Unsupported,
+    /// `imagePullPolicy: Never`: the registry says nothing about what runs.
+    Preloaded,
+    /// No node and no pool may run the pod.
+    NoCandidates,
+}
+
+impl Reason {
+    /// Every reason, in the order of the product contract.
+    pub const ALL: [Self; 12] = [
+        Self::NotFound,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::Timeout,
+        Self::Unreachable,
+        Self::Tls,
+        Self::Blocked,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Unsupported,
+        Self::Preloaded,
+        Self::NoCandidates,
+    ];
+
+    /// The name in JSON, metrics and audit annotations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Unauthorized => "unauthorized",
+            Self::RateLimited => "rate-limited",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Blocked => "blocked",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too-large",
+            Self::Unsupported => "unsupported",
+            Self::Preloaded => "preloaded",
+            Self::NoCandidates => "no-candidates",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Why something could not be found out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Unknown {
+    /// The class.
+    pub reason: Reason,
+    /// What happened, in our own words: it completes "could not be inspected: …".
+    /// It never holds text that a registry sent.
+    pub detail: Arc<str>,
+}
+
+impl Unknown {
+    /// An unknown of the given class, explained.
+    pub fn new(reason: Reason, detail: impl Into<Arc<str>>) -> Self {
+        Self {
+            reason,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Unknown {}

@@ -1,0 +1,18 @@
+//! archmatch: does every image of a workload fit the nodes it may run on?
+//!
+//! The modules, from the pure core to the rim (ARCHITECTURE.md has the rules):
+//!
+//! - [`domain`]: platforms, nodes, workloads, verdicts. Plain functions over plain values.
+//! - [`process`]: the process itself: certificates, readiness, shutdown, telemetry.
+//! - [`objects`]: Kubernetes objects as they arrive, into domain values.
+//! - [`config`]: the configuration file.
+//! - [`report`]: the report model and its renderers.
+//! - [`checker`]: the one use case, and the trait it asks images through.
+//! - [`registry`]: adapter to OCI registries.
+//! - [`cluster`]: adapter to the Kubernetes API, and the same view from a snapshot.
+//! - [`files`]: adapter to Kubernetes objects in files.
+//! - [`admission`]: the webhook.
+//! - [`cli`]: arguments, and the only place that knows all parts.
+
+pub mod domain;
+pub mod checker;

@@ -1,0 +1,2 @@
+//! archmatch
+fn main() {}
