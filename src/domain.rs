@@ -4,7 +4,15 @@
 //! Nothing in here awaits, reads a clock or the environment, or logs. Everything that it
 //! does not know, it returns as a value.
 
+pub mod candidates;
 pub mod inspection;
+pub mod node;
+pub mod pick;
+pub mod placement;
 pub mod platform;
+pub mod policy;
 pub mod reference;
+pub mod runtime;
 pub mod unknown;
+pub mod verdict;
+pub mod workload;

@@ -1,0 +1,92 @@
+//! Where a pod may go: what the scheduler's static filters, the kubelet and the DaemonSet
+//! controller read of a pod.
+
+pub mod affinity;
+pub mod toleration;
+
+use std::collections::BTreeSet;
+
+use self::affinity::NodeSelector;
+use self::toleration::Toleration;
+use super::node::Labels;
+
+/// The part of a pod that decides where it may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// `spec.nodeName`; the scheduler is bypassed when it is set.
+    pub node_name: Option<String>,
+    /// `spec.nodeSelector`.
+    pub node_selector: Labels,
+    /// `spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`.
+    pub required_affinity: Option<NodeSelector>,
+    /// `spec.tolerations`.
+    pub tolerations: Vec<Toleration>,
+    /// `spec.os.name`.
+    pub os: Option<String>,
+    /// Extended resources that the pod requests.
+    pub extended_resources: BTreeSet<String>,
+    /// `spec.runtimeClassName`.
+    pub runtime_class: Option<String>,
+    /// Whether scheduling gates hold the pod back.
+    pub gated: bool,
+    /// Who places the pod.
+    pub placer: Placer,
+}
+
+/// Who decides where a pod goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Placer {
+    /// The scheduler, or the author by `nodeName`.
+    #[default]
+    Scheduler,
+    /// The DaemonSet controller, which adds tolerations of its own.
+    DaemonSet {
+        /// Whether the pods use the host's network, which tolerates one taint more.
+        host_network: bool,
+    },
+}
+
+/// What admission adds to pods and templates do not carry yet.
+///
+/// For a pod that was already through admission it changes nothing: merging twice is
+/// merging once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlacementDefaults {
+    /// The namespace's default node selector (PodNodeSelector, OpenShift projects).
+    pub node_selector: Labels,
+    /// The namespace's default tolerations (PodTolerationRestriction).
+    pub tolerations: Vec<Toleration>,
+    /// The RuntimeClass's scheduling rules, where the pod names one.
+    pub runtime_class: Option<RuntimeClass>,
+}
+
+/// The scheduling part of a RuntimeClass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeClass {
+    /// `scheduling.nodeSelector`
+    pub node_selector: Labels,
+    /// `scheduling.tolerations`
+    pub tolerations: Vec<Toleration>,
+}
+
+impl Placement {
+    /// The placement with what admission will add.
+    ///
+    /// Where a default contradicts the pod, the API server refuses the pod; the pod's own
+    /// value is kept here, since that refusal is not ours to make.
+    pub fn add_defaults(&mut self, defaults: &PlacementDefaults) {
+        let class = defaults.runtime_class.as_ref();
+        let selectors = class.map(|class| &class.node_selector).into_iter();
+        for (key, value) in selectors.chain([&defaults.node_selector]).flatten() {
+            self.node_selector
+                .entry(key.clone())
+                .or_insert_with(|| value.clone());
+        }
+        let tolerations = class.map(|class| &class.tolerations).into_iter();
+        for toleration in tolerations.chain([&defaults.tolerations]).flatten() {
+            if !self.tolerations.contains(toleration) {
+                self.tolerations.push(toleration.clone());
+            }
+        }
+    }
+}

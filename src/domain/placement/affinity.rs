@@ -1,0 +1,158 @@
+//! Node selectors and required node affinity.
+//!
+//! Source: <https://github.com/kubernetes/component-helpers/blob/master/scheduling/corev1/nodeaffinity/nodeaffinity.go>
+
+/// A required node affinity: one of its terms must match. Without terms nothing matches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NodeSelector {
+    /// Alternatives.
+    pub terms: Vec<Term>,
+}
+
+/// One alternative: all its requirements must match. Without requirements it never does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Term {
+    /// Requirements on labels.
+    pub expressions: Vec<Requirement>,
+    /// Requirements on fields; nodes have one, `metadata.name`.
+    pub fields: Vec<Requirement>,
+}
+
+/// One requirement, with the operator as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Requirement {
+    /// Label key or field path.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt`, `Lt`, or anything a person wrote.
+    pub operator: String,
+    /// Values to compare with.
+    pub values: Vec<String>,
+}
+
+impl NodeSelector {
+    /// Whether a node with this name and these labels matches.
+    pub fn matches<'a>(&self, name: &str, label: impl Fn(&str) -> Option<&'a str> + Copy) -> bool {
+        self.terms.iter().any(|term| term.matches(name, label))
+    }
+
+    /// Every label key that the selector reads.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.terms
+            .iter()
+            .flat_map(|term| &term.expressions)
+            .map(|requirement| requirement.key.as_str())
+    }
+
+    /// Whether the selector reads the node's name.
+    pub fn reads_name(&self) -> bool {
+        self.terms.iter().any(|term| !term.fields.is_empty())
+    }
+}
+
+impl Term {
+    fn matches<'a>(&self, name: &str, label: impl Fn(&str) -> Option<&'a str> + Copy) -> bool {
+        // An invalid requirement spoils its term, not the others.
+        if self.expressions.is_empty() && self.fields.is_empty() {
+            return false;
+        }
+        let valid = self.expressions.iter().all(Requirement::is_valid)
+            && self.fields.iter().all(Requirement::is_valid_field);
+        valid
+            && self
+                .expressions
+                .iter()
+                .all(|requirement| requirement.matches(label(&requirement.key)))
+            && self.fields.iter().all(|requirement| {
+                // A field that nodes do not have compares as the empty string.
+                let value = if requirement.key == "metadata.name" {
+                    name
+                } else {
+                    ""
+                };
+                requirement.matches(Some(value))
+            })
+    }
+}
+
+impl Requirement {
+    fn matches(&self, value: Option<&str>) -> bool {
+        let listed = |value: &str| self.values.iter().any(|candidate| candidate == value);
+        match self.operator.as_str() {
+            "In" => value.is_some_and(listed),
+            "NotIn" => !value.is_some_and(listed),
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            "Gt" | "Lt" => {
+                let wanted = self
+                    .values
+                    .first()
+                    .and_then(|text| text.parse::<i64>().ok());
+                let found = value.and_then(|text| text.parse::<i64>().ok());
+                found
+                    .zip(wanted)
+                    .is_some_and(|(found, wanted)| match self.operator.as_str() {
+                        "Gt" => found > wanted,
+                        _ => found < wanted,
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        let count_fits = match self.operator.as_str() {
+            "In" | "NotIn" => !self.values.is_empty(),
+            "Exists" | "DoesNotExist" => self.values.is_empty(),
+            "Gt" | "Lt" => matches!(self.values.as_slice(), [one] if one.parse::<i64>().is_ok()),
+            _ => false,
+        };
+        count_fits
+            && is_label_key(&self.key)
+            && self.values.iter().all(|value| is_label_value(value))
+    }
+
+    fn is_valid_field(&self) -> bool {
+        matches!(self.operator.as_str(), "In" | "NotIn") && self.values.len() == 1
+    }
+}
+
+/// A qualified name: an optional DNS subdomain, a slash, and a name of up to 63 characters.
+/// Source: <https://github.com/kubernetes/apimachinery/blob/master/pkg/util/validation/validation.go>
+fn is_label_key(key: &str) -> bool {
+    match key.split_once('/') {
+        None => is_name_part(key),
+        Some((prefix, name)) => is_dns_subdomain(prefix) && is_name_part(name),
+    }
+}
+
+fn is_name_part(name: &str) -> bool {
+    !name.is_empty() && is_label_value(name)
+}
+
+fn is_label_value(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return true;
+    };
+    bytes.len() <= 63
+        && first.is_ascii_alphanumeric()
+        && last.is_ascii_alphanumeric()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            let bytes = label.as_bytes();
+            let edge = |byte: Option<&u8>| {
+                byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            };
+            edge(bytes.first())
+                && edge(bytes.last())
+                && bytes
+                    .iter()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
+        })
+}
