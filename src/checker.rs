@@ -1,12 +1,27 @@
 //! The one use case: may this workload run everywhere it may be scheduled?
+//!
+//! The checker asks the registry what the decision needs, within one deadline, and hands
+//! everything to the pure functions of [`crate::domain`]. The webhook, the audit and the
+//! command line all come through here, so they cannot disagree.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
+use tokio::time::{Instant, timeout_at};
 
-use crate::domain::inspection::Inspection;
-use crate::domain::reference::ImageReference;
-use crate::domain::unknown::Unknown;
+use crate::domain::candidates::{CandidatePlatform, CandidateRules, candidates};
+use crate::domain::inspection::{Content, Inspection};
+use crate::domain::node::Nodes;
+use crate::domain::pick::{Entries, Pick, pick};
+use crate::domain::reference::{Digest, ImageReference};
+use crate::domain::unknown::{Reason, Unknown};
+use crate::domain::verdict::{ImageVerdict, Outcome, Verdict};
+use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
+
+/// How many child documents of one image may be read for one decision. An ordinary image
+/// needs none; an index without platforms needs one a level.
+const CHILDREN: usize = 32;
 
 /// Whose credentials a look-up uses.
 ///
@@ -31,4 +46,179 @@ pub trait ImageInspector: Send + Sync {
         image: &'a ImageReference,
         access: &'a Access,
     ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>>;
+
+    /// The answer, if it is at hand without waiting.
+    fn cached(
+        &self,
+        _image: &ImageReference,
+        _access: &Access,
+    ) -> Option<Result<Arc<Inspection>, Unknown>> {
+        None
+    }
 }
+
+/// Judges pod templates.
+#[derive(Clone)]
+pub struct Checker {
+    inspector: Arc<dyn ImageInspector>,
+}
+
+/// How to judge, by the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Which nodes count.
+    pub candidates: CandidateRules,
+    /// Whether index entries are believed.
+    pub entries: Entries,
+}
+
+impl Checker {
+    /// A checker that asks this inspector.
+    pub fn new(inspector: Arc<dyn ImageInspector>) -> Self {
+        Self { inspector }
+    }
+
+    /// The verdict on a pod template. What is not known at the deadline is unknown, with
+    /// reason `timeout`; its look-up is the inspector's to go on with.
+    pub async fn check(
+        &self,
+        template: &PodTemplate,
+        nodes: &Nodes,
+        rules: Rules,
+        deadline: Instant,
+    ) -> Verdict {
+        let candidates = candidates(nodes, &template.placement, rules.candidates);
+        let access = Access::default();
+        let images = join_all(template.images.iter().map(|image| {
+            self.check_image(
+                image,
+                &candidates.platforms,
+                &access,
+                rules.entries,
+                deadline,
+            )
+        }))
+        .await;
+        Verdict { candidates, images }
+    }
+
+    async fn check_image(
+        &self,
+        image: &ContainerImage,
+        platforms: &[CandidatePlatform],
+        access: &Access,
+        entries: Entries,
+        deadline: Instant,
+    ) -> ImageVerdict {
+        let mut verdict = ImageVerdict {
+            image: image.clone(),
+            inspection: None,
+            outcomes: Vec::new(),
+        };
+        if platforms.is_empty() {
+            // Nothing to compare with: no reason to ask a registry.
+            return verdict;
+        }
+        let found = match &image.reference {
+            Err(error) => Err(Unknown::new(Reason::Malformed, error.to_string())),
+            Ok(_) if image.preloaded => Err(Unknown::new(
+                Reason::Preloaded,
+                "imagePullPolicy is Never, so no registry is asked",
+            )),
+            Ok(reference) => {
+                let root = self.inspect(reference, access, deadline).await;
+                match root {
+                    Err(unknown) => Err(unknown),
+                    Ok(root) => Ok((reference, root)),
+                }
+            }
+        };
+        match found {
+            Err(unknown) => {
+                verdict.outcomes = vec![Outcome::Unknown(unknown); platforms.len()];
+            }
+            Ok((_, root)) if image.usage == Usage::Volume && root.content == Content::Artifact => {
+                let mounted = Outcome::Supported { picked: Vec::new() };
+                verdict.outcomes = vec![mounted; platforms.len()];
+                verdict.inspection = Some(root);
+            }
+            Ok((reference, root)) => {
+                let picks = self
+                    .picks(reference, &root, platforms, access, entries, deadline)
+                    .await;
+                verdict.outcomes = picks.into_iter().map(Outcome::from).collect();
+                verdict.inspection = Some(root);
+            }
+        }
+        verdict
+    }
+
+    /// One pick for each platform. Children are read only when a pick depends on them.
+    async fn picks(
+        &self,
+        reference: &ImageReference,
+        root: &Inspection,
+        platforms: &[CandidatePlatform],
+        access: &Access,
+        entries: Entries,
+        deadline: Instant,
+    ) -> Vec<Pick> {
+        let mut children: HashMap<Digest, Result<Arc<Inspection>, Unknown>> = HashMap::new();
+        loop {
+            let picks: Vec<Pick> = platforms
+                .iter()
+                .map(|candidate| {
+                    let child = |digest: &Digest| {
+                        children
+                            .get(digest)
+                            .map(|child| child.as_ref().map(AsRef::as_ref))
+                    };
+                    pick(&candidate.platform, root, child, entries)
+                })
+                .collect();
+            let mut needed: Vec<Digest> = picks
+                .iter()
+                .filter_map(|pick| match pick {
+                    Pick::Needs(digest) => Some(digest.clone()),
+                    _ => None,
+                })
+                .collect();
+            needed.sort();
+            needed.dedup();
+            needed.truncate(CHILDREN.saturating_sub(children.len()));
+            if needed.is_empty() {
+                return picks;
+            }
+            let read = join_all(needed.into_iter().map(|digest| async {
+                let child = reference.with_digest(digest.clone());
+                (digest, self.inspect(&child, access, deadline).await)
+            }));
+            children.extend(read.await);
+        }
+    }
+
+    /// What the registry says of an image, within the deadline.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the class of what went wrong, `timeout` among them.
+    pub async fn inspect(
+        &self,
+        reference: &ImageReference,
+        access: &Access,
+        deadline: Instant,
+    ) -> Result<Arc<Inspection>, Unknown> {
+        if let Some(answer) = self.inspector.cached(reference, access) {
+            return answer;
+        }
+        match timeout_at(deadline, self.inspector.inspect(reference, access)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Unknown::new(
+                Reason::Timeout,
+                format!("{} did not answer in time", reference.registry()),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,275 @@
-//! To come.
+//! The nodes that a pod may be scheduled on, and why the others are not.
+//!
+//! The filters are the scheduler's static ones (node affinity, taints, cordon), the
+//! kubelet's for pods with a `nodeName`, and the DaemonSet controller's.
+//! Sources: `pkg/scheduler/framework/plugins`, `pkg/kubelet/lifecycle/predicate.go` and
+//! `pkg/controller/daemon` of <https://github.com/kubernetes/kubernetes>.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::node::{
+    CORDON_TAINT, Effect, GroupKey, INDIVIDUAL_LABELS, Labels, NodePlatform, Nodes, Source, Taint,
+};
+use super::placement::toleration::{ComparisonOperators, Toleration, untolerated};
+use super::placement::{Placement, Placer};
+
+/// How many node names a candidate platform keeps.
+pub const NAMES: usize = 10;
+
+/// How candidates are counted, by the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CandidateRules {
+    /// Whether a cordoned node still counts.
+    pub cordoned: Cordoned,
+    /// Whether the cluster compares toleration values.
+    pub comparison: ComparisonOperators,
+}
+
+/// What a cordon means for a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cordoned {
+    /// The node is no candidate.
+    #[default]
+    Excluded,
+    /// The node comes back, so it counts (`nodes.countCordoned`).
+    Counted,
+}
+
+/// Where a pod may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// One entry for each node platform, in a stable order.
+    pub platforms: Vec<CandidatePlatform>,
+    /// Why the other nodes are no candidates, the most frequent reason first.
+    pub excluded: Vec<(Exclusion, usize)>,
+}
+
+/// A node platform that the pod may land on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CandidatePlatform {
+    /// The platform, with its runtime.
+    pub platform: NodePlatform,
+    /// Up to [`NAMES`] node names.
+    pub nodes: Vec<String>,
+    /// How many nodes have it; a pool without nodes counts none.
+    pub node_count: usize,
+    /// Where it came from.
+    pub sources: Vec<Source>,
+}
+
+/// Why a node is no candidate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exclusion {
+    /// The pod names another node.
+    OtherNodeName,
+    /// The node selector or the required affinity does not match.
+    Selector,
+    /// The node is cordoned.
+    Cordoned,
+    /// A taint is not tolerated.
+    Taint(Taint),
+    /// `spec.os.name` names another operating system.
+    OperatingSystem,
+    /// The node does not allocate an extended resource.
+    Resource(String),
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherNodeName => formatter.write_str("other than spec.nodeName"),
+            Self::Selector => formatter.write_str("didn't match the pod's node affinity/selector"),
+            Self::Cordoned => formatter.write_str("cordoned"),
+            Self::Taint(taint) => write!(formatter, "untolerated taint {taint}"),
+            Self::OperatingSystem => formatter.write_str("of another operating system"),
+            Self::Resource(name) => write!(formatter, "without {name}"),
+        }
+    }
+}
+
+impl Candidates {
+    /// Whether the pod may go nowhere.
+    pub fn is_empty(&self) -> bool {
+        self.platforms.is_empty()
+    }
+}
+
+/// The candidates of a placement among the nodes.
+pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -> Candidates {
+    let added = added_tolerations(placement.placer);
+    let filter = Filter {
+        placement,
+        added: &added,
+        rules,
+    };
+    let by_member = filter.reads_individual();
+    let mut found = Candidates::default();
+    let mut excluded: BTreeMap<Exclusion, usize> = BTreeMap::new();
+    for (group, members) in nodes.groups() {
+        if by_member {
+            for (name, individual) in members {
+                match filter.exclusion(group, name, individual) {
+                    None => found.add(group, std::iter::once(name), 1),
+                    Some(why) => *excluded.entry(why).or_default() += 1,
+                }
+            }
+        } else {
+            match filter.exclusion(group, "", &Labels::new()) {
+                None => found.add(group, members.keys(), members.len()),
+                Some(why) => *excluded.entry(why).or_default() += members.len(),
+            }
+        }
+    }
+    found.excluded = excluded.into_iter().collect();
+    found
+        .excluded
+        .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    found
+}
+
+impl Candidates {
+    fn add<'a>(&mut self, group: &GroupKey, names: impl Iterator<Item = &'a String>, count: usize) {
+        let known = self
+            .platforms
+            .iter_mut()
+            .position(|known| known.platform == group.platform);
+        let position = known.unwrap_or_else(|| {
+            self.platforms.push(CandidatePlatform {
+                platform: group.platform.clone(),
+                nodes: Vec::new(),
+                node_count: 0,
+                sources: Vec::new(),
+            });
+            self.platforms.len() - 1
+        });
+        let Some(entry) = self.platforms.get_mut(position) else {
+            return;
+        };
+        if !entry.sources.contains(&group.source) {
+            entry.sources.push(group.source);
+        }
+        // Pools and flags stand for nodes that do not exist yet.
+        if group.source == Source::Node {
+            entry.node_count += count;
+            let room = NAMES.saturating_sub(entry.nodes.len());
+            entry.nodes.extend(names.take(room).cloned());
+        }
+    }
+}
+
+/// The DaemonSet controller's own tolerations. Those of temporary taints need no entry,
+/// since such taints never exclude.
+/// Source: `pkg/controller/daemon/util/daemonset_util.go`, `AddOrUpdateDaemonPodTolerations`.
+fn added_tolerations(placer: Placer) -> Vec<Toleration> {
+    match placer {
+        Placer::Scheduler => Vec::new(),
+        Placer::DaemonSet { .. } => vec![Toleration::exists(CORDON_TAINT, "NoSchedule")],
+    }
+}
+
+struct Filter<'a> {
+    placement: &'a Placement,
+    added: &'a [Toleration],
+    rules: CandidateRules,
+}
+
+impl Filter<'_> {
+    /// Whether the answer may differ between the nodes of a group.
+    fn reads_individual(&self) -> bool {
+        let placement = self.placement;
+        let individual = |key: &str| INDIVIDUAL_LABELS.contains(&key);
+        placement.node_name.is_some()
+            || placement.node_selector.keys().any(|key| individual(key))
+            || placement
+                .required_affinity
+                .as_ref()
+                .is_some_and(|affinity| affinity.reads_name() || affinity.keys().any(individual))
+    }
+
+    fn exclusion(&self, group: &GroupKey, name: &str, individual: &Labels) -> Option<Exclusion> {
+        let placement = self.placement;
+        if placement
+            .node_name
+            .as_deref()
+            .is_some_and(|wanted| wanted != name)
+        {
+            return Some(Exclusion::OtherNodeName);
+        }
+        let label = |key: &str| {
+            let value = group.labels.get(key).or_else(|| individual.get(key));
+            value.map(String::as_str)
+        };
+        let selected = placement
+            .node_selector
+            .iter()
+            .all(|(key, value)| label(key) == Some(value));
+        let affine = placement
+            .required_affinity
+            .as_ref()
+            .is_none_or(|affinity| affinity.matches(name, label));
+        if !(selected && affine) {
+            return Some(Exclusion::Selector);
+        }
+        let os = placement.os.as_deref();
+        if os.is_some_and(|os| os != group.platform.platform.os) {
+            return Some(Exclusion::OperatingSystem);
+        }
+        if !self.bypasses_scheduler() && group.unschedulable && !self.tolerates_cordon() {
+            return Some(Exclusion::Cordoned);
+        }
+        if let Some(taint) = self.untolerated(&group.taints) {
+            return Some(Exclusion::Taint(taint.clone()));
+        }
+        // The DaemonSet controller and the kubelet's node check do not look at resources.
+        let missing = placement
+            .extended_resources
+            .iter()
+            .find(|resource| !group.extended_resources.contains(*resource));
+        match missing {
+            Some(resource) if placement.placer == Placer::Scheduler => {
+                Some(Exclusion::Resource(resource.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A pod with a node name meets the kubelet only. A DaemonSet's template with one still
+    /// passes the controller's own taint check.
+    fn bypasses_scheduler(&self) -> bool {
+        self.placement.node_name.is_some() && self.placement.placer == Placer::Scheduler
+    }
+
+    fn tolerates_cordon(&self) -> bool {
+        let taint = Taint {
+            key: CORDON_TAINT.to_owned(),
+            value: String::new(),
+            effect: Effect::NoSchedule,
+        };
+        self.rules.cordoned == Cordoned::Counted
+            || self
+                .tolerations()
+                .any(|toleration| toleration.tolerates(&taint, self.rules.comparison))
+    }
+
+    fn tolerations(&self) -> impl Iterator<Item = &Toleration> + Clone {
+        self.placement.tolerations.iter().chain(self.added)
+    }
+
+    fn untolerated<'a>(&self, taints: &'a [Taint]) -> Option<&'a Taint> {
+        let kubelet_only = self.bypasses_scheduler();
+        untolerated(
+            taints,
+            self.tolerations(),
+            self.rules.comparison,
+            |effect| match effect {
+                Effect::NoExecute => true,
+                Effect::NoSchedule => !kubelet_only,
+                Effect::Other(_) => false,
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

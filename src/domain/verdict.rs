@@ -1,1 +1,288 @@
-//! To come.
+//! The verdict: candidates and inspections in; outcomes, levels and their reasons out.
+//!
+//! Three values carry through, as in Kleene's logic: not knowing is never folded into yes
+//! or no.
+
+use std::sync::Arc;
+
+use super::candidates::Candidates;
+use super::inspection::Inspection;
+use super::pick::Pick;
+use super::platform::Platform;
+use super::reference::Digest;
+use super::unknown::{Reason, Unknown};
+use super::workload::ContainerImage;
+
+/// Yes, no, or not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// Known to be so.
+    Yes,
+    /// Known not to be so.
+    No,
+    /// Not known.
+    Unknown,
+}
+
+impl Value {
+    /// No, if any is no; else unknown, if any is; else yes.
+    pub fn all(values: impl IntoIterator<Item = Self>) -> Self {
+        values
+            .into_iter()
+            .fold(Self::Yes, |all, value| match (all, value) {
+                (Self::No, _) | (_, Self::No) => Self::No,
+                (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+                _ => Self::Yes,
+            })
+    }
+
+    /// Yes, if any is yes; else unknown, if any is; else no.
+    pub fn any(values: impl IntoIterator<Item = Self>) -> Self {
+        values
+            .into_iter()
+            .fold(Self::No, |any, value| match (any, value) {
+                (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+                (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+                _ => Self::No,
+            })
+    }
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whether a level passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Passing {
+    /// The level holds.
+    Pass,
+    /// The level is known not to hold.
+    Fail,
+    /// Too little is known.
+    Undecided,
+}
+
+impl Passing {
+    /// The name in reports and annotations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    /// Fail, if any fails; else undecided, if any is; else pass.
+    pub fn all(levels: impl IntoIterator<Item = Self>) -> Self {
+        Value::all(levels.into_iter().map(|level| match level {
+            Self::Pass => Value::Yes,
+            Self::Fail => Value::No,
+            Self::Undecided => Value::Unknown,
+        }))
+        .into()
+    }
+}
+
+impl From<Value> for Passing {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Yes => Self::Pass,
+            Value::No => Self::Fail,
+            Value::Unknown => Self::Undecided,
+        }
+    }
+}
+
+/// What happens when an image is started on a node platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The runtime picks a manifest, and it is for that platform.
+    Supported {
+        /// Digests from the index, itself excluded, to the manifest; empty for a plain one.
+        picked: Vec<Digest>,
+    },
+    /// An index without a match.
+    Missing,
+    /// What would be pulled is for another architecture.
+    Mismatched {
+        /// As above.
+        picked: Vec<Digest>,
+        /// What it is for.
+        made_for: Platform,
+    },
+    /// Could not find out.
+    Unknown(Unknown),
+}
+
+impl Outcome {
+    /// The name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Supported { .. } => "supported",
+            Self::Missing => "missing",
+            Self::Mismatched { .. } => "mismatched",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Whether the image runs.
+    pub fn value(&self) -> Value {
+        match self {
+            Self::Supported { .. } => Value::Yes,
+            Self::Missing | Self::Mismatched { .. } => Value::No,
+            Self::Unknown(_) => Value::Unknown,
+        }
+    }
+}
+
+impl From<Pick> for Outcome {
+    fn from(pick: Pick) -> Self {
+        match pick {
+            Pick::Supported { path } => Self::Supported { picked: path },
+            Pick::Mismatched { path, made_for } => Self::Mismatched {
+                picked: path,
+                made_for,
+            },
+            Pick::Missing => Self::Missing,
+            Pick::Unknown(unknown) => Self::Unknown(unknown),
+            // Whoever looks up children stops when it has no more right to: that is a limit.
+            Pick::Needs(_) => Self::Unknown(Unknown::new(
+                Reason::TooLarge,
+                "too many documents would have to be read",
+            )),
+        }
+    }
+}
+
+/// One image of a pod on every candidate platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageVerdict {
+    /// The image as the pod names it.
+    pub image: ContainerImage,
+    /// What the registry said of it, where it could be asked.
+    pub inspection: Option<Arc<Inspection>>,
+    /// One outcome for each candidate platform, in the order of the candidates.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl ImageVerdict {
+    /// Why nothing is known of this image on any platform, if so.
+    pub fn unknown(&self) -> Option<&Unknown> {
+        self.outcomes.iter().find_map(|outcome| match outcome {
+            Outcome::Unknown(unknown) => Some(unknown),
+            _ => None,
+        })
+    }
+}
+
+/// The answer for one pod template: where it may go, and what runs there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Where the pod may go.
+    pub candidates: Candidates,
+    /// The images, in the order of the pod.
+    pub images: Vec<ImageVerdict>,
+}
+
+impl Verdict {
+    /// Whether every image of the pod runs on the candidate platform at this position.
+    pub fn platform_value(&self, position: usize) -> Value {
+        Value::all(self.images.iter().map(|image| {
+            image
+                .outcomes
+                .get(position)
+                .map_or(Value::Unknown, Outcome::value)
+        }))
+    }
+
+    /// One value for each candidate platform.
+    pub fn platform_values(&self) -> impl Iterator<Item = Value> + '_ {
+        (0..self.candidates.platforms.len()).map(|position| self.platform_value(position))
+    }
+
+    /// Whether some candidate platform runs every image. Undecided without candidates.
+    pub fn runnable(&self) -> Passing {
+        self.level(Value::any)
+    }
+
+    /// Whether every candidate platform runs every image. Undecided without candidates.
+    pub fn portable(&self) -> Passing {
+        self.level(Value::all)
+    }
+
+    fn level(&self, combine: fn(Vec<Value>) -> Value) -> Passing {
+        if self.candidates.is_empty() {
+            // An empty requirement must not let everything pass.
+            return Passing::Undecided;
+        }
+        combine(self.platform_values().collect()).into()
+    }
+
+    /// The reasons for what is not known, without repetition.
+    pub fn unknown_reasons(&self) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self
+            .images
+            .iter()
+            .flat_map(|image| &image.outcomes)
+            .filter_map(|outcome| match outcome {
+                Outcome::Unknown(unknown) => Some(unknown.reason),
+                _ => None,
+            })
+            .collect();
+        if self.candidates.is_empty() {
+            reasons.push(Reason::NoCandidates);
+        }
+        reasons.sort();
+        reasons.dedup();
+        reasons
+    }
+
+    /// Every gap: an image and the position of a candidate platform that cannot run it.
+    pub fn gaps(&self) -> impl Iterator<Item = (&ImageVerdict, usize)> {
+        self.images.iter().flat_map(|image| {
+            let no = |(position, outcome): (usize, &Outcome)| {
+                (outcome.value() == Value::No).then_some(position)
+            };
+            image
+                .outcomes
+                .iter()
+                .enumerate()
+                .filter_map(no)
+                .map(move |position| (image, position))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUES: [Value; 3] = [Value::Yes, Value::No, Value::Unknown];
+
+    #[test]
+    fn a_known_no_decides_all_and_a_known_yes_decides_any() {
+        for other in VALUES {
+            assert_eq!(Value::all([Value::No, other]), Value::No);
+            assert_eq!(Value::any([Value::Yes, other]), Value::Yes);
+        }
+        assert_eq!(Value::all([Value::Yes, Value::Unknown]), Value::Unknown);
+        assert_eq!(Value::any([Value::No, Value::Unknown]), Value::Unknown);
+    }
+
+    #[test]
+    fn without_candidates_both_levels_are_undecided() {
+        let verdict = Verdict {
+            candidates: Candidates::default(),
+            images: Vec::new(),
+        };
+        assert_eq!(verdict.runnable(), Passing::Undecided);
+        assert_eq!(verdict.portable(), Passing::Undecided);
+        assert_eq!(verdict.unknown_reasons(), [Reason::NoCandidates]);
+    }
+}

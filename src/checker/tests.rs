@@ -1,0 +1,173 @@
+//! The checker against an inspector that is a table.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::inspection::{Entry, EntryKind, MediaType};
+use crate::domain::node::{Node, NodePlatform, Source};
+use crate::domain::platform::Platform;
+use crate::domain::runtime::Runtime;
+use crate::domain::verdict::Passing;
+
+/// A registry in memory that counts questions; a name it does not know never answers.
+#[derive(Default)]
+struct Table {
+    documents: HashMap<String, Arc<Inspection>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl ImageInspector for Table {
+    fn inspect<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        _access: &'a Access,
+    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
+        Box::pin(async move {
+            self.asked.lock().unwrap().push(image.to_string());
+            let key = image
+                .digest()
+                .map_or(image.to_string(), ToString::to_string);
+            match self.documents.get(&key) {
+                Some(found) => Ok(Arc::clone(found)),
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+fn digest(number: u8) -> Digest {
+    format!("sha256:{number:064x}").parse().unwrap()
+}
+
+fn entry(number: u8, platform: Option<&str>) -> Entry {
+    Entry {
+        digest: digest(number),
+        kind: EntryKind::Manifest,
+        platform: platform.map(|text| text.parse().unwrap()),
+        zstd: false,
+    }
+}
+
+fn document(number: u8, content: Content) -> Arc<Inspection> {
+    let media_type = match content {
+        Content::Index(_) => MediaType::OciIndex,
+        _ => MediaType::OciManifest,
+    };
+    Arc::new(Inspection {
+        digest: digest(number),
+        media_type,
+        content,
+    })
+}
+
+fn node(name: &str, architecture: &str) -> Node {
+    Node {
+        name: name.to_owned(),
+        labels: Default::default(),
+        taints: Vec::new(),
+        unschedulable: false,
+        extended_resources: Default::default(),
+        platform: NodePlatform {
+            platform: Platform::new("linux", architecture, ""),
+            runtime: Runtime::ContainerdTransfer,
+            emulates: Vec::new(),
+        },
+        source: Source::Node,
+    }
+}
+
+fn template(images: &[&str]) -> PodTemplate {
+    let mut template = PodTemplate::default();
+    for (position, image) in images.iter().enumerate() {
+        template.add_image(&format!("c{position}"), image, Usage::Container, false);
+    }
+    template
+}
+
+async fn check(table: &Arc<Table>, template: &PodTemplate, rules: Rules) -> Verdict {
+    let nodes: Nodes = [node("a1", "amd64"), node("z1", "s390x")]
+        .into_iter()
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(1);
+    Checker::new(Arc::clone(table) as Arc<dyn ImageInspector>)
+        .check(template, &nodes, rules, deadline)
+        .await
+}
+
+fn names(verdict: &Verdict) -> Vec<&'static str> {
+    verdict.images[0]
+        .outcomes
+        .iter()
+        .map(Outcome::name)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_is_one_question_and_a_missing_platform_fails_portable() {
+    let index = Content::Index(vec![entry(1, Some("linux/amd64"))]);
+    let mut table = Table::default();
+    table
+        .documents
+        .insert("docker.io/library/node:22".to_owned(), document(9, index));
+    let table = Arc::new(table);
+    let verdict = check(&table, &template(&["node:22"]), Rules::default()).await;
+    assert_eq!(names(&verdict), ["supported", "missing"]);
+    assert_eq!(verdict.runnable(), Passing::Pass);
+    assert_eq!(verdict.portable(), Passing::Fail);
+    assert_eq!(table.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_answer_is_unknown_and_does_not_hide_a_known_no() {
+    let plain = Content::Manifest("linux/arm64".parse().unwrap());
+    let mut table = Table::default();
+    table
+        .documents
+        .insert("docker.io/library/b:1".to_owned(), document(9, plain));
+    let table = Arc::new(table);
+    let verdict = check(&table, &template(&["silent:1", "b:1"]), Rules::default()).await;
+    assert_eq!(names(&verdict), ["unknown", "unknown"]);
+    assert_eq!(verdict.unknown_reasons(), [Reason::Timeout]);
+    assert_eq!(verdict.runnable(), Passing::Fail);
+    assert_eq!(verdict.portable(), Passing::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_without_platform_is_read_and_a_verified_one_too() {
+    let index = Content::Index(vec![entry(1, Some("linux/amd64")), entry(2, None)]);
+    let mut table = Table::default();
+    table
+        .documents
+        .insert("docker.io/library/app:1".to_owned(), document(9, index));
+    let s390x = Content::Manifest("linux/s390x".parse().unwrap());
+    table
+        .documents
+        .insert(digest(1).to_string(), document(1, s390x.clone()));
+    table
+        .documents
+        .insert(digest(2).to_string(), document(2, s390x));
+    let table = Arc::new(table);
+    let verdict = check(&table, &template(&["app:1"]), Rules::default()).await;
+    assert_eq!(names(&verdict), ["supported", "supported"]);
+    assert_eq!(table.asked.lock().unwrap().len(), 2);
+    let rules = Rules {
+        entries: Entries::Verified,
+        ..Rules::default()
+    };
+    let verdict = check(&table, &template(&["app:1"]), rules).await;
+    assert_eq!(names(&verdict), ["mismatched", "supported"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn preloaded_and_malformed_images_ask_nobody() {
+    let table = Arc::new(Table::default());
+    let mut template = template(&["UPPER CASE"]);
+    template.add_image("never", "app:1", Usage::Container, true);
+    let verdict = check(&table, &template, Rules::default()).await;
+    assert_eq!(
+        verdict.unknown_reasons(),
+        [Reason::Malformed, Reason::Preloaded]
+    );
+    assert!(table.asked.lock().unwrap().is_empty());
+}

@@ -1,0 +1,222 @@
+//! Candidates against cases of the scheduler's and the DaemonSet controller's own tables
+//! (`tests/data/node-affinity-vectors.json` says where each comes from), and our own rules.
+
+use serde_json::Value;
+
+use super::*;
+use crate::domain::node::Node;
+use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
+use crate::domain::platform::Platform;
+use crate::domain::runtime::Runtime;
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+fn labels(value: &Value) -> Labels {
+    value
+        .as_object()
+        .map(|map| {
+            map.iter()
+                .map(|(key, value)| (key.clone(), text(value)))
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+fn requirements(value: &Value) -> Vec<Requirement> {
+    list(value)
+        .iter()
+        .map(|item| Requirement {
+            key: text(&item["key"]),
+            operator: text(&item["operator"]),
+            values: list(&item["values"]).iter().map(text).collect(),
+        })
+        .collect()
+}
+
+fn node(value: &Value) -> Node {
+    Node {
+        name: text(&value["name"]),
+        labels: labels(&value["labels"]),
+        taints: list(&value["taints"])
+            .iter()
+            .map(|taint| Taint {
+                key: text(&taint["key"]),
+                value: text(&taint["value"]),
+                effect: Effect::from_name(&text(&taint["effect"])),
+            })
+            .collect(),
+        unschedulable: value["unschedulable"] == true,
+        extended_resources: Default::default(),
+        platform: NodePlatform {
+            platform: Platform::new("linux", "amd64", ""),
+            runtime: Runtime::default(),
+            emulates: Vec::new(),
+        },
+        source: Source::Node,
+    }
+}
+
+fn placement(spec: &Value, workload: &str) -> Placement {
+    let required =
+        &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    Placement {
+        node_name: spec["nodeName"]
+            .as_str()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned),
+        node_selector: labels(&spec["nodeSelector"]),
+        required_affinity: (!required.is_null()).then(|| NodeSelector {
+            terms: list(&required["nodeSelectorTerms"])
+                .iter()
+                .map(|term| Term {
+                    expressions: requirements(&term["matchExpressions"]),
+                    fields: requirements(&term["matchFields"]),
+                })
+                .collect(),
+        }),
+        tolerations: list(&spec["tolerations"])
+            .iter()
+            .map(|toleration| Toleration {
+                key: text(&toleration["key"]),
+                operator: text(&toleration["operator"]),
+                value: text(&toleration["value"]),
+                effect: text(&toleration["effect"]),
+            })
+            .collect(),
+        // A wanted deviation: `spec.os.name` filters here, though it does not steer the
+        // scheduler, so the tables are asked without it.
+        os: None,
+        placer: match workload {
+            "DaemonSet" => Placer::DaemonSet {
+                host_network: spec["hostNetwork"] == true,
+            },
+            _ => Placer::Scheduler,
+        },
+        ..Placement::default()
+    }
+}
+
+#[test]
+fn agrees_with_upstream() {
+    let file = include_str!("../../../tests/data/node-affinity-vectors.json");
+    let vectors: Vec<Value> = serde_json::from_str(file).unwrap();
+    assert!(vectors.len() > 50);
+    for vector in vectors {
+        let node = node(&vector["node"]);
+        // A wanted deviation: temporary taints never exclude.
+        let deviates = node.taints.iter().any(Taint::is_temporary);
+        let nodes: Nodes = [node].into_iter().collect();
+        let placement = placement(&vector["pod_spec"], vector["workload"].as_str().unwrap());
+        let found = candidates(&nodes, &placement, CandidateRules::default());
+        assert_eq!(
+            !found.is_empty(),
+            deviates || vector["match"] == true,
+            "{} {}: {:?}",
+            vector["id"],
+            vector["name"],
+            found.excluded
+        );
+    }
+}
+
+fn plain(name: &str, architecture: &str) -> Node {
+    let mut node = node(&Value::Null);
+    node.name = name.to_owned();
+    node.platform.platform = Platform::new("linux", architecture, "");
+    node.labels
+        .insert("kubernetes.io/hostname".to_owned(), name.to_owned());
+    node.labels
+        .insert("kubernetes.io/arch".to_owned(), architecture.to_owned());
+    node
+}
+
+fn names(found: &Candidates) -> Vec<&str> {
+    found
+        .platforms
+        .iter()
+        .flat_map(|platform| &platform.nodes)
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn cordoned_nodes_do_not_count_unless_configured() {
+    let mut cordoned = plain("z1", "s390x");
+    cordoned.unschedulable = true;
+    let nodes: Nodes = [plain("a1", "amd64"), cordoned].into_iter().collect();
+    let found = candidates(&nodes, &Placement::default(), CandidateRules::default());
+    assert_eq!(names(&found), ["a1"]);
+    assert_eq!(found.excluded, [(Exclusion::Cordoned, 1)]);
+    let rules = CandidateRules {
+        cordoned: Cordoned::Counted,
+        ..CandidateRules::default()
+    };
+    assert_eq!(
+        candidates(&nodes, &Placement::default(), rules)
+            .platforms
+            .len(),
+        2
+    );
+    let daemon = Placement {
+        placer: Placer::DaemonSet {
+            host_network: false,
+        },
+        ..Placement::default()
+    };
+    assert_eq!(
+        candidates(&nodes, &daemon, CandidateRules::default())
+            .platforms
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_selector_on_the_host_name_is_judged_node_by_node() {
+    let nodes: Nodes = (0..20)
+        .map(|number| plain(&format!("a{number}"), "amd64"))
+        .collect();
+    let placement = Placement {
+        node_selector: [("kubernetes.io/hostname".to_owned(), "a7".to_owned())].into(),
+        ..Placement::default()
+    };
+    let found = candidates(&nodes, &placement, CandidateRules::default());
+    assert_eq!(names(&found), ["a7"]);
+    assert_eq!(found.excluded, [(Exclusion::Selector, 19)]);
+}
+
+#[test]
+fn a_candidate_platform_keeps_ten_names_and_the_whole_count() {
+    let nodes: Nodes = (0..25)
+        .map(|number| plain(&format!("a{number}"), "amd64"))
+        .collect();
+    let found = candidates(&nodes, &Placement::default(), CandidateRules::default());
+    assert_eq!(
+        (
+            found.platforms[0].nodes.len(),
+            found.platforms[0].node_count
+        ),
+        (10, 25)
+    );
+}
+
+#[test]
+fn nodes_without_an_extended_resource_are_dropped() {
+    let mut gpu = plain("g1", "amd64");
+    gpu.extended_resources.insert("nvidia.com/gpu".to_owned());
+    let nodes: Nodes = [gpu, plain("z1", "s390x")].into_iter().collect();
+    let placement = Placement {
+        extended_resources: ["nvidia.com/gpu".to_owned()].into(),
+        ..Placement::default()
+    };
+    assert_eq!(
+        names(&candidates(&nodes, &placement, CandidateRules::default())),
+        ["g1"]
+    );
+}

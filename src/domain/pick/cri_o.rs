@@ -1,0 +1,53 @@
+//! CRI-O's choice from an index, which is containers/image's.
+//!
+//! Source: <https://github.com/containers/container-libs> (`image/internal/pkg/platform`,
+//! `image/internal/manifest/oci_index.go`, `docker_schema2_list.go`).
+
+use super::Choice;
+use crate::domain::inspection::{Entry, MediaType};
+use crate::domain::platform::Platform;
+
+/// The first match in wanted order. Equality is plain: no aliases, no case folding, no
+/// `os.version`. An OCI entry without platform matches every node, as the last resort.
+pub(super) fn choose<'a>(
+    node: &Platform,
+    media_type: MediaType,
+    entries: &'a [Entry],
+) -> Choice<'a> {
+    let variants = wanted_variants(&node.architecture, &node.variant);
+    let rank = |entry: &Entry| match &entry.platform {
+        Some(platform) => variants.iter().position(|variant| {
+            platform.os == node.os
+                && platform.architecture == node.architecture
+                && platform.variant == *variant
+        }),
+        None if media_type == MediaType::OciIndex => Some(variants.len()),
+        None => None,
+    };
+    // zstd is preferred among equals of an OCI index; else the order of the document counts.
+    entries
+        .iter()
+        .filter_map(|entry| Some(((rank(entry)?, !prefers(entry, media_type)), entry)))
+        .min_by_key(|(order, _)| *order)
+        .map_or(Choice::Nothing, |(_, entry)| Choice::Entry(entry))
+}
+
+fn prefers(entry: &Entry, media_type: MediaType) -> bool {
+    media_type == MediaType::OciIndex && entry.zstd
+}
+
+/// Variants that the node accepts, best first.
+fn wanted_variants<'a>(architecture: &str, variant: &'a str) -> Vec<&'a str> {
+    let listed: &[&'static str] = match architecture {
+        "arm" => &["v8", "v7", "v6", "v5"],
+        "arm64" => &["v8"],
+        _ => return vec![""],
+    };
+    if variant.is_empty() {
+        return [""].into_iter().chain(listed.iter().copied()).collect();
+    }
+    match listed.iter().position(|known| *known == variant) {
+        Some(position) => listed[position..].iter().copied().chain([""]).collect(),
+        None => vec![variant, ""],
+    }
+}
