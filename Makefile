@@ -1,0 +1,57 @@
+# The targets that people and CI call by name.
+#   make demo    the main job on an embedded example; needs only cargo
+#   make test    everything: formatting, lints, tests, chart, image, a real cluster
+
+SHELL := /bin/bash
+CARGO ?= cargo
+IMAGE := target/image/archmatch.oci.tar
+
+.DEFAULT_GOAL := help
+.PHONY: help demo fmt lint deny unit test e2e e2e-tools render render-check image bench
+
+help: ## This list.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+demo: ## The main job on an embedded example: no cluster, no network, no root.
+	$(CARGO) run --locked --quiet -- demo
+
+fmt: ## Format the sources.
+	$(CARGO) fmt
+
+lint: ## Formatting, clippy with warnings as errors, dependencies.
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+deny: ## Licences, bans and sources of the dependencies.
+	scripts/deny.sh
+
+unit: ## Tests that need no cluster.
+	$(CARGO) test --locked --lib --bins --test it
+
+test: ## Everything.
+	scripts/packages.sh
+	$(MAKE) lint
+	$(MAKE) unit
+	$(MAKE) deny
+	$(MAKE) render-check
+	$(MAKE) e2e
+
+e2e-tools: ## Build the cluster, the node and Helm from their Go modules, once.
+	tests/e2e/tools/build.sh
+
+e2e: ## Tests on a real cluster with a real node.
+	@if scripts/can-run-cluster.sh; then \
+	  $(MAKE) image e2e-tools && $(CARGO) test --locked --test e2e; \
+	elif [ -n "$$CI" ]; then exit 1; fi
+
+render: ## Render manifests/ from the chart.
+	scripts/render.sh
+
+render-check: ## Fail when manifests/ is not what the chart renders.
+	scripts/render.sh --check
+
+image: ## The container image of this machine's platform, without a Docker engine.
+	scripts/image.sh
+
+bench: ## Cost of a review as a ratio to a floor server built in the same run.
+	$(CARGO) bench --locked --bench floor

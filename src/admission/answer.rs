@@ -1,0 +1,171 @@
+//! AdmissionReview out.
+//!
+//! Source: <https://github.com/kubernetes/api/blob/master/admission/v1/types.go>
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::message::Cause;
+use super::review::API_VERSION;
+use crate::domain::policy::Action;
+
+/// What is answered to one review.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    pub(super) refusal: Option<Refusal>,
+    pub(super) warnings: Vec<String>,
+    pub(super) annotations: BTreeMap<&'static str, String>,
+}
+
+/// Why a request is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// HTTP status inside the review: 403 for a denial, 400 for a review that is none.
+    code: u16,
+    reason: &'static str,
+    message: String,
+    causes: Vec<Cause>,
+}
+
+impl Answer {
+    /// Allowed without a word.
+    pub(super) fn allowed() -> Self {
+        Self::default()
+    }
+
+    /// Allowed with one warning.
+    pub(super) fn warned(text: &str) -> Self {
+        Self {
+            warnings: vec![format!("archmatch: {}", super::message::clean(text))],
+            ..Self::default()
+        }
+    }
+
+    /// Denied by policy.
+    ///
+    /// Code 403 with reason `Forbidden`: kubectl prints the message for it, while it drops
+    /// the message of `Invalid`, and clients retry 429, 503 and 504.
+    pub(super) fn denied(message: String, causes: Vec<Cause>) -> Self {
+        Self {
+            refusal: Some(Refusal {
+                code: 403,
+                reason: "Forbidden",
+                message,
+                causes,
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// The review itself is wrong.
+    pub(super) fn malformed(message: &str) -> Self {
+        Self {
+            refusal: Some(Refusal {
+                code: 400,
+                reason: "BadRequest",
+                message: super::message::clean(message),
+                causes: Vec::new(),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// What was done.
+    pub fn action(&self) -> Action {
+        match (&self.refusal, self.warnings.is_empty()) {
+            (Some(_), _) => Action::Deny,
+            (None, false) => Action::Warn,
+            (None, true) => Action::Allow,
+        }
+    }
+
+    /// The denial's text, if it is one.
+    pub fn message(&self) -> Option<&str> {
+        self.refusal.as_ref().map(|refusal| refusal.message.as_str())
+    }
+
+    /// The warnings, in the order in which the API server will send them.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The AdmissionReview to send, as JSON.
+    pub(super) fn to_json(&self, uid: &str) -> Vec<u8> {
+        let status = self.refusal.as_ref().map(|refusal| Status {
+            status: "Failure",
+            code: refusal.code,
+            reason: refusal.reason,
+            message: &refusal.message,
+            details: (!refusal.causes.is_empty()).then(|| Details {
+                causes: refusal.causes.iter().map(WireCause::from).collect(),
+            }),
+        });
+        let review = Review {
+            api_version: API_VERSION,
+            kind: "AdmissionReview",
+            response: Response {
+                uid,
+                allowed: self.refusal.is_none(),
+                status,
+                warnings: &self.warnings,
+                audit_annotations: &self.annotations,
+            },
+        };
+        // Strings, numbers and maps with text keys always serialise.
+        serde_json::to_vec(&review).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: &'a BTreeMap<&'static str, String>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    status: &'static str,
+    code: u16,
+    reason: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    causes: Vec<WireCause<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireCause<'a> {
+    reason: &'static str,
+    message: &'a str,
+    field: &'a str,
+}
+
+impl<'a> From<&'a Cause> for WireCause<'a> {
+    fn from(cause: &'a Cause) -> Self {
+        Self {
+            reason: cause.reason,
+            message: &cause.message,
+            field: &cause.field,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The texts, letter by letter where people rely on them.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::domain::candidates::{Candidates, Exclusion};
+use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
+use crate::domain::node::{Node, NodePlatform, Source};
+use crate::domain::runtime::Runtime;
+use crate::domain::unknown::{Reason, Unknown};
+
+fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
+    CandidatePlatform {
+        platform: NodePlatform {
+            platform: Platform::new("linux", architecture, ""),
+            runtime: Runtime::ContainerdTransfer,
+            emulates: Vec::new(),
+        },
+        nodes: nodes.iter().map(|name| (*name).to_owned()).collect(),
+        node_count: nodes.len(),
+        sources: vec![Source::Node],
+    }
+}
+
+fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
+    let entry = |number: u8, platform: &str| Entry {
+        digest: format!("sha256:{number:064x}").parse().unwrap(),
+        kind: EntryKind::Manifest,
+        platform: Some(platform.parse().unwrap()),
+        zstd: false,
+    };
+    ImageVerdict {
+        image: ContainerImage {
+            image: name.to_owned(),
+            reference: name.parse(),
+            containers: vec!["web".to_owned()],
+            usage: Usage::Container,
+            preloaded: false,
+        },
+        inspection: Some(Arc::new(Inspection {
+            digest: format!("sha256:{:064x}", 9).parse().unwrap(),
+            media_type: MediaType::OciIndex,
+            content: Content::Index(vec![entry(1, "linux/amd64"), entry(2, "linux/arm64/v8")]),
+        })),
+        outcomes,
+    }
+}
+
+fn verdict(platforms: Vec<CandidatePlatform>, images: Vec<ImageVerdict>) -> Verdict {
+    Verdict {
+        candidates: Candidates {
+            platforms,
+            excluded: Vec::new(),
+        },
+        images,
+    }
+}
+
+fn nodes(architectures: &[&str]) -> Nodes {
+    let node = |architecture: &&str| Node {
+        name: format!("{architecture}-1"),
+        labels: Default::default(),
+        taints: Vec::new(),
+        unschedulable: false,
+        extended_resources: Default::default(),
+        platform: candidate(architecture, &[]).platform,
+        source: Source::Node,
+    };
+    architectures.iter().map(node).collect()
+}
+
+#[test]
+fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
+    let verdicts = [verdict(
+        vec![candidate("s390x", &["z1", "z2"])],
+        vec![image("node:22", vec![Outcome::Missing])],
+    )];
+    assert_eq!(
+        denial(&verdicts, &nodes(&["amd64", "arm64", "s390x"])),
+        "image \"node:22\" (container web) has no linux/s390x manifest, required by 2 nodes (z1, z2)\n  \
+           the image has: linux/amd64, linux/arm64\n  \
+           such a pod ends in: ErrImagePull: no match for platform in manifest\n\
+         To fix it, run it where its images work:\n  \
+           affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: \
+           [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64, arm64]}]}]}}}\n\
+         or build the image for every node:\n  \
+           docker buildx build --platform linux/amd64,linux/arm64,linux/s390x --tag node:22 --push ."
+    );
+}
+
+#[test]
+fn a_mismatch_names_both_platforms_and_the_crash() {
+    let made_for = Platform::new("linux", "arm64", "");
+    let outcome = Outcome::Mismatched {
+        picked: Vec::new(),
+        made_for,
+    };
+    let verdicts = [verdict(
+        vec![candidate("amd64", &["a1"])],
+        vec![image("app:1", vec![outcome])],
+    )];
+    let text = denial(&verdicts, &nodes(&["amd64"]));
+    assert!(
+        text.contains("is built for linux/arm64, not for linux/amd64, required by 1 node (a1)"),
+        "{text}"
+    );
+    assert!(text.contains("exec format error"), "{text}");
+}
+
+#[test]
+fn known_gaps_come_before_what_could_not_be_checked() {
+    let unknown = Outcome::Unknown(Unknown::new(Reason::Timeout, "registry.example did not answer in time"));
+    let verdicts = [verdict(
+        vec![candidate("s390x", &["z1"])],
+        vec![
+            image("registry.example/app:1", vec![unknown]),
+            image("node:22", vec![Outcome::Missing]),
+        ],
+    )];
+    assert_eq!(
+        warnings(&verdicts, &[]),
+        [
+            "archmatch: image \"node:22\" (container web) has no linux/s390x manifest, required by 1 node (z1)",
+            "archmatch: image \"registry.example/app:1\" could not be checked: \
+             registry.example did not answer in time (timeout)",
+        ]
+    );
+}
+
+#[test]
+fn warnings_hold_no_control_characters_and_keep_to_the_limits() {
+    let images = (0..100)
+        .map(|number| image(&format!("x\n\u{1b}{number}{}", "y".repeat(400)), vec![Outcome::Missing]))
+        .collect();
+    let verdicts = [verdict(vec![candidate("s390x", &["z1"])], images)];
+    let lines = warnings(&verdicts, &[]);
+    assert!(lines.iter().all(|line| !line.chars().any(char::is_control)));
+    assert!(lines.iter().all(|line| line.chars().count() <= 256));
+    assert!(lines.iter().map(|line| line.chars().count()).sum::<usize>() <= 4096);
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("archmatch: and ") && last.ends_with(" more"), "{last}");
+}
+
+#[test]
+fn a_pod_that_may_go_nowhere_is_told_why() {
+    let mut nowhere = verdict(Vec::new(), vec![image("node:22", Vec::new())]);
+    nowhere.candidates.excluded = vec![(Exclusion::Cordoned, 2), (Exclusion::Selector, 1)];
+    assert_eq!(
+        warnings(&[nowhere], &[]),
+        [
+            "archmatch: no node may run this pod (2 cordoned, 1 didn't match the pod's node \
+             affinity/selector), so no image was checked"
+        ]
+    );
+}

@@ -1,0 +1,99 @@
+//! What the webhook counts. Labels come from closed sets: no names, no images, no texts.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::domain::unknown::Reason;
+
+/// Counters and timers of the webhook.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    undecided: Family<ReasonLabels, Counter>,
+    duration: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    kind: &'static str,
+    operation: &'static str,
+    decision: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// Upper bounds in seconds: from a warm answer to the longest webhook timeout.
+const BUCKETS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 30.0,
+];
+
+/// Kinds that get a label of their own; the rest is `other`.
+const KINDS: [&str; 9] = [
+    "Pod",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+    "PodTemplate",
+];
+
+impl Metrics {
+    /// The metrics, registered for exposition.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            undecided: Family::default(),
+            duration: Histogram::new(BUCKETS),
+        };
+        registry.register(
+            "admission_requests",
+            "Reviews by kind, operation and decision",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "admission_undecided",
+            "Reviews in which something could not be found out, by reason",
+            metrics.undecided.clone(),
+        );
+        registry.register(
+            "admission_duration_seconds",
+            "Time from the whole body to the answer",
+            metrics.duration.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn answered(&self, kind: &str, operation: &str, decision: &'static str) {
+        let kind = KINDS.into_iter().find(|known| *known == kind);
+        let operation = ["CREATE", "UPDATE"].into_iter().find(|known| *known == operation);
+        self.requests
+            .get_or_create(&RequestLabels {
+                kind: kind.unwrap_or("other"),
+                operation: operation.unwrap_or("other"),
+                decision,
+            })
+            .inc();
+    }
+
+    pub(super) fn undecided(&self, reasons: &[Reason]) {
+        for reason in reasons {
+            let labels = ReasonLabels {
+                reason: reason.name(),
+            };
+            self.undecided.get_or_create(&labels).inc();
+        }
+    }
+
+    pub(super) fn took(&self, duration: std::time::Duration) {
+        self.duration.observe(duration.as_secs_f64());
+    }
+}

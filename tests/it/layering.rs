@@ -1,0 +1,138 @@
+//! Reads the `use` lines of our sources and fails on a dependency that points the wrong way.
+//!
+//! The ranks are those of ARCHITECTURE.md: a module may use lower ranks, and nothing beside
+//! or above itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules by rank. `process` is of rank 0 and may be used by `cli` alone.
+const RANKS: [(&str, u8); 11] = [
+    ("domain", 0),
+    ("process", 0),
+    ("objects", 1),
+    ("config", 1),
+    ("report", 1),
+    ("checker", 1),
+    ("registry", 2),
+    ("cluster", 2),
+    ("files", 1),
+    ("admission", 3),
+    ("cli", 4),
+];
+
+/// Crates that the pure core may use: no I/O, no clock, no logging.
+const DOMAIN_CRATES: [&str; 4] = ["std", "core", "thiserror", "crate"];
+
+fn rank(module: &str) -> u8 {
+    let known = RANKS.iter().find(|(name, _)| *name == module);
+    known
+        .unwrap_or_else(|| panic!("src/{module} has no rank in tests/it/layering.rs"))
+        .1
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source below `src`, with the module it belongs to and its text without tests.
+fn modules() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    found
+        .into_iter()
+        .filter_map(|path| {
+            let relative = path.strip_prefix(&root).unwrap();
+            let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+            let module = first.trim_end_matches(".rs").to_owned();
+            let is_rim = matches!(module.as_str(), "lib" | "main");
+            let is_test = relative.ends_with("tests.rs");
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            (!is_rim && !is_test).then_some((module, path, code))
+        })
+        .collect()
+}
+
+/// Names that follow `crate::` in code; comments do not count.
+fn used_modules(code: &str) -> Vec<String> {
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut used = Vec::new();
+    for line in lines {
+        for (position, _) in line.match_indices("crate::") {
+            let rest = &line[position + "crate::".len()..];
+            let names = rest.trim_start_matches('{');
+            let end = names
+                .find(|character: char| !(character.is_ascii_lowercase() || character == '_'))
+                .unwrap_or(names.len());
+            if end > 0 {
+                used.push(names[..end].to_owned());
+            }
+        }
+    }
+    used
+}
+
+#[test]
+fn modules_use_only_lower_ranks() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (module, path, code) in modules() {
+        for used in used_modules(&code) {
+            seen += 1;
+            let inside = used == module;
+            let process_by_cli = used == "process" && module == "cli";
+            let downwards = used != "process" && rank(&used) < rank(&module);
+            if !(inside || process_by_cli || downwards) {
+                wrong.push(format!("{}: {module} uses {used}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 50, "the test has to see the imports");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let mut wrong = Vec::new();
+    for (module, path, code) in modules() {
+        if module != "domain" {
+            continue;
+        }
+        for line in code.lines().map(str::trim_start) {
+            let used = line.strip_prefix("use ").or_else(|| line.strip_prefix("pub use "));
+            let Some(first) = used.and_then(|used| used.split("::").next()) else {
+                continue;
+            };
+            let own = matches!(first, "self" | "super") || DOMAIN_CRATES.contains(&first);
+            let impure = ["std::fs", "std::net", "std::env", "std::time", "std::process"];
+            if !own || impure.iter().any(|module| line.contains(module)) {
+                wrong.push(format!("{}: {line}", path.display()));
+            }
+        }
+        for word in [".await", "async fn", "println!", "tracing::", "Instant::now", "SystemTime"] {
+            if code.contains(word) {
+                wrong.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_stay_short() {
+    let long: Vec<String> = modules()
+        .into_iter()
+        .filter(|(_, _, code)| code.lines().count() > 400)
+        .map(|(_, path, code)| format!("{}: {} lines", path.display(), code.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "look for the second duty in {long:#?}");
+}

@@ -1,0 +1,3 @@
+//! The fast tests that cross modules, in one binary.
+
+mod layering;
