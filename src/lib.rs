@@ -16,3 +16,5 @@
 
 pub mod checker;
 pub mod domain;
+
+pub mod process;
