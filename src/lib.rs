@@ -16,5 +16,5 @@
 
 pub mod checker;
 pub mod domain;
-
+pub mod objects;
 pub mod process;

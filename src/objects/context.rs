@@ -1,0 +1,297 @@
+//! What surrounds a workload: namespaces, RuntimeClasses, service accounts, secrets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::json::{self, ObjectError, Pairs, Text, Whole, object, objects, or_default, readable};
+use super::pod::{Named, TolerationObject, to_tolerations};
+use crate::domain::node::Labels;
+use crate::domain::placement::RuntimeClass;
+use crate::domain::placement::toleration::Toleration;
+
+/// Labels of a namespace that set its levels.
+const ENFORCE_LABEL: &str = "archmatch.io/enforce";
+const WARN_LABEL: &str = "archmatch.io/warn";
+const AUDIT_LABEL: &str = "archmatch.io/audit";
+
+/// The admission plugin PodNodeSelector reads it.
+/// Source: <https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/admission/podnodeselector/admission.go>
+const NODE_SELECTOR_ANNOTATION: &str = "scheduler.alpha.kubernetes.io/node-selector";
+
+/// OpenShift reads it for its projects, in the same format.
+const OPENSHIFT_NODE_SELECTOR_ANNOTATION: &str = "openshift.io/node-selector";
+
+/// The admission plugin PodTolerationRestriction reads it.
+/// Source: <https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/admission/podtolerationrestriction/admission.go>
+const TOLERATIONS_ANNOTATION: &str = "scheduler.alpha.kubernetes.io/defaultTolerations";
+
+/// The part of a namespace that matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Value of the label `archmatch.io/enforce`, as written.
+    pub enforce: Option<String>,
+    /// Value of the label `archmatch.io/warn`, as written.
+    pub warn: Option<String>,
+    /// Value of the label `archmatch.io/audit`, as written.
+    pub audit: Option<String>,
+    /// What its pods' selectors get.
+    pub node_selector: Labels,
+    /// What its pods' tolerations get.
+    pub tolerations: Vec<Toleration>,
+}
+
+/// A service account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// Names of the pull secrets of pods that name none.
+    pub pull_secrets: Vec<String>,
+}
+
+/// A secret. Its contents do not show in debug output.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret {
+    /// `type`, such as `kubernetes.io/dockerconfigjson`.
+    pub kind: String,
+    /// Its entries, decoded.
+    pub data: BTreeMap<String, Vec<u8>>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&String> = self.data.keys().collect();
+        formatter
+            .debug_struct("Secret")
+            .field("kind", &self.kind)
+            .field("keys", &keys)
+            .finish()
+    }
+}
+
+/// The part of a Namespace object that matters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NamespaceObject<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    namespace: Text<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    labels: Pairs<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    annotations: Pairs<'a>,
+}
+
+/// The part of a RuntimeClass object that matters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RuntimeClassObject<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    scheduling: Scheduling<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Scheduling<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    node_selector: Pairs<'a>,
+    #[serde(borrow, deserialize_with = "objects")]
+    tolerations: Vec<TolerationObject<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ServiceAccountObject<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "objects")]
+    image_pull_secrets: Vec<Named<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct SecretObject<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    data: Pairs<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    string_data: Pairs<'a>,
+}
+
+readable!(
+    NamespaceObject,
+    RuntimeClassObject,
+    ServiceAccountObject,
+    SecretObject
+);
+
+impl NamespaceObject<'_> {
+    /// The namespace's name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// The namespace, and warnings about annotations that cannot be read. The API server
+    /// refuses pods there; their placement is judged without them.
+    pub fn to_namespace(&self) -> (Namespace, Vec<String>) {
+        let label = |key: &str| self.metadata.labels.value(key).map(str::to_owned);
+        let mut warnings = Vec::new();
+        let mut ignored = |key: &str, expected: &str| {
+            let name = self.name();
+            warnings.push(format!(
+                "namespace {name}: annotation {key} has no effect: expected {expected}"
+            ));
+        };
+        let mut node_selector = Labels::new();
+        for key in [OPENSHIFT_NODE_SELECTOR_ANNOTATION, NODE_SELECTOR_ANNOTATION] {
+            match parse_selector(self.metadata.annotations.value(key).unwrap_or("")) {
+                Some(selector) => node_selector.extend(selector),
+                None => ignored(key, "labels such as disk=ssd,pool=z"),
+            }
+        }
+        let tolerations = self.metadata.annotations.value(TOLERATIONS_ANNOTATION);
+        let tolerations = match tolerations.filter(|text| !text.is_empty()) {
+            None => Vec::new(),
+            Some(text) => match parse_tolerations(text) {
+                Ok(tolerations) => tolerations,
+                Err(_) => {
+                    ignored(TOLERATIONS_ANNOTATION, "a JSON list of tolerations");
+                    Vec::new()
+                }
+            },
+        };
+        let namespace = Namespace {
+            enforce: label(ENFORCE_LABEL),
+            warn: label(WARN_LABEL),
+            audit: label(AUDIT_LABEL),
+            node_selector,
+            tolerations,
+        };
+        (namespace, warnings)
+    }
+}
+
+fn parse_tolerations(text: &str) -> serde_json::Result<Vec<Toleration>> {
+    let value: Value = serde_json::from_str(text)?;
+    let tolerations: Vec<TolerationObject<'_>> = objects(&value)?;
+    Ok(to_tolerations(&tolerations))
+}
+
+/// Parses `a=b,c=d`.
+/// Source: `ConvertSelectorToLabelsMap` in
+/// <https://github.com/kubernetes/apimachinery/blob/master/pkg/labels/labels.go>
+fn parse_selector(text: &str) -> Option<Labels> {
+    if text.is_empty() {
+        return Some(Labels::new());
+    }
+    let pairs = text.split(',').map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        let (key, value) = (key.trim(), value.trim());
+        (!key.is_empty() && !value.contains('=')).then(|| (key.to_owned(), value.to_owned()))
+    });
+    pairs.collect()
+}
+
+impl RuntimeClassObject<'_> {
+    /// The class's name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Its scheduling rules.
+    pub fn to_runtime_class(&self) -> RuntimeClass {
+        RuntimeClass {
+            node_selector: self.scheduling.node_selector.to_labels(),
+            tolerations: to_tolerations(&self.scheduling.tolerations),
+        }
+    }
+}
+
+/// Reads a Namespace: its name, itself, and warnings.
+///
+/// # Errors
+/// A field of a wrong type.
+pub fn read_namespace(value: &Value) -> Result<(String, Namespace, Vec<String>), ObjectError> {
+    let object: NamespaceObject<'_> = json::from_value("Namespace", value)?;
+    let (namespace, warnings) = object.to_namespace();
+    Ok((object.name().to_owned(), namespace, warnings))
+}
+
+/// Reads a RuntimeClass: its name and its scheduling rules.
+///
+/// # Errors
+/// A field of a wrong type.
+pub fn read_runtime_class(value: &Value) -> Result<(String, RuntimeClass), ObjectError> {
+    let object: RuntimeClassObject<'_> = json::from_value("RuntimeClass", value)?;
+    Ok((object.name().to_owned(), object.to_runtime_class()))
+}
+
+/// Reads a ServiceAccount: its namespace and name, and itself.
+///
+/// # Errors
+/// A field of a wrong type.
+pub fn read_service_account(
+    value: &Value,
+) -> Result<((String, String), ServiceAccount), ObjectError> {
+    let object: ServiceAccountObject<'_> = json::from_value("ServiceAccount", value)?;
+    let pull_secrets = object.image_pull_secrets.iter();
+    let account = ServiceAccount {
+        pull_secrets: pull_secrets
+            .filter_map(|secret| secret.name.non_empty())
+            .collect(),
+    };
+    Ok((object.metadata.address(), account))
+}
+
+/// Reads a Secret: its namespace and name, and itself. `stringData` wins over `data`, as
+/// in the API server.
+///
+/// # Errors
+/// A field of a wrong type, or an entry that is not base64.
+pub fn read_secret(value: &Value) -> Result<((String, String), Secret), ObjectError> {
+    // Errors of serde quote values; a secret's must not be.
+    let Whole(object) = Whole::<SecretObject<'_>>::deserialize(value).map_err(|_| {
+        let path = json::locate(value, &<SecretObject<'_> as json::Readable>::problem);
+        ObjectError::new("Secret", &path, "wrong type")
+    })?;
+    let mut data = BTreeMap::new();
+    for (key, text) in &object.data.0 {
+        let decoded = STANDARD.decode(text.as_bytes()).map_err(|_| {
+            ObjectError::new("Secret", &format!("data.{}", &**key), "expected base64")
+        })?;
+        data.insert(key.to_string(), decoded);
+    }
+    for (key, text) in &object.string_data.0 {
+        data.insert(key.to_string(), text.as_bytes().to_vec());
+    }
+    let secret = Secret {
+        kind: object.kind.to_string(),
+        data,
+    };
+    Ok((object.metadata.address(), secret))
+}
+
+impl Metadata<'_> {
+    fn address(&self) -> (String, String) {
+        (self.namespace.to_string(), self.name.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Workload kinds, and where each keeps its pod templates.
+//!
+//! Built-in kinds are read straight from their bytes, since every review passes here.
+//! Further kinds are configured by the paths of their templates and are read by way of a
+//! tree.
+
+mod shapes;
+mod template_path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::shapes::{
+    CronJobObject, Envelope, PodObject, PodTemplateObject, TemplatedObject, TypeMeta,
+};
+pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
+use super::json::{self, ObjectError, Readable, Whole};
+use super::pod::{Origin, PodSpec};
+use crate::domain::workload::Workload;
+
+/// A kind, as an admission request or an object names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindRef<'a> {
+    /// API group; empty for the core group.
+    pub group: &'a str,
+    /// Version in the group.
+    pub version: &'a str,
+    /// Kind; empty where only the resource is known.
+    pub kind: &'a str,
+    /// Resource, in the plural; empty where only the kind is known.
+    pub resource: &'a str,
+}
+
+/// Where a built-in kind keeps its pod template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// The object is a pod: `spec`.
+    Pod,
+    /// `spec.template`
+    Templated(Origin),
+    /// `spec.jobTemplate.spec.template`
+    CronJob,
+    /// `template`
+    PodTemplate,
+}
+
+/// Built-in kinds: group, kind, resource, shape. Their shape is the same in every version.
+/// Source: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/>
+const BUILT_IN: [(&str, &str, &str, Shape); 9] = [
+    ("", "Pod", "pods", Shape::Pod),
+    ("", "PodTemplate", "podtemplates", Shape::PodTemplate),
+    (
+        "",
+        "ReplicationController",
+        "replicationcontrollers",
+        TEMPLATED,
+    ),
+    (
+        "apps",
+        "DaemonSet",
+        "daemonsets",
+        Shape::Templated(Origin::DaemonSet),
+    ),
+    ("apps", "Deployment", "deployments", TEMPLATED),
+    ("apps", "ReplicaSet", "replicasets", TEMPLATED),
+    ("apps", "StatefulSet", "statefulsets", TEMPLATED),
+    ("batch", "CronJob", "cronjobs", Shape::CronJob),
+    ("batch", "Job", "jobs", TEMPLATED),
+];
+
+const TEMPLATED: Shape = Shape::Templated(Origin::Template);
+
+impl<'a> KindRef<'a> {
+    /// The kind that `apiVersion` and `kind` of an object name.
+    pub fn from_object(api_version: &'a str, kind: &'a str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self {
+            group,
+            version,
+            kind,
+            resource: "",
+        }
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        let mut kinds = BUILT_IN.iter();
+        let found = kinds.find(|(group, kind, resource, _)| {
+            let named = if self.kind.is_empty() {
+                *resource == self.resource
+            } else {
+                *kind == self.kind
+            };
+            *group == self.group && named
+        });
+        found.map(|(.., shape)| *shape)
+    }
+
+    fn rule<'r>(&self, rules: &'r [KindRule]) -> Option<&'r KindRule> {
+        let guessed;
+        let resource = if self.resource.is_empty() {
+            guessed = guess_resource(self.kind);
+            &guessed
+        } else {
+            self.resource
+        };
+        rules
+            .iter()
+            .find(|rule| rule.applies_to(self.group, self.version, resource))
+    }
+
+    fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// Whether objects of this kind have pods, by what is built in and configured.
+    pub fn has_pods(&self, rules: &[KindRule]) -> bool {
+        self.shape().is_some() || self.rule(rules).is_some()
+    }
+}
+
+/// The resource of a kind, where nobody says it.
+/// Source: `UnsafeGuessKindToResource` in
+/// <https://github.com/kubernetes/apimachinery/blob/master/pkg/api/meta/restmapper.go>
+fn guess_resource(kind: &str) -> String {
+    let singular = kind.to_lowercase();
+    if singular.ends_with('s') {
+        return format!("{singular}es");
+    }
+    match singular.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{singular}s"),
+    }
+}
+
+/// Reads a workload from its bytes; none when the kind has no pods.
+///
+/// # Errors
+/// Not JSON, or a field of a wrong type.
+pub fn from_json(
+    kind: &KindRef<'_>,
+    raw: &[u8],
+    rules: &[KindRule],
+) -> Result<Option<Workload>, ObjectError> {
+    if let Some(shape) = kind.shape() {
+        return built_in(kind, shape, Input::Bytes(raw)).map(Some);
+    }
+    let Some(rule) = kind.rule(rules) else {
+        return Ok(None);
+    };
+    let value: Value = serde_json::from_slice(raw)
+        .map_err(|error| ObjectError::new(kind_name(kind), "", &error.to_string()))?;
+    configured(kind, rule, &value).map(Some)
+}
+
+/// Reads a workload from a tree; none when the kind has no pods.
+///
+/// # Errors
+/// No `apiVersion` and `kind`, or a field of a wrong type.
+pub fn read(value: &Value, rules: &[KindRule]) -> Result<Option<Workload>, ObjectError> {
+    let what: TypeMeta<'_> = json::from_value("object", value)?;
+    for (key, text) in [("kind", &what.kind), ("apiVersion", &what.api_version)] {
+        if text.is_empty() {
+            return Err(ObjectError::new("object", key, "missing"));
+        }
+    }
+    let kind = KindRef::from_object(&what.api_version, &what.kind);
+    if let Some(shape) = kind.shape() {
+        return built_in(&kind, shape, Input::Tree(value)).map(Some);
+    }
+    match kind.rule(rules) {
+        Some(rule) => configured(&kind, rule, value).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// An object to be read.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    Bytes(&'a [u8]),
+    Tree(&'a Value),
+}
+
+impl<'a> Input<'a> {
+    fn object<T: Deserialize<'a> + Readable>(self, kind: &str) -> Result<T, ObjectError> {
+        match self {
+            Self::Bytes(raw) => json::from_slice(kind, raw),
+            Self::Tree(value) => json::from_value(kind, value),
+        }
+    }
+}
+
+fn built_in(kind: &KindRef<'_>, shape: Shape, input: Input<'_>) -> Result<Workload, ObjectError> {
+    let named = kind_name(kind);
+    Ok(match shape {
+        Shape::Pod => {
+            let object: PodObject<'_> = input.object(named)?;
+            object.to_workload(kind, Origin::Pod)
+        }
+        Shape::Templated(origin) => {
+            let object: TemplatedObject<'_> = input.object(named)?;
+            object.to_workload(kind, origin)
+        }
+        Shape::CronJob => {
+            let object: CronJobObject<'_> = input.object(named)?;
+            object.to_workload(kind, Origin::Template)
+        }
+        Shape::PodTemplate => {
+            let object: PodTemplateObject<'_> = input.object(named)?;
+            object.to_workload(kind)
+        }
+    })
+}
+
+fn kind_name<'a>(kind: &KindRef<'a>) -> &'a str {
+    if kind.kind.is_empty() {
+        kind.resource
+    } else {
+        kind.kind
+    }
+}
+
+/// Reads an object of a configured kind.
+fn configured(kind: &KindRef<'_>, rule: &KindRule, value: &Value) -> Result<Workload, ObjectError> {
+    let named = kind_name(kind);
+    let envelope: Envelope<'_> = json::from_value(named, value)?;
+    let mut workload = envelope.to_workload(kind);
+    for path in &rule.templates {
+        for (at, template) in path.find(value).map_err(|at| {
+            ObjectError::new(
+                named,
+                &at,
+                "expected an object or a list, as the path has it",
+            )
+        })? {
+            let spec = template.get("spec").unwrap_or(&Value::Null);
+            if spec.is_null() {
+                continue;
+            }
+            let read = Whole::<PodSpec<'_>>::deserialize(spec);
+            let Whole(spec) = read.map_err(|error| {
+                let below = json::locate(spec, &PodSpec::problem);
+                let dot = if below.is_empty() { "" } else { "." };
+                let at = format!("{at}.spec{dot}{below}");
+                ObjectError::new(named, &at, &error.to_string())
+            })?;
+            workload.templates.push(spec.to_template(Origin::Template));
+        }
+    }
+    Ok(workload)
+}
+
+#[cfg(test)]
+mod tests;

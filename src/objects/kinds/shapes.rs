@@ -1,0 +1,183 @@
+//! The objects of the built-in kinds, down to their pod specifications.
+
+use serde::Deserialize;
+
+use super::{KindRef, kind_name};
+use crate::domain::workload::{PodTemplate, Workload};
+use crate::objects::json::{Text, object, optional_object, readable};
+use crate::objects::pod::{Origin, PodSpec};
+
+/// What an object is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TypeMeta<'a> {
+    #[serde(borrow)]
+    pub(super) api_version: Text<'a>,
+    #[serde(borrow)]
+    pub(super) kind: Text<'a>,
+}
+
+/// What every object has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Envelope<'a> {
+    #[serde(borrow)]
+    api_version: Text<'a>,
+    #[serde(borrow)]
+    kind: Text<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    namespace: Text<'a>,
+}
+
+/// An object whose pods are described in its `spec`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    rename_all = "camelCase",
+    bound(deserialize = "'de: 'a, S: Deserialize<'de> + Default")
+)]
+pub(super) struct Object<'a, S> {
+    api_version: Text<'a>,
+    kind: Text<'a>,
+    #[serde(deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(deserialize_with = "object")]
+    spec: S,
+}
+
+pub(super) type PodObject<'a> = Object<'a, PodSpec<'a>>;
+pub(super) type TemplatedObject<'a> = Object<'a, Templated<'a>>;
+pub(super) type CronJobObject<'a> = Object<'a, CronJobSpec<'a>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Templated<'a> {
+    #[serde(borrow, deserialize_with = "optional_object")]
+    template: Option<Template<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Template<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    spec: PodSpec<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct CronJobSpec<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    job_template: JobTemplate<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct JobTemplate<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    spec: Templated<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PodTemplateObject<'a> {
+    #[serde(borrow)]
+    api_version: Text<'a>,
+    #[serde(borrow)]
+    kind: Text<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "optional_object")]
+    template: Option<Template<'a>>,
+}
+
+readable!(
+    TypeMeta,
+    Envelope,
+    PodObject,
+    TemplatedObject,
+    CronJobObject,
+    PodTemplateObject,
+    PodSpec
+);
+
+/// What describes pods.
+pub(super) trait Templates {
+    fn templates(&self, origin: Origin) -> Vec<PodTemplate>;
+}
+
+impl Templates for PodSpec<'_> {
+    fn templates(&self, origin: Origin) -> Vec<PodTemplate> {
+        vec![self.to_template(origin)]
+    }
+}
+
+impl Templates for Templated<'_> {
+    fn templates(&self, origin: Origin) -> Vec<PodTemplate> {
+        let template = self.template.iter();
+        template
+            .map(|template| template.spec.to_template(origin))
+            .collect()
+    }
+}
+
+impl Templates for CronJobSpec<'_> {
+    fn templates(&self, origin: Origin) -> Vec<PodTemplate> {
+        self.job_template.spec.templates(origin)
+    }
+}
+
+impl<S: Templates> Object<'_, S> {
+    pub(super) fn to_workload(&self, asked: &KindRef<'_>, origin: Origin) -> Workload {
+        Workload {
+            templates: self.spec.templates(origin),
+            ..workload(asked, &self.api_version, &self.kind, &self.metadata)
+        }
+    }
+}
+
+impl PodTemplateObject<'_> {
+    pub(super) fn to_workload(&self, asked: &KindRef<'_>) -> Workload {
+        let template = self.template.iter();
+        Workload {
+            templates: template
+                .map(|template| template.spec.to_template(Origin::Template))
+                .collect(),
+            ..workload(asked, &self.api_version, &self.kind, &self.metadata)
+        }
+    }
+}
+
+impl Envelope<'_> {
+    pub(super) fn to_workload(&self, asked: &KindRef<'_>) -> Workload {
+        workload(asked, &self.api_version, &self.kind, &self.metadata)
+    }
+}
+
+/// A workload without templates. Items of lists may leave out what they are.
+fn workload(
+    asked: &KindRef<'_>,
+    api_version: &Text<'_>,
+    kind: &Text<'_>,
+    metadata: &Metadata<'_>,
+) -> Workload {
+    Workload {
+        api_version: api_version
+            .non_empty()
+            .unwrap_or_else(|| asked.api_version()),
+        kind: kind
+            .non_empty()
+            .unwrap_or_else(|| kind_name(asked).to_owned()),
+        namespace: metadata.namespace.to_string(),
+        name: metadata.name.to_string(),
+        templates: Vec::new(),
+    }
+}

@@ -1,0 +1,215 @@
+//! Nodes: labels, taints, and what their container runtime looks for.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::json::{
+    self, ObjectError, Pairs, Resources, Text, object, objects, or_default, readable,
+};
+use crate::domain::node::{
+    Effect, Labels, Node, NodeFacts, NodeOverride, NodePlatform, Source, Taint, parse_emulates,
+};
+
+/// The annotation by which a node declares emulation.
+pub const EMULATES_ANNOTATION: &str = "archmatch.io/emulates";
+
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#nodekubernetesiowindows-build>
+const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
+
+/// The part of a Node object that matters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NodeObject<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    spec: Spec<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    status: Status<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    labels: Pairs<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    annotations: Pairs<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Spec<'a> {
+    #[serde(borrow, deserialize_with = "objects")]
+    taints: Vec<TaintObject<'a>>,
+    #[serde(deserialize_with = "or_default")]
+    unschedulable: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TaintObject<'a> {
+    #[serde(borrow)]
+    key: Text<'a>,
+    #[serde(borrow)]
+    value: Text<'a>,
+    #[serde(borrow)]
+    effect: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status<'a> {
+    #[serde(borrow, deserialize_with = "or_default")]
+    allocatable: Resources<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    node_info: NodeInfo<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct NodeInfo<'a> {
+    #[serde(borrow)]
+    operating_system: Text<'a>,
+    #[serde(borrow)]
+    architecture: Text<'a>,
+    #[serde(borrow)]
+    container_runtime_version: Text<'a>,
+}
+
+readable!(NodeObject);
+
+/// A node as it is kept between events: all that a decision may need, and nothing of what
+/// changes with every heartbeat. Two equal records mean the same to every decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// Object name.
+    pub name: Arc<str>,
+    labels: Box<[(Arc<str>, Arc<str>)]>,
+    taints: Box<[Taint]>,
+    unschedulable: bool,
+    extended_resources: Box<[Arc<str>]>,
+    os: Arc<str>,
+    architecture: Arc<str>,
+    container_runtime_version: Arc<str>,
+    emulates: Option<Arc<str>>,
+}
+
+/// Strings that many nodes share, kept once.
+#[derive(Debug, Default)]
+pub struct Interner(HashSet<Arc<str>>);
+
+impl Interner {
+    fn share(&mut self, text: &mut Arc<str>) {
+        match self.0.get(text) {
+            Some(known) => *text = Arc::clone(known),
+            None => {
+                self.0.insert(Arc::clone(text));
+            }
+        }
+    }
+
+    /// Forgets what no node uses any more.
+    pub fn prune(&mut self) {
+        self.0.retain(|text| Arc::strong_count(text) > 1);
+    }
+}
+
+impl NodeObject<'_> {
+    /// The part of the node that is kept.
+    pub fn to_record(&self) -> NodeRecord {
+        let shared = |text: &str| Arc::<str>::from(text);
+        let labels = self.metadata.labels.0.iter();
+        let taints = self.spec.taints.iter().map(|taint| Taint {
+            key: taint.key.to_string(),
+            value: taint.value.to_string(),
+            effect: Effect::from_name(&taint.effect),
+        });
+        let emulates = self.metadata.annotations.value(EMULATES_ANNOTATION);
+        NodeRecord {
+            name: shared(&self.metadata.name),
+            labels: labels
+                .map(|(key, value)| (shared(key), shared(value)))
+                .collect(),
+            taints: taints.collect(),
+            unschedulable: self.spec.unschedulable,
+            extended_resources: self.status.allocatable.extended().map(shared).collect(),
+            os: shared(&self.status.node_info.operating_system),
+            architecture: shared(&self.status.node_info.architecture),
+            container_runtime_version: shared(&self.status.node_info.container_runtime_version),
+            emulates: emulates.map(shared),
+        }
+    }
+}
+
+impl NodeRecord {
+    /// Shares the record's strings with those of other nodes.
+    pub fn intern(&mut self, interner: &mut Interner) {
+        for (key, value) in &mut self.labels {
+            interner.share(key);
+            interner.share(value);
+        }
+        for name in &mut self.extended_resources {
+            interner.share(name);
+        }
+        interner.share(&mut self.os);
+        interner.share(&mut self.architecture);
+        interner.share(&mut self.container_runtime_version);
+    }
+
+    /// The domain's node, and a warning where its annotation cannot be read.
+    pub fn to_node(&self, overrides: &[NodeOverride]) -> (Node, Option<String>) {
+        let labels: Labels = self
+            .labels
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        let mut warning = None;
+        let emulates = self.emulates.as_deref().unwrap_or("");
+        let emulates = parse_emulates(emulates).unwrap_or_else(|error| {
+            warning = Some(format!(
+                "node {}: annotation {EMULATES_ANNOTATION} has no effect: {error}",
+                self.name
+            ));
+            Vec::new()
+        });
+        let facts = NodeFacts {
+            os: &self.os,
+            architecture: &self.architecture,
+            container_runtime_version: &self.container_runtime_version,
+            windows_build: labels.get(WINDOWS_BUILD_LABEL).map(String::as_str),
+            emulates,
+        };
+        let platform = NodePlatform::from_facts(facts, &labels, overrides);
+        let node = Node {
+            name: self.name.to_string(),
+            labels,
+            taints: self.taints.to_vec(),
+            unschedulable: self.unschedulable,
+            extended_resources: self
+                .extended_resources
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            platform,
+            source: Source::Node,
+        };
+        (node, warning)
+    }
+}
+
+/// Reads a Node object.
+///
+/// # Errors
+/// A field of a wrong type.
+pub fn read(value: &Value) -> Result<NodeRecord, ObjectError> {
+    json::from_value::<NodeObject<'_>>("Node", value).map(|object| object.to_record())
+}
+
+#[cfg(test)]
+mod tests;
