@@ -14,5 +14,5 @@
 //! - [`admission`]: the webhook.
 //! - [`cli`]: arguments, and the only place that knows all parts.
 
-pub mod domain;
 pub mod checker;
+pub mod domain;

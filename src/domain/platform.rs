@@ -28,7 +28,9 @@ pub struct Platform {
 
 /// Why a text is no platform.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("parse platform {text:?}: expected os/architecture or os/architecture/variant, such as linux/s390x")]
+#[error(
+    "parse platform {text:?}: expected os/architecture or os/architecture/variant, such as linux/s390x"
+)]
 pub struct PlatformError {
     text: String,
 }
@@ -136,7 +138,11 @@ fn write_part(formatter: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
         return formatter.write_str("unknown");
     }
     for character in part.chars().take(32) {
-        let safe = if is_platform_character(character) { character } else { '?' };
+        let safe = if is_platform_character(character) {
+            character
+        } else {
+            '?'
+        };
         fmt::Write::write_char(formatter, safe)?;
     }
     Ok(())
@@ -170,12 +176,23 @@ mod tests {
     #[test]
     fn hostile_text_prints_safely() {
         let platform = Platform::new("linux\n\u{1b}[31m", &"a".repeat(9000), "");
-        assert_eq!(platform.to_string(), format!("linux???31m/{}", "a".repeat(32)));
+        assert_eq!(
+            platform.to_string(),
+            format!("linux???31m/{}", "a".repeat(32))
+        );
     }
 
     #[test]
     fn a_platform_needs_two_or_three_parts() {
-        for text in ["", "linux", "linux/", "/amd64", "a/b/c/d", "linux/amd 64", "linux//v7"] {
+        for text in [
+            "",
+            "linux",
+            "linux/",
+            "/amd64",
+            "a/b/c/d",
+            "linux/amd 64",
+            "linux//v7",
+        ] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
     }
