@@ -31,4 +31,13 @@ pub trait ImageInspector: Send + Sync {
         image: &'a ImageReference,
         access: &'a Access,
     ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>>;
+
+    /// The same answer if it can be given at once, without waiting: caches know some.
+    fn cached(
+        &self,
+        _image: &ImageReference,
+        _access: &Access,
+    ) -> Option<Result<Arc<Inspection>, Unknown>> {
+        None
+    }
 }

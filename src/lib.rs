@@ -16,3 +16,4 @@
 
 pub mod checker;
 pub mod domain;
+pub mod registry;

@@ -83,7 +83,7 @@ fn range_6(address: Ipv6Addr) -> Range {
         [0, ..] => Range::Forbidden,
         // Local NAT64 (RFC 8215) and Teredo hide an address that we cannot read.
         [0x64, 0xff9b, 1, ..] | [0x2001, 0, ..] => Range::Forbidden,
-        [0xfe80..=0xfebf, ..] | [0xff00.., ..] => Range::Forbidden,
+        [0xfe80..=0xfebf, ..] | [0xff00..=0xffff, ..] => Range::Forbidden,
         [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Range::Private,
         _ => Range::Public,
     }
@@ -184,23 +184,57 @@ mod tests {
     fn ranges_follow_the_registries() {
         is(
             Range::Public,
-            &["1.1.1.1", "100.63.0.1", "172.32.0.1", "2606:4700::1", "64:ff9b::101:101", "2002:101:101::1"],
+            &[
+                "1.1.1.1",
+                "100.63.0.1",
+                "172.32.0.1",
+                "2606:4700::1",
+                "64:ff9b::101:101",
+                "2002:101:101::1",
+            ],
         );
         is(
             Range::Private,
             &[
-                "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "198.18.0.1",
-                "fd00::1", "fec0::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "2002:0a00:0001::1",
+                "10.0.0.1",
+                "172.16.0.1",
+                "172.31.255.255",
+                "192.168.1.1",
+                "100.64.0.1",
+                "198.18.0.1",
+                "fd00::1",
+                "fec0::1",
+                "::ffff:10.0.0.1",
+                "64:ff9b::10.0.0.1",
+                "2002:0a00:0001::1",
             ],
         );
         is(
             Range::Forbidden,
             &[
-                "0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.0.1", "169.254.169.254", "100.100.100.200",
-                "192.0.0.192", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "ff02::1",
-                "fd00:ec2::254", "::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1",
-                "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:7f00:1::1",
-                "2002:a9fe:a9fe::", "2001:0:1::1",
+                "0.0.0.0",
+                "0.1.2.3",
+                "127.0.0.1",
+                "127.255.0.1",
+                "169.254.169.254",
+                "100.100.100.200",
+                "192.0.0.192",
+                "224.0.0.1",
+                "255.255.255.255",
+                "::",
+                "::1",
+                "fe80::1",
+                "ff02::1",
+                "fd00:ec2::254",
+                "::ffff:127.0.0.1",
+                "::127.0.0.1",
+                "::ffff:0:127.0.0.1",
+                "::ffff:169.254.169.254",
+                "64:ff9b::a9fe:a9fe",
+                "64:ff9b:1::1",
+                "2002:7f00:1::1",
+                "2002:a9fe:a9fe::",
+                "2001:0:1::1",
             ],
         );
     }
@@ -208,8 +242,15 @@ mod tests {
     #[test]
     fn literals_are_judged_in_every_spelling() {
         for host in [
-            "127.0.0.1", "2130706433", "0x7f.1", "127.1", "0", "[::1]", "[::ffff:7f00:1]",
-            "[::ffff:169.254.169.254]", "169.254.169.254",
+            "127.0.0.1",
+            "2130706433",
+            "0x7f.1",
+            "127.1",
+            "0",
+            "[::1]",
+            "[::ffff:7f00:1]",
+            "[::ffff:169.254.169.254]",
+            "169.254.169.254",
         ] {
             let url = Url::parse(&format!("https://{host}/v2/")).expect(host);
             assert!(check_literal(&url, Addresses::Private).is_err(), "{host}");
@@ -223,7 +264,9 @@ mod tests {
     #[test]
     fn only_allowed_addresses_of_a_name_are_kept() {
         let found = vec!["127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap()];
-        let kept: Vec<_> = allowed(found.clone(), Addresses::Private).unwrap().collect();
+        let kept: Vec<_> = allowed(found.clone(), Addresses::Private)
+            .unwrap()
+            .collect();
         assert_eq!(kept, ["10.0.0.1:0".parse().unwrap()]);
         assert!(allowed(found, Addresses::Public).is_err());
     }

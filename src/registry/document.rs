@@ -93,7 +93,10 @@ impl Announced {
             return Ok(Self::Known(media_type));
         }
         match name.as_str() {
-            "" | "application/json" | "application/octet-stream" | "binary/octet-stream"
+            ""
+            | "application/json"
+            | "application/octet-stream"
+            | "binary/octet-stream"
             | "text/plain" => Ok(Self::Nothing),
             // A login page or a proxy's notice, with status 200.
             "text/html" | "application/xhtml+xml" => {
@@ -120,9 +123,9 @@ fn media_type(announced: Announced, raw: &RawDocument) -> Result<MediaType, Unkn
     match (announced, stated) {
         (Announced::Known(media_type), None) => Ok(media_type),
         (Announced::Known(media_type), Some(name)) if name == media_type.name() => Ok(media_type),
-        (Announced::Known(_), Some(_)) => {
-            Err(malformed("the document's mediaType contradicts its Content-Type"))
-        }
+        (Announced::Known(_), Some(_)) => Err(malformed(
+            "the document's mediaType contradicts its Content-Type",
+        )),
         (Announced::Nothing, Some(name)) => MediaType::from_name(name)
             .ok_or_else(|| unsupported("the document has a type that no runtime pulls")),
         (Announced::Nothing, None) => Err(unsupported("the document does not say its type")),

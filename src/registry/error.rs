@@ -23,6 +23,10 @@ pub(super) fn blocked(host: &str, why: &str) -> Unknown {
     Unknown::new(Reason::Blocked, format!("{host} is not contacted: {why}"))
 }
 
+pub(super) fn address_refused(host: &str) -> Unknown {
+    blocked(host, "its address is one that images may not come from")
+}
+
 pub(super) fn timeout(host: &str) -> Unknown {
     Unknown::new(Reason::Timeout, format!("{host} did not answer in time"))
 }
@@ -67,7 +71,7 @@ pub(super) fn from_transport(error: &reqwest::Error, host: &str) -> Unknown {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = source {
         if cause.is::<AddressRefused>() {
-            return blocked(host, "its address is one that images may not come from");
+            return address_refused(host);
         }
         if cause.is::<rustls::Error>() {
             return certificate(host);
@@ -79,7 +83,7 @@ pub(super) fn from_transport(error: &reqwest::Error, host: &str) -> Unknown {
         match wrapped {
             Some(inner) if inner.is::<rustls::Error>() => return certificate(host),
             Some(inner) if inner.is::<AddressRefused>() => {
-                return blocked(host, "its address is one that images may not come from");
+                return address_refused(host);
             }
             Some(inner) => source = inner.source(),
             None => source = cause.source(),

@@ -193,8 +193,9 @@ impl Hosts {
     /// The bulkhead of `host[:port]`: what one host does slows no other.
     pub(super) fn bulkhead(&self, authority: &str) -> Arc<Bulkhead> {
         let key = authority.to_ascii_lowercase();
-        self.bulkheads
-            .get_with(key, || Arc::new(Bulkhead::new(&self.of(authority).settings)))
+        self.bulkheads.get_with(key, || {
+            Arc::new(Bulkhead::new(&self.of(authority).settings))
+        })
     }
 }
 
@@ -238,7 +239,11 @@ fn mirrors(settings: &HostSettings) -> Result<Vec<Mirror>, SettingsError> {
             .filter(|reference| reference.registry() == registry)
             .map(|_| Mirror {
                 registry: registry.to_owned(),
-                prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+                prefix: if prefix.is_empty() {
+                    String::new()
+                } else {
+                    format!("{prefix}/")
+                },
             })
             .ok_or_else(|| SettingsError::Mirror {
                 host: settings.host.clone(),
@@ -365,15 +370,31 @@ mod tests {
     #[test]
     fn a_star_spans_everything() {
         matching("*", &["a", "a.b:5000", "[::1]:5000"], &[]);
-        matching("*.example", &["a.example", "a.b.example", ".example"], &["example", "a.example:1"]);
-        matching("127.0.0.1:*", &["127.0.0.1:5000"], &["127.0.0.1", "127.0.0.11:1"]);
-        matching("a*b*c", &["abc", "axxbxxc", "abbcc"], &["ab", "acb", "xabc"]);
+        matching(
+            "*.example",
+            &["a.example", "a.b.example", ".example"],
+            &["example", "a.example:1"],
+        );
+        matching(
+            "127.0.0.1:*",
+            &["127.0.0.1:5000"],
+            &["127.0.0.1", "127.0.0.11:1"],
+        );
+        matching(
+            "a*b*c",
+            &["abc", "axxbxxc", "abbcc"],
+            &["ab", "acb", "xabc"],
+        );
         matching("ab*ba", &["abba", "abxba"], &["aba"]);
     }
 
     #[test]
     fn a_pattern_without_star_is_one_host() {
-        matching("docker.io", &["docker.io", "DOCKER.io"], &["docker.io:443", "xdocker.io", "docker.i"]);
+        matching(
+            "docker.io",
+            &["docker.io", "DOCKER.io"],
+            &["docker.io:443", "xdocker.io", "docker.i"],
+        );
     }
 
     #[test]
@@ -384,9 +405,19 @@ mod tests {
             mirrors(&settings).map(|mut list| list.remove(0))
         };
         let mirror = with("mirror.example:5000/hub/cache/").unwrap();
-        assert_eq!((mirror.registry.as_str(), mirror.prefix.as_str()), ("mirror.example:5000", "hub/cache/"));
+        assert_eq!(
+            (mirror.registry.as_str(), mirror.prefix.as_str()),
+            ("mirror.example:5000", "hub/cache/")
+        );
         assert_eq!(with("mirror.example").unwrap().prefix, "");
-        for wrong in ["", "mirror", "mirror/hub", "https://mirror.example", "a.b/Upper", "a.b//x"] {
+        for wrong in [
+            "",
+            "mirror",
+            "mirror/hub",
+            "https://mirror.example",
+            "a.b/Upper",
+            "a.b//x",
+        ] {
             assert!(with(wrong).is_err(), "{wrong}");
         }
     }

@@ -98,7 +98,9 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, Docke
 /// Go matches the keys of structs in any case.
 fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields.get(name).or_else(|| {
-        let found = fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = fields
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value)
     })
 }
@@ -114,12 +116,17 @@ fn decode(auth: &str) -> Result<Credential, DockerConfigError> {
         .with_decode_padding_mode(padding)
         // Go is not strict about the last bits.
         .with_decode_allow_trailing_bits(true);
-    let one_line: String = auth.chars().filter(|letter| !matches!(letter, '\r' | '\n')).collect();
+    let one_line: String = auth
+        .chars()
+        .filter(|letter| !matches!(letter, '\r' | '\n'))
+        .collect();
     let bytes = GeneralPurpose::new(&STANDARD, config)
         .decode(one_line)
         .map_err(|_| DockerConfigError::Encoding)?;
     let decoded = String::from_utf8(bytes).map_err(|_| DockerConfigError::Encoding)?;
-    let (username, password) = decoded.split_once(':').ok_or(DockerConfigError::Separator)?;
+    let (username, password) = decoded
+        .split_once(':')
+        .ok_or(DockerConfigError::Separator)?;
     Ok(Credential {
         username: username.to_owned(),
         password: password.to_owned(),
@@ -132,7 +139,11 @@ mod tests {
 
     #[test]
     fn a_config_without_auths_offers_nothing() {
-        for text in ["{}", r#"{"auths":null,"credsStore":"x"}"#, r#"{"AUTHS":{}}"#] {
+        for text in [
+            "{}",
+            r#"{"auths":null,"credsStore":"x"}"#,
+            r#"{"AUTHS":{}}"#,
+        ] {
             assert_eq!(parse(text.as_bytes()), Ok(Vec::new()), "{text}");
         }
     }
@@ -143,9 +154,18 @@ mod tests {
         fails("", DockerConfigError::Shape);
         fails("[]", DockerConfigError::Shape);
         fails(r#"{"auths":[]}"#, DockerConfigError::Shape);
-        fails(r#"{"auths":{"a.b":{"auth":"%"},"c.d":{}}}"#, DockerConfigError::Encoding);
-        fails(r#"{"auths":{"a.b":{"auth":"YQ=="},"c.d":{}}}"#, DockerConfigError::Separator);
-        fails(r#"{"auths":{"a.b":{"username":1}}}"#, DockerConfigError::Shape);
+        fails(
+            r#"{"auths":{"a.b":{"auth":"%"},"c.d":{}}}"#,
+            DockerConfigError::Encoding,
+        );
+        fails(
+            r#"{"auths":{"a.b":{"auth":"YQ=="},"c.d":{}}}"#,
+            DockerConfigError::Separator,
+        );
+        fails(
+            r#"{"auths":{"a.b":{"username":1}}}"#,
+            DockerConfigError::Shape,
+        );
     }
 
     #[test]

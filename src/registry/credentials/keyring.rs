@@ -31,7 +31,10 @@ impl Keyring {
             };
             let path = if path == "/" { "" } else { path };
             let key = format!("{}{path}", url.host);
-            self.credentials.entry(key).or_default().push(Arc::new(credential));
+            self.credentials
+                .entry(key)
+                .or_default()
+                .push(Arc::new(credential));
         }
     }
 
@@ -47,7 +50,11 @@ impl Keyring {
             .flat_map(|(_, credentials)| credentials.iter().cloned())
             .collect();
         if found.is_empty() && is_default_registry(image) {
-            return self.credentials.get(DEFAULT_REGISTRY).cloned().unwrap_or_default();
+            return self
+                .credentials
+                .get(DEFAULT_REGISTRY)
+                .cloned()
+                .unwrap_or_default();
         }
         found
     }
@@ -138,7 +145,9 @@ impl SchemelessUrl {
             Some(at) => text.split_at(at),
             None => (text, ""),
         };
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
         Some(Self {
             host: is_host(host).then(|| host.to_owned())?,
             path: unescape(path)?,
@@ -161,7 +170,9 @@ fn is_host(host: &str) -> bool {
             .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     // Escapes are allowed for other than ASCII only, which no image's host has.
     let allowed = |letter: char| {
-        !letter.is_ascii() || letter.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:[]<>\"".contains(letter)
+        !letter.is_ascii()
+            || letter.is_ascii_alphanumeric()
+            || "-_.~!$&'()*+,;=:[]<>\"".contains(letter)
     };
     port_fits && host.chars().all(allowed)
 }
@@ -191,7 +202,10 @@ mod tests {
         let text = include_str!("../../../tests/data/keyring-vectors.json");
         let file: Value = serde_json::from_str(text).unwrap();
         let vectors = file["vectors"].as_array().unwrap().clone();
-        let of_kind: Vec<_> = vectors.into_iter().filter(|vector| vector["kind"] == kind).collect();
+        let of_kind: Vec<_> = vectors
+            .into_iter()
+            .filter(|vector| vector["kind"] == kind)
+            .collect();
         assert!(!of_kind.is_empty(), "{kind}");
         of_kind
     }
@@ -209,8 +223,15 @@ mod tests {
     #[test]
     fn keys_match_as_upstream_matches_them() {
         for vector in vectors("urls_match") {
-            let (key, image) = (vector["glob"].as_str().unwrap(), vector["image"].as_str().unwrap());
-            assert_eq!(is_match(key, image), vector["match"].as_bool().unwrap(), "{vector}");
+            let (key, image) = (
+                vector["glob"].as_str().unwrap(),
+                vector["image"].as_str().unwrap(),
+            );
+            assert_eq!(
+                is_match(key, image),
+                vector["match"].as_bool().unwrap(),
+                "{vector}"
+            );
         }
     }
 
@@ -219,7 +240,10 @@ mod tests {
         for vector in vectors("lookup") {
             let config = parse(json!({"auths": vector["auths"]}).to_string().as_bytes());
             assert_eq!(config.is_err(), vector["error"].is_string(), "{vector}");
-            let found = found(config.unwrap_or_default(), vector["image"].as_str().unwrap());
+            let found = found(
+                config.unwrap_or_default(),
+                vector["image"].as_str().unwrap(),
+            );
             assert_eq!(found, vector["credentials"], "{vector}");
         }
     }
@@ -227,9 +251,21 @@ mod tests {
     #[test]
     fn entries_decode_as_upstream_decodes_them() {
         for vector in vectors("auth_entry") {
-            let config = parse(json!({"auths": {"a.b": vector["entry"]}}).to_string().as_bytes());
-            assert_eq!(config.is_ok(), vector["valid"].as_bool().unwrap(), "{vector}");
-            assert_eq!(found(config.unwrap_or_default(), "a.b/c"), vector["credentials"], "{vector}");
+            let config = parse(
+                json!({"auths": {"a.b": vector["entry"]}})
+                    .to_string()
+                    .as_bytes(),
+            );
+            assert_eq!(
+                config.is_ok(),
+                vector["valid"].as_bool().unwrap(),
+                "{vector}"
+            );
+            assert_eq!(
+                found(config.unwrap_or_default(), "a.b/c"),
+                vector["credentials"],
+                "{vector}"
+            );
         }
     }
 

@@ -31,7 +31,10 @@ fn entries_keep_what_the_document_says() {
         ]}}"#
     ));
     assert_eq!(entries[0].kind, EntryKind::Manifest);
-    assert_eq!(entries[0].platform, Some(Platform::new("linux", "arm", "v7")));
+    assert_eq!(
+        entries[0].platform,
+        Some(Platform::new("linux", "arm", "v7"))
+    );
     assert_eq!((entries[1].kind, entries[1].zstd), (EntryKind::Index, true));
     assert_eq!(entries[1].platform, None);
     let windows = entries[2].platform.clone().unwrap();
@@ -43,7 +46,10 @@ fn entries_keep_what_the_document_says() {
 #[test]
 fn missing_and_null_parts_are_empty() {
     assert_eq!(entries_of("{}"), []);
-    assert_eq!(entries_of(r#"{"manifests":null,"config":null,"schemaVersion":null}"#), []);
+    assert_eq!(
+        entries_of(r#"{"manifests":null,"config":null,"schemaVersion":null}"#),
+        []
+    );
     let entries = entries_of(&format!(
         r#"{{"manifests":[{{"digest":"{A}","platform":null,"annotations":null}},{{"digest":"{A}","platform":{{"os":null}}}}]}}"#
     ));
@@ -68,15 +74,27 @@ fn a_document_is_one_thing() {
     fails(&both, MANIFEST, Reason::Malformed);
     fails(r#"{"layers":[]}"#, INDEX, Reason::Malformed);
     fails(r#"{"LAYERS":[]}"#, LIST, Reason::Malformed);
-    fails(&format!(r#"{{"mediaType":"{MANIFEST}"}}"#), INDEX, Reason::Malformed);
-    fails(&format!(r#"{{"mediaType":"{LIST}"}}"#), INDEX, Reason::Malformed);
+    fails(
+        &format!(r#"{{"mediaType":"{MANIFEST}"}}"#),
+        INDEX,
+        Reason::Malformed,
+    );
+    fails(
+        &format!(r#"{{"mediaType":"{LIST}"}}"#),
+        INDEX,
+        Reason::Malformed,
+    );
     fails(r#"{"mediaType":"x"}"#, INDEX, Reason::Malformed);
 }
 
 #[test]
 fn the_type_comes_from_the_header_or_the_body() {
     let with_type = format!(r#"{{"mediaType":"{LIST}","manifests":[]}}"#);
-    for content_type in [None, Some("application/json"), Some("text/plain; charset=utf-8")] {
+    for content_type in [
+        None,
+        Some("application/json"),
+        Some("text/plain; charset=utf-8"),
+    ] {
         let document = parse(with_type.as_bytes(), content_type).unwrap();
         assert_eq!(document.media_type, MediaType::DockerManifestList);
     }
@@ -94,17 +112,40 @@ fn what_is_no_document_is_refused() {
     fails("[]", INDEX, Reason::Malformed);
     fails("{} {}", INDEX, Reason::Malformed);
     fails(r#"{"manifests":{}}"#, INDEX, Reason::Malformed);
-    fails(&format!(r#"{{"x":{}1{}}}"#, "[".repeat(500), "]".repeat(500)), INDEX, Reason::Malformed);
-    fails("{}", "application/vnd.docker.distribution.manifest.v1+prettyjws", Reason::Unsupported);
-    fails(r#"{"schemaVersion":1,"fsLayers":[]}"#, "application/json", Reason::Unsupported);
+    fails(
+        &format!(r#"{{"x":{}1{}}}"#, "[".repeat(500), "]".repeat(500)),
+        INDEX,
+        Reason::Malformed,
+    );
+    fails(
+        "{}",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        Reason::Unsupported,
+    );
+    fails(
+        r#"{"schemaVersion":1,"fsLayers":[]}"#,
+        "application/json",
+        Reason::Unsupported,
+    );
     fails(r#"{"schemaVersion":1}"#, MANIFEST, Reason::Unsupported);
 }
 
 #[test]
 fn digests_are_read_strictly() {
     let upper = A.to_uppercase();
-    for digest in ["", "../../x", "sha256:aa", upper.as_str(), "blake3:aa", &"a".repeat(10_000)] {
-        fails(&format!(r#"{{"manifests":[{{"digest":"{digest}"}}]}}"#), INDEX, Reason::Malformed);
+    for digest in [
+        "",
+        "../../x",
+        "sha256:aa",
+        upper.as_str(),
+        "blake3:aa",
+        &"a".repeat(10_000),
+    ] {
+        fails(
+            &format!(r#"{{"manifests":[{{"digest":"{digest}"}}]}}"#),
+            INDEX,
+            Reason::Malformed,
+        );
     }
     fails(r#"{"manifests":[null]}"#, INDEX, Reason::Malformed);
     fails(r#"{"manifests":[{"digest":7}]}"#, INDEX, Reason::Malformed);
@@ -128,16 +169,34 @@ fn an_index_has_at_most_1000_entries() {
 #[test]
 fn manifests_are_told_apart_by_their_config() {
     let of = |media_type: &str, size: u64| {
-        format!(r#"{{"config":{{"digest":"{A}","size":{size},"mediaType":"{media_type}"}},"layers":null}}"#)
+        format!(
+            r#"{{"config":{{"digest":"{A}","size":{size},"mediaType":"{media_type}"}},"layers":null}}"#
+        )
     };
     let body = |text: String| parse(text.as_bytes(), Some(MANIFEST)).unwrap().body;
     let config: Digest = A.parse().unwrap();
     let image = "application/vnd.oci.image.config.v1+json";
     let docker = "application/vnd.docker.container.image.v1+json";
-    assert_eq!(body(of(image, 7)), Body::Image { config: config.clone() });
-    assert_eq!(body(of(docker, 7)), Body::Image { config: config.clone() });
-    assert_eq!(body(of("application/octet-stream", 7)), Body::PerhapsImage { config });
-    assert_eq!(body(of("application/vnd.oci.empty.v1+json", 2)), Body::Artifact);
+    assert_eq!(
+        body(of(image, 7)),
+        Body::Image {
+            config: config.clone()
+        }
+    );
+    assert_eq!(
+        body(of(docker, 7)),
+        Body::Image {
+            config: config.clone()
+        }
+    );
+    assert_eq!(
+        body(of("application/octet-stream", 7)),
+        Body::PerhapsImage { config }
+    );
+    assert_eq!(
+        body(of("application/vnd.oci.empty.v1+json", 2)),
+        Body::Artifact
+    );
     fails(&of(image, 5_000_000), MANIFEST, Reason::TooLarge);
     fails(&of("", 2), MANIFEST, Reason::Malformed);
     fails("{}", MANIFEST, Reason::Malformed);
@@ -145,7 +204,8 @@ fn manifests_are_told_apart_by_their_config() {
 
 #[test]
 fn configs_may_lack_parts() {
-    let config = parse_config(br#"{"architecture":"s390x","os":"linux","rootfs":{},"history":null}"#);
+    let config =
+        parse_config(br#"{"architecture":"s390x","os":"linux","rootfs":{},"history":null}"#);
     assert_eq!(config.unwrap(), Platform::new("linux", "s390x", ""));
     assert_eq!(parse_config(b"{}").unwrap(), Platform::default());
     assert_eq!(parse_config(b"[").unwrap_err().reason, Reason::Malformed);
