@@ -76,18 +76,11 @@ pub(super) fn from_transport(error: &reqwest::Error, host: &str) -> Unknown {
         if cause.is::<rustls::Error>() {
             return certificate(host);
         }
-        // An error wrapped in an `io::Error` is no source of it: `source` skips one level.
-        let wrapped = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        match wrapped {
-            Some(inner) if inner.is::<rustls::Error>() => return certificate(host),
-            Some(inner) if inner.is::<AddressRefused>() => {
-                return address_refused(host);
-            }
-            Some(inner) => source = inner.source(),
-            None => source = cause.source(),
-        }
+        // What an `io::Error` wraps is not its source: `source` would skip one level.
+        source = match cause.downcast_ref::<std::io::Error>() {
+            Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as _),
+            None => cause.source(),
+        };
     }
     if error.is_timeout() {
         return timeout(host);

@@ -1,9 +1,12 @@
 //! Registries that misbehave.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use archmatch::domain::unknown::Reason;
+use futures::future::join_all;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::{inspect, inspector, inspector_with, is_unknown, platforms};
 use crate::support::registry::{Document, FakeRegistry, Fault, digest_of, index, manifest};
@@ -223,17 +226,38 @@ async fn a_port_where_nobody_listens_is_unreachable() {
 }
 
 #[tokio::test]
-async fn the_queue_of_a_host_is_bounded_by_the_deadline() {
+async fn the_rate_of_a_host_is_kept_within_the_deadline() {
     let registry = FakeRegistry::start().await;
     let image = registry.push("app:1", &index([manifest("linux/amd64")]));
     let other = registry.push("app:2", &index([manifest("linux/amd64")]));
-    registry.misbehave("manifests/1", Fault::Silence);
     let mut settings = registry.settings();
-    settings.concurrency = 1;
+    settings.requests_per_second = 1;
     let inspector = inspector_with(&[settings], |settings| {
         settings.limits.lookup = Duration::from_millis(300);
     });
-    let (silent, queued) = tokio::join!(inspect(&inspector, &image), inspect(&inspector, &other));
-    is_unknown(silent, Reason::Timeout);
-    is_unknown(queued, Reason::RateLimited);
+    platforms(&inspector, &image).await;
+    is_unknown(inspect(&inspector, &other).await, Reason::RateLimited);
+    assert_eq!(registry.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_host_gets_a_limited_number_of_requests_at_once() {
+    let registry = FakeRegistry::start().await;
+    let gate = Arc::new(Semaphore::new(0));
+    registry.misbehave("GET", Fault::Gate(Arc::clone(&gate)));
+    let pushed = |tag: i32| registry.push(&format!("app:{tag}"), &index([manifest("linux/amd64")]));
+    let images: Vec<_> = (0..20).map(pushed).collect();
+    let inspector = inspector(&[registry.settings()]);
+
+    let open = async {
+        for answered in 0..20 {
+            // Eight are in, and none further comes until one of them is answered.
+            registry.requested((answered + 8).min(20)).await;
+            assert!(registry.requests().len() <= answered + 8);
+            gate.add_permits(1);
+        }
+    };
+    let found = join_all(images.iter().map(|image| inspect(&inspector, image)));
+    let (found, ()) = tokio::join!(found, open);
+    assert!(found.iter().all(Result::is_ok));
 }

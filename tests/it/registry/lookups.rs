@@ -37,7 +37,11 @@ async fn an_entry_without_platform_names_none() {
     let inspector = inspector(&[registry.settings()]);
 
     assert!(platforms(&inspector, &image).await.is_empty());
-    assert_eq!(registry.requests().len(), 1, "configs of entries are asked for one by one");
+    assert_eq!(
+        registry.requests().len(),
+        1,
+        "configs of entries are asked for one by one"
+    );
 }
 
 #[tokio::test]
