@@ -20,7 +20,7 @@ use moka::sync::Cache as Bounded;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::flight::Flights;
+use super::flight::{Flight, Flights};
 use super::statistics::Statistics;
 use crate::checker::{Access, ImageInspector};
 use crate::domain::inspection::{Content, Inspection};
@@ -132,7 +132,7 @@ impl<I: TagInspector + 'static> Cache<I> {
                         return None;
                     }
                     shared.statistics.served_stale();
-                    self.refresh(key.to_key());
+                    self.refresh(&key.to_key());
                 }
                 _ => shared.statistics.hit(),
             }
@@ -159,15 +159,15 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// Asks again in the background. Without a runtime there is nothing to run it on, and
     /// the next caller will.
-    fn refresh(&self, key: Key) {
+    fn refresh(&self, key: &Key) {
         if Handle::try_current().is_ok() {
             let _running = self.flight(key);
         }
     }
 
-    fn flight(&self, key: Key) -> super::flight::Flight<Outcome> {
+    fn flight(&self, key: &Key) -> Flight<Outcome> {
         let shared = &self.shared;
-        let known = || shared.fresh_outcome(&key);
+        let known = || shared.fresh_outcome(key);
         shared.flights.join(key.clone(), known, || {
             let (shared, key) = (Arc::clone(shared), key.clone());
             async move { shared.look_up(key).await }.boxed()
@@ -187,7 +187,7 @@ impl<I: TagInspector + 'static> ImageInspector for Cache<I> {
             }
             self.shared.statistics.missed();
             let key: &dyn KeyParts = &(access, image);
-            let flight = self.flight(key.to_key());
+            let flight = self.flight(&key.to_key());
             let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
             flight.await.unwrap_or_else(|| Err(ended()))
         }

@@ -64,7 +64,7 @@ impl Registry {
         }
         Ok(Self {
             transport: Arc::new(Transport {
-                hosts: Hosts::new(&settings.hosts, settings.limits)?,
+                hosts: Hosts::new(settings.hosts, settings.limits)?,
                 limits: settings.limits,
                 statistics: Arc::default(),
             }),

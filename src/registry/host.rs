@@ -166,18 +166,21 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    pub(super) fn new(settings: &[HostSettings], limits: Limits) -> Result<Self, SettingsError> {
+    pub(super) fn new(settings: Vec<HostSettings>, limits: Limits) -> Result<Self, SettingsError> {
         let mut clients = Clients::new(limits);
-        let mut host = |settings: &HostSettings| {
+        let mut host = |settings: HostSettings| {
             Ok::<_, SettingsError>(Host {
-                client: clients.for_host(settings)?,
-                mirrors: mirrors(settings)?,
-                settings: settings.clone(),
+                client: clients.for_host(&settings)?,
+                mirrors: mirrors(&settings)?,
+                settings,
             })
         };
         Ok(Self {
-            entries: settings.iter().map(&mut host).collect::<Result<_, _>>()?,
-            others: host(&HostSettings::new("*"))?,
+            entries: settings
+                .into_iter()
+                .map(&mut host)
+                .collect::<Result<_, _>>()?,
+            others: host(HostSettings::new("*"))?,
             bulkheads: moka::sync::Cache::new(MOST_HOSTS),
         })
     }

@@ -18,7 +18,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Requests by status class; `error` are those without an answer.
+    /// Requests by status class; `error` are those whose answer did not come, or not whole.
     pub fn requests(&self) -> [(&'static str, u64); 5] {
         [
             ("2xx", read(&self.success)),

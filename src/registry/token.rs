@@ -134,7 +134,7 @@ impl Tokens {
                 service,
                 scope,
             }) => {
-                let realm = judge_realm(&realm, purpose)?;
+                let realm = parse_realm(&realm, purpose)?;
                 let scope = if scope.is_empty() {
                     pull_scope(purpose.repository)
                 } else {
@@ -203,6 +203,8 @@ impl Tokens {
         purpose: &Purpose<'_>,
         source: Arc<Source>,
     ) -> Result<Token, Unknown> {
+        // The realm may have been named to somebody without credentials.
+        judge_realm(&source.realm, purpose)?;
         let key = Key::new(&source, purpose);
         let known = || {
             self.tokens
@@ -256,24 +258,28 @@ fn secret(text: &str) -> Option<HeaderValue> {
     Some(header)
 }
 
+fn parse_realm(text: &str, purpose: &Purpose<'_>) -> Result<Url, Unknown> {
+    let label = &purpose.target.authority;
+    let mut realm = Url::parse(text).map_err(|_| blocked(label, "its token server is no URL"))?;
+    realm.set_fragment(None);
+    Ok(realm)
+}
+
 /// A registry names its token server as it likes: what it may name is decided here.
 ///
 /// Over https, save on the very host and port of a registry that is set to plain http;
 /// with credentials only where the registry itself is, or a known server of it. Sources:
 /// go-containerregistry 2193, CVE-2026-48978 (oras-go), and their kin.
-fn judge_realm(text: &str, purpose: &Purpose<'_>) -> Result<Url, Unknown> {
-    let label = &purpose.target.authority;
-    let refuse = |why: &str| blocked(label, why);
-    let mut realm = Url::parse(text).map_err(|_| refuse("its token server is no URL"))?;
-    realm.set_fragment(None);
+fn judge_realm(realm: &Url, purpose: &Purpose<'_>) -> Result<(), Unknown> {
+    let refuse = |why: &str| Err(blocked(&purpose.target.authority, why));
     let is_named = realm.has_host() && realm.username().is_empty() && realm.password().is_none();
     if !is_named {
-        return Err(refuse("its token server is no plain URL"));
+        return refuse("its token server is no plain URL");
     }
     let is_plain =
         purpose.registry.scheme() == "http" && realm.origin() == purpose.registry.origin();
     if realm.scheme() != "https" && !is_plain {
-        return Err(refuse("its token server is not on https"));
+        return refuse("its token server is not on https");
     }
     let pair = (
         purpose.registry.host_str().unwrap_or_default(),
@@ -281,11 +287,9 @@ fn judge_realm(text: &str, purpose: &Purpose<'_>) -> Result<Url, Unknown> {
     );
     let may_see_credentials = pair.0 == pair.1 || KNOWN_REALMS.contains(&pair);
     if purpose.credential.is_some() && !may_see_credentials {
-        return Err(refuse(
-            "its token server is on another host, which may not see the credentials",
-        ));
+        return refuse("its token server is on another host, which may not see the credentials");
     }
-    Ok(realm)
+    Ok(())
 }
 
 /// What a token server answers; both names of the token are in use.

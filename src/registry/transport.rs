@@ -111,10 +111,11 @@ impl Transport {
         let answer = timeout_at(deadline, self.perform(request))
             .await
             .unwrap_or_else(|_| Err(timed_out(request.label)));
-        answer.map_err(|failure| {
-            self.statistics.failed();
-            failure
-        })
+        match &answer {
+            Ok(answer) => self.statistics.answered(answer.status),
+            Err(_) => self.statistics.failed(),
+        }
+        answer
     }
 
     /// Whether the settings let us contact the host of the URL at all. Names are judged
@@ -154,7 +155,6 @@ impl Transport {
             .send()
             .await
             .map_err(|error| from_transport(&error, request.label))?;
-        self.statistics.answered(response.status());
         let body = if response.status().is_success() {
             read(&mut response, request).await?
         } else {

@@ -7,7 +7,7 @@ fn judged(
     realm: &str,
 ) -> Result<Url, Unknown> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let hosts = Hosts::new(&[HostSettings::new("*")], Limits::default()).unwrap();
+    let hosts = Hosts::new(vec![HostSettings::new("*")], Limits::default()).unwrap();
     let url = Url::parse(registry).unwrap();
     let purpose = Purpose {
         registry: &url,
@@ -19,7 +19,8 @@ fn judged(
         credential,
         deadline: Instant::now(),
     };
-    judge_realm(realm, &purpose)
+    let realm = parse_realm(realm, &purpose)?;
+    judge_realm(&realm, &purpose).map(|()| realm)
 }
 
 #[track_caller]

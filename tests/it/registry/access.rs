@@ -143,6 +143,51 @@ async fn credentials_never_reach_a_realm_on_another_host() {
 }
 
 #[tokio::test]
+async fn a_realm_that_serves_the_anonymous_is_still_not_shown_credentials() {
+    let (registry, other) = (
+        FakeRegistry::start_tls().await,
+        FakeRegistry::start_tls().await,
+    );
+    let open = registry.push("open/app:1", &index([manifest("linux/amd64")]));
+    let team = registry.push("team/app:1", &index([manifest("linux/amd64")]));
+    let realm_host = format!("localhost:{}", other.port());
+    registry.require_token_from(&format!("https://{realm_host}/token"), &[]);
+    let mut realm = other.settings();
+    realm.host = realm_host;
+    let inspector = inspector_with(&[registry.settings(), realm], |settings| {
+        let key = format!("{}/team", registry.host());
+        let config = json!({"auths": {key: {"username": "ada", "password": "smash"}}});
+        settings.docker_config = Some(config.to_string().into_bytes());
+    });
+
+    platforms(&inspector, &open).await;
+    assert_eq!(other.take_requests().len(), 1);
+    is_unknown(inspect(&inspector, &team).await, Reason::Blocked);
+    assert!(other.requests().is_empty() && other.proofs().is_empty());
+}
+
+#[tokio::test]
+async fn tokens_of_one_credential_serve_no_other() {
+    let registry = FakeRegistry::start().await;
+    registry.require_token(&[("ada", "smash")]);
+    let image = registry.push("app:1", &index([manifest("linux/amd64")]));
+    let host = registry.host();
+    // Both match: the first is refused by the token server, the second is not.
+    let credentials = [
+        (format!("{host}/app"), "eve", "wrong"),
+        (host, "ada", "smash"),
+    ];
+    let inspector = with_credentials(&registry, &credentials);
+    platforms(&inspector, &image).await;
+    registry.take_requests();
+    let other = registry.push("app:2", &index([manifest("linux/amd64")]));
+    platforms(&inspector, &other).await;
+    let is_token = |request: &&String| request.starts_with("GET /token");
+    let tokens = registry.requests().iter().filter(is_token).count();
+    assert_eq!(tokens, 1, "eve asks again, and is refused again");
+}
+
+#[tokio::test]
 async fn realms_are_judged_like_hosts() {
     let registry = FakeRegistry::start().await;
     let image = registry.push("app:1", &index([manifest("linux/amd64")]));

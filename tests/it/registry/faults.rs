@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archmatch::domain::unknown::Reason;
+use archmatch::registry::{Addresses, HostSettings};
 use futures::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -41,6 +42,10 @@ async fn each_fault_has_its_reason() {
         (Fault::Status(418), Reason::Unsupported),
         (Fault::Status(204), Reason::Unsupported),
         (Fault::Status(304), Reason::Malformed),
+        (
+            header("x-long", &"x".repeat(1024 * 1024)),
+            Reason::Unreachable,
+        ),
         (Fault::Silence, Reason::Timeout),
         (Fault::Truncated, Reason::Unreachable),
         (Fault::Endless, Reason::TooLarge),
@@ -201,6 +206,21 @@ async fn certificates_must_be_trusted() {
     let mut settings = plain.settings();
     settings.plain_http = false;
     is_unknown(inspect(&inspector(&[settings]), &image).await, Reason::Tls);
+}
+
+#[tokio::test]
+async fn a_stalled_handshake_ends_with_the_time_to_connect() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let mut settings = HostSettings::new(&host);
+    settings.addresses = Addresses::Any;
+    let inspector = inspector_with(&[settings], |settings| {
+        settings.limits.connect = Duration::from_millis(200);
+        settings.limits.request = Duration::from_secs(60);
+        settings.limits.lookup = Duration::from_secs(60);
+    });
+    let image = format!("{host}/app:1").parse().unwrap();
+    is_unknown(inspect(&inspector, &image).await, Reason::Timeout);
 }
 
 #[tokio::test]
