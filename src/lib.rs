@@ -14,7 +14,10 @@
 //! - [`admission`]: the webhook.
 //! - [`cli`]: arguments, and the only place that knows all parts.
 
+pub mod admission;
 pub mod checker;
+pub mod cluster;
 pub mod domain;
 pub mod objects;
 pub mod process;
+pub mod registry;

@@ -1,0 +1,10 @@
+//! The cluster: what decisions need of it, from the Kubernetes API or from a snapshot.
+
+pub mod certificates;
+mod snapshot;
+mod state;
+pub mod view;
+mod watch;
+
+pub use self::state::NodeSettings;
+pub use self::watch::{Cluster, watch};

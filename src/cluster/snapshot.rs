@@ -1,0 +1,60 @@
+//! The same view from objects in files: what `kubectl get nodes,ns,runtimeclasses -o json`
+//! prints.
+
+use serde_json::Value;
+
+use super::state::{NodeSettings, Record, State};
+use super::view::View;
+use crate::objects::json::ObjectError;
+use crate::objects::{context, node};
+
+impl View {
+    /// The view that the objects amount to; kinds that do not count are skipped. An object
+    /// that cannot be read is left out and returned, with its position.
+    pub fn from_objects<'a>(
+        objects: impl IntoIterator<Item = &'a Value>,
+        settings: &NodeSettings,
+    ) -> (Self, Vec<(usize, ObjectError)>) {
+        let mut state = State::default();
+        let mut errors = Vec::new();
+        for (position, object) in objects.into_iter().enumerate() {
+            match read(object) {
+                Some(Ok(record)) => {
+                    state.apply(record);
+                }
+                Some(Err(error)) => errors.push((position, error)),
+                None => {}
+            }
+        }
+        let (view, warnings) = state.view(settings);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        (view, errors)
+    }
+}
+
+/// An object that counts, or nothing.
+fn read(object: &Value) -> Option<Result<Record, ObjectError>> {
+    let kind = object["kind"].as_str()?;
+    let group = object["apiVersion"].as_str()?.split('/').next()?;
+    match (group, kind) {
+        ("v1", "Node") => Some(node::read(object).map(Record::Node)),
+        ("v1", "Namespace") => Some(read_namespace(object)),
+        ("node.k8s.io", "RuntimeClass") => Some(read_runtime_class(object)),
+        _ => None,
+    }
+}
+
+pub(super) fn read_namespace(object: &Value) -> Result<Record, ObjectError> {
+    let (name, namespace, warnings) = context::read_namespace(object)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Record::Namespace(name, namespace))
+}
+
+pub(super) fn read_runtime_class(object: &Value) -> Result<Record, ObjectError> {
+    let (name, class) = context::read_runtime_class(object)?;
+    Ok(Record::RuntimeClass(name, class))
+}
