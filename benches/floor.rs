@@ -29,11 +29,17 @@ const BURST_P99: f64 = 1.5;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    if arguments.first().is_some_and(|argument| argument == "floor-server") {
+    if arguments
+        .first()
+        .is_some_and(|argument| argument == "floor-server")
+    {
         return server::run(&arguments[1..]);
     }
     let asked = |part: &str| {
-        let mut parts = arguments.iter().filter(|argument| !argument.starts_with("--")).peekable();
+        let mut parts = arguments
+            .iter()
+            .filter(|argument| !argument.starts_with("--"))
+            .peekable();
         parts.peek().is_none() || parts.any(|argument| argument == part)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -60,29 +66,60 @@ fn main() {
                     of_product += product.cpu_of(load.closed(&product.url, 4, 4000)).await;
                 }
                 let each = |total: Duration| total.as_secs_f64() * 1e6 / 20_000.0;
-                print_ratio(&format!("cpu per warm review, {name}, {} bytes", review.len()), "us",
-                    each(of_floor), each(of_product), CPU);
+                print_ratio(
+                    &format!("cpu per warm review, {name}, {} bytes", review.len()),
+                    "us",
+                    each(of_floor),
+                    each(of_product),
+                    CPU,
+                );
             }
         }
         if asked("latency") {
             let load = Load::new(&world, &world.deployment);
             let of_floor = load.open(&floor.url, 1000, Duration::from_secs(10)).await;
             let of_product = load.open(&product.url, 1000, Duration::from_secs(10)).await;
-            print_ratio("p50 at 1,000 reviews/s", "us", of_floor.quantile(0.5), of_product.quantile(0.5), P50);
-            print_ratio("p99 at 1,000 reviews/s", "us", of_floor.quantile(0.99), of_product.quantile(0.99), P99);
-            println!("failures: floor {}, archmatch {}", of_floor.failures, of_product.failures);
+            print_ratio(
+                "p50 at 1,000 reviews/s",
+                "us",
+                of_floor.quantile(0.5),
+                of_product.quantile(0.5),
+                P50,
+            );
+            print_ratio(
+                "p99 at 1,000 reviews/s",
+                "us",
+                of_floor.quantile(0.99),
+                of_product.quantile(0.99),
+                P99,
+            );
+            println!(
+                "failures: floor {}, archmatch {}",
+                of_floor.failures, of_product.failures
+            );
         }
         if asked("burst") {
             let load = Load::new(&world, &world.deployment);
             let of_floor = load.closed(&floor.url, 500, 10_000).await;
             let of_product = load.closed(&product.url, 500, 10_000).await;
-            print_ratio("p99 of 10,000 reviews over 500 new connections", "us",
-                of_floor.quantile(0.99), of_product.quantile(0.99), BURST_P99);
-            println!("failures: floor {}, archmatch {}", of_floor.failures, of_product.failures);
+            print_ratio(
+                "p99 of 10,000 reviews over 500 new connections",
+                "us",
+                of_floor.quantile(0.99),
+                of_product.quantile(0.99),
+                BURST_P99,
+            );
+            println!(
+                "failures: floor {}, archmatch {}",
+                of_floor.failures, of_product.failures
+            );
         }
         if asked("memory") {
-            println!("resident after all that, KiB: floor {}, archmatch {} (5,000 nodes in 12 groups)",
-                floor.resident(), product.resident());
+            println!(
+                "resident after all that, KiB: floor {}, archmatch {} (5,000 nodes in 12 groups)",
+                floor.resident(),
+                product.resident()
+            );
         }
     });
 }
@@ -90,7 +127,9 @@ fn main() {
 fn print_ratio(what: &str, unit: &str, floor: f64, product: f64, target: f64) {
     let ratio = product / floor;
     let mark = if ratio <= target { "ok" } else { "OVER" };
-    println!("{what}: floor {floor:.1} {unit}, archmatch {product:.1} {unit}, ratio {ratio:.2} (target {target:.1}: {mark})");
+    println!(
+        "{what}: floor {floor:.1} {unit}, archmatch {product:.1} {unit}, ratio {ratio:.2} (target {target:.1}: {mark})"
+    );
 }
 
 /// A server in a process of its own, ended by its process id.
@@ -104,7 +143,9 @@ impl Server {
         let port = world::free_port();
         let own = std::env::current_exe().expect("the path of this program");
         let mut command = Command::new(own);
-        command.args(["floor-server", &port.to_string()]).args(world.tls_files());
+        command
+            .args(["floor-server", &port.to_string()])
+            .args(world.tls_files());
         Self::start(command, port)
     }
 
@@ -114,15 +155,29 @@ impl Server {
         let listen = format!("127.0.0.1:{port}");
         let [certificate, key] = world.tls_files();
         command
-            .args(["serve", "--listen", &listen, "--status-listen", "127.0.0.1:0"])
+            .args([
+                "serve",
+                "--listen",
+                &listen,
+                "--status-listen",
+                "127.0.0.1:0",
+            ])
             .args(["--tls-cert", &certificate, "--tls-key", &key])
-            .args(["--snapshot", &world.snapshot(), "--config", &world.configuration()])
+            .args([
+                "--snapshot",
+                &world.snapshot(),
+                "--config",
+                &world.configuration(),
+            ])
             .env("ARCHMATCH_LOG", "warn");
         Self::start(command, port)
     }
 
     fn start(mut command: Command, port: u16) -> Self {
-        let child = command.stdout(Stdio::null()).spawn().expect("start a server");
+        let child = command
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("start a server");
         let server = Self {
             child,
             url: format!("https://localhost:{port}/validate?timeout=10s"),
@@ -143,8 +198,16 @@ impl Server {
         // one may hold blanks, so fields are counted behind its parenthesis.
         let path = format!("/proc/{}/stat", self.child.id());
         let text = std::fs::read_to_string(path).expect("the server runs");
-        let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 = [11, 12].iter().map(|field| fields[*field].parse::<u64>().unwrap_or(0)).sum();
+        let fields: Vec<&str> = text
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = [11, 12]
+            .iter()
+            .map(|field| fields[*field].parse::<u64>().unwrap_or(0))
+            .sum();
         Duration::from_millis(ticks * 10)
     }
 
@@ -152,7 +215,8 @@ impl Server {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).expect("the server runs");
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0)
     }
 }
 

@@ -15,5 +15,6 @@
 //! - [`cli`]: arguments, and the only place that knows all parts.
 
 pub mod checker;
+pub mod config;
 pub mod domain;
 pub mod objects;

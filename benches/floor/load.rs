@@ -82,7 +82,10 @@ impl Load {
             let (url, body) = (url.to_owned(), Arc::clone(&self.body));
             tokio::spawn(async move {
                 let take = |left: usize| left.checked_sub(1);
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_ok()
+                {
                     let started = Instant::now();
                     let answered = Self::send(&client, &url, &body).await;
                     let _ = sender.send((started.elapsed(), answered));

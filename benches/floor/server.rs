@@ -84,7 +84,12 @@ async fn validate(body: Bytes) -> impl IntoResponse {
         .chain(&pod.init_containers)
         .map(|container| container.image.len())
         .sum();
-    std::hint::black_box((images, &review.request.namespace, &review.request.operation, &pod.node_name));
+    std::hint::black_box((
+        images,
+        &review.request.namespace,
+        &review.request.operation,
+        &pod.node_name,
+    ));
     let answer = format!(
         r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{}","allowed":true}}}}"#,
         review.request.uid
@@ -110,7 +115,9 @@ pub(crate) fn run(arguments: &[String]) {
         .layer(DefaultBodyLimit::max(8 * 1024 * 1024));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.expect("a port");
+        let listener = TcpListener::bind(format!("127.0.0.1:{port}"))
+            .await
+            .expect("a port");
         loop {
             let Ok((stream, _)) = listener.accept().await else {
                 continue;

@@ -44,10 +44,15 @@ impl World {
         ]});
         Self {
             certificate,
-            deployment: review("apps", "Deployment", "deployments", &json!({
-                "selector": {"matchLabels": {"app": "web"}},
-                "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod},
-            })),
+            deployment: review(
+                "apps",
+                "Deployment",
+                "deployments",
+                &json!({
+                    "selector": {"matchLabels": {"app": "web"}},
+                    "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod},
+                }),
+            ),
             pod: review("", "Pod", "pods", &pod),
             folder,
         }
@@ -75,7 +80,11 @@ impl World {
 }
 
 fn review(group: &str, kind: &str, resource: &str, spec: &Value) -> String {
-    let api_version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
+    let api_version = if group.is_empty() {
+        "v1".to_owned()
+    } else {
+        format!("{group}/v1")
+    };
     json!({
         "kind": "AdmissionReview",
         "apiVersion": "admission.k8s.io/v1",
@@ -128,10 +137,16 @@ async fn start_registry() -> String {
         "manifests": [entry("amd64", 1), entry("arm64", 2), entry("s390x", 3)],
     })
     .to_string();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let router = Router::new().fallback(move || async move {
-        ([(CONTENT_TYPE, "application/vnd.oci.image.index.v1+json")], index).into_response()
+        (
+            [(CONTENT_TYPE, "application/vnd.oci.image.index.v1+json")],
+            index,
+        )
+            .into_response()
     });
     tokio::spawn(async move {
         let _ = axum::serve(listener, router).await;

@@ -51,7 +51,13 @@ fn modules() -> Vec<(String, PathBuf, String)> {
         .into_iter()
         .filter_map(|path| {
             let relative = path.strip_prefix(&root).unwrap();
-            let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+            let first = relative
+                .components()
+                .next()
+                .unwrap()
+                .as_os_str()
+                .to_str()
+                .unwrap();
             let module = first.trim_end_matches(".rs").to_owned();
             let is_rim = matches!(module.as_str(), "lib" | "main");
             let is_test = relative.ends_with("tests.rs");
@@ -64,7 +70,9 @@ fn modules() -> Vec<(String, PathBuf, String)> {
 
 /// Names that follow `crate::` in code; comments do not count.
 fn used_modules(code: &str) -> Vec<String> {
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     let mut used = Vec::new();
     for line in lines {
         for (position, _) in line.match_indices("crate::") {
@@ -108,17 +116,32 @@ fn the_domain_is_pure() {
             continue;
         }
         for line in code.lines().map(str::trim_start) {
-            let used = line.strip_prefix("use ").or_else(|| line.strip_prefix("pub use "));
+            let used = line
+                .strip_prefix("use ")
+                .or_else(|| line.strip_prefix("pub use "));
             let Some(first) = used.and_then(|used| used.split("::").next()) else {
                 continue;
             };
             let own = matches!(first, "self" | "super") || DOMAIN_CRATES.contains(&first);
-            let impure = ["std::fs", "std::net", "std::env", "std::time", "std::process"];
+            let impure = [
+                "std::fs",
+                "std::net",
+                "std::env",
+                "std::time",
+                "std::process",
+            ];
             if !own || impure.iter().any(|module| line.contains(module)) {
                 wrong.push(format!("{}: {line}", path.display()));
             }
         }
-        for word in [".await", "async fn", "println!", "tracing::", "Instant::now", "SystemTime"] {
+        for word in [
+            ".await",
+            "async fn",
+            "println!",
+            "tracing::",
+            "Instant::now",
+            "SystemTime",
+        ] {
             if code.contains(word) {
                 wrong.push(format!("{}: {word}", path.display()));
             }
