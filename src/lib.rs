@@ -16,7 +16,9 @@
 
 pub mod admission;
 pub mod checker;
+pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod domain;
 pub mod objects;
 pub mod process;
