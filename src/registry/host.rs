@@ -5,6 +5,7 @@
 //! (`Retry-After`, `ratelimit-*`), belong in [`Bulkhead`]; they come later.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::domain::reference::ImageReference;
 const MOST_HOSTS: u64 = 10_000;
 
 /// Everything about registries that an operator may set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Settings by host; the first that matches counts.
     pub hosts: Vec<HostSettings>,
@@ -115,6 +116,19 @@ impl Default for Settings {
             docker_config: None,
             limits: Limits::default(),
         }
+    }
+}
+
+/// Without the docker config: secrets never reach a log.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("hosts", &self.hosts)
+            .field("digests", &self.digests)
+            .field("tag_seconds", &self.tag_seconds)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -304,7 +318,10 @@ impl Clients {
             Ok(client) => client,
             // A machine without certificate authorities: those that are set still count,
             // and every other handshake fails, which is then said for each host.
-            Err(_) => builder().tls_certs_only(authorities).build()?,
+            Err(error) => {
+                tracing::warn!(%error, "the system has no usable certificate authorities");
+                builder().tls_certs_only(authorities).build()?
+            }
         };
         self.made.insert(key, client.clone());
         Ok(client)
