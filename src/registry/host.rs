@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::address::{FilteringResolver, Names};
+use super::glob;
 use crate::domain::reference::ImageReference;
 
 /// Most hosts whose bulkheads are kept; the longest unused goes first.
@@ -228,22 +229,7 @@ pub(super) fn authority(url: &Url) -> String {
 /// Whether the pattern, in which `*` matches any text, matches the whole host. Case does
 /// not count, since it does not for DNS and a `blocked` host must stay so.
 fn matches(pattern: &str, host: &str) -> bool {
-    let pattern = pattern.to_ascii_lowercase();
-    let host = host.to_ascii_lowercase();
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| host.strip_prefix(first)) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
+    glob::is_match(&pattern.to_ascii_lowercase(), &host.to_ascii_lowercase())
 }
 
 fn mirrors(settings: &HostSettings) -> Result<Vec<Mirror>, SettingsError> {
