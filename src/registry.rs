@@ -17,6 +17,7 @@ pub mod credentials;
 mod document;
 mod error;
 mod flight;
+mod glob;
 pub mod host;
 mod statistics;
 mod token;

@@ -134,7 +134,11 @@ impl Names {
 
     fn system() -> Result<TokioResolver, Box<dyn Error + Send + Sync>> {
         let mut builder = TokioResolver::builder_tokio()?;
-        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        // Kubernetes gives pods five: every public name would be asked for in each of the
+        // cluster's domains first, and would mean there what it does not mean on nodes.
+        options.ndots = 1;
         Ok(builder.build()?)
     }
 }

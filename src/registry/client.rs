@@ -369,3 +369,72 @@ fn digest_of(bytes: &[u8], like: Option<&Digest>) -> Result<Digest, Unknown> {
     };
     text.parse().map_err(|_| contradiction())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::host::{HostSettings, Limits};
+
+    #[track_caller]
+    fn asks(image: &str, expected: &[&str]) {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut hub = HostSettings::new("docker.io");
+        hub.mirrors = vec!["mirror.example:5000/hub".to_owned()];
+        let mut plain = HostSettings::new("plain.example");
+        plain.plain_http = true;
+        let settings = Settings {
+            hosts: vec![hub, plain],
+            limits: Limits::default(),
+            ..Settings::default()
+        };
+        let registry = Registry::new(settings).unwrap();
+        let image: ImageReference = image.parse().expect(image);
+        let urls: Vec<String> = registry
+            .places(&image)
+            .unwrap()
+            .iter()
+            .map(|(target, repository)| format!("{}v2/{repository}", base_url(target).unwrap()))
+            .collect();
+        assert_eq!(urls, expected);
+    }
+
+    #[test]
+    fn references_lead_to_the_hosts_that_serve_them() {
+        asks(
+            "node",
+            &[
+                "https://mirror.example:5000/v2/hub/library/node",
+                "https://registry-1.docker.io/v2/library/node",
+            ],
+        );
+        asks("plain.example/a/b:1", &["http://plain.example/v2/a/b"]);
+        asks("[2001:DB8::1]:5000/a", &["https://[2001:db8::1]:5000/v2/a"]);
+        asks("MyOrg/app", &["https://myorg/v2/app"]);
+    }
+
+    #[test]
+    fn credentials_are_those_that_match_else_none() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let config = br#"{"auths":{"https://index.docker.io/v1/":{"username":"u"},"a.b":{}}}"#;
+        let settings = Settings {
+            docker_config: Some(config.to_vec()),
+            ..Settings::default()
+        };
+        let registry = Registry::new(settings).unwrap();
+        let users = |authority: &'static str| -> Vec<Option<String>> {
+            let host = registry.transport.hosts.of(authority);
+            let target = Target {
+                authority: authority.into(),
+                host,
+            };
+            credentials(&registry.operator, &target, "library/node")
+                .into_iter()
+                .map(|credential| credential.map(|known| known.username.clone()))
+                .collect()
+        };
+        assert_eq!(users("docker.io"), [Some("u".to_owned())]);
+        // An entry without a user name counts as a match, and is anonymous.
+        assert_eq!(users("a.b"), [None]);
+        assert_eq!(users("c.d"), [None]);
+    }
+}

@@ -137,7 +137,12 @@ fn entries(raw: RawDocument) -> Result<Vec<Entry>, Unknown> {
     if list.overflow {
         return Err(too_large("the index has more than 1,000 entries"));
     }
-    list.items.into_iter().map(entry).collect()
+    // A new list, just as long as needed: collecting in place would keep the larger raw one.
+    let mut entries = Vec::with_capacity(list.items.len());
+    for item in list.items {
+        entries.push(entry(item)?);
+    }
+    Ok(entries)
 }
 
 fn entry(raw: Option<RawDescriptor>) -> Result<Entry, Unknown> {

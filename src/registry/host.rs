@@ -5,6 +5,7 @@
 //! (`Retry-After`, `ratelimit-*`), belong in [`Bulkhead`]; they come later.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +18,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::address::{FilteringResolver, Names};
+use super::glob;
 use crate::domain::reference::ImageReference;
 
 /// Most hosts whose bulkheads are kept; the longest unused goes first.
 const MOST_HOSTS: u64 = 10_000;
 
 /// Everything about registries that an operator may set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Settings by host; the first that matches counts.
     pub hosts: Vec<HostSettings>,
@@ -115,6 +117,19 @@ impl Default for Settings {
             docker_config: None,
             limits: Limits::default(),
         }
+    }
+}
+
+/// Without the docker config: secrets never reach a log.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("hosts", &self.hosts)
+            .field("digests", &self.digests)
+            .field("tag_seconds", &self.tag_seconds)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -214,22 +229,7 @@ pub(super) fn authority(url: &Url) -> String {
 /// Whether the pattern, in which `*` matches any text, matches the whole host. Case does
 /// not count, since it does not for DNS and a `blocked` host must stay so.
 fn matches(pattern: &str, host: &str) -> bool {
-    let pattern = pattern.to_ascii_lowercase();
-    let host = host.to_ascii_lowercase();
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| host.strip_prefix(first)) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
+    glob::is_match(&pattern.to_ascii_lowercase(), &host.to_ascii_lowercase())
 }
 
 fn mirrors(settings: &HostSettings) -> Result<Vec<Mirror>, SettingsError> {
@@ -304,7 +304,10 @@ impl Clients {
             Ok(client) => client,
             // A machine without certificate authorities: those that are set still count,
             // and every other handshake fails, which is then said for each host.
-            Err(_) => builder().tls_certs_only(authorities).build()?,
+            Err(error) => {
+                tracing::warn!(%error, "the system has no usable certificate authorities");
+                builder().tls_certs_only(authorities).build()?
+            }
         };
         self.made.insert(key, client.clone());
         Ok(client)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Credential;
 use super::docker_config::DockerConfig;
+use crate::registry::glob;
 
 /// The key that stands for Docker Hub when no other matched.
 const DEFAULT_REGISTRY: &str = "index.docker.io";
@@ -93,26 +94,10 @@ fn is_match(key: &str, image: &str) -> bool {
             .all(|(pattern, label)| is_label_match(pattern, label))
 }
 
-/// `*` is the only wildcard that survives as part of a URL's host.
+/// `*` is the only wildcard that survives as part of a URL's host. In Go's patterns a
+/// bracket opens a class, so a bracketed address never matches itself.
 fn is_label_match(pattern: &str, label: &str) -> bool {
-    // In Go's patterns a bracket opens a class, so a bracketed address never matches itself.
-    if pattern.contains('[') {
-        return false;
-    }
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| label.strip_prefix(first)) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        let Some(at) = rest.find(part) else {
-            return false;
-        };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
+    !pattern.contains('[') && glob::is_match(pattern, label)
 }
 
 /// Go's `net.SplitHostPort`; a host that it refuses counts whole, without port.
@@ -277,6 +262,16 @@ mod tests {
             let config = parse_secret(&text("secret_type"), &text("data_key"), payload.as_bytes());
             let found = found(config.unwrap().unwrap_or_default(), &text("image"));
             assert_eq!(found, vector["credentials"], "{vector}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_key_panics(key in r"([a-z.*:/\[\]@%?#0-9]|\PC){0,40}", image in r"[a-z.:/\[\]0-9]{0,40}") {
+            let mut keyring = Keyring::default();
+            keyring.add(vec![(key.clone(), Credential::default())]);
+            keyring.find(&image);
+            is_match(&key, &image);
         }
     }
 }

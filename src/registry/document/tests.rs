@@ -216,3 +216,12 @@ fn nesting_takes_no_stack() {
         Reason::Malformed,
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_document_panics(text in r#"(\{"manifests":\[|\{"digest":|"config":|"platform":\{|\}|\]|,|null|"x"|[0-9]){0,20}"#) {
+        let _ = parse(text.as_bytes(), Some(INDEX));
+        let _ = parse(text.as_bytes(), Some(MANIFEST));
+        let _ = parse_config(text.as_bytes());
+    }
+}

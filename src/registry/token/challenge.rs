@@ -162,4 +162,11 @@ mod tests {
             HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=x"))]);
         assert_eq!(choose(&headers), Some(Challenge::Basic));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_panics(text in r#"([Bb]earer|[a-z ,="\\]|\PC){0,80}"#) {
+            let _ = parse(&text);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Registries that misbehave.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use archmatch::domain::unknown::Reason;
 use archmatch::registry::{Addresses, HostSettings};
@@ -18,9 +18,14 @@ async fn faulty(document: &Document, part: &str, fault: Fault, reason: Reason) {
     let image = registry.push("app:1", document);
     registry.misbehave(part, fault);
     let inspector = inspector_with(&[registry.settings()], |settings| {
-        settings.limits.request = Duration::from_millis(300);
+        settings.limits.request = Duration::from_secs(1);
     });
+    let started = Instant::now();
     is_unknown(inspect(&inspector, &image).await, reason);
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "one request has its own limit"
+    );
 
     let count = registry.requests().len();
     is_unknown(inspect(&inspector, &image).await, reason);
@@ -47,6 +52,8 @@ async fn each_fault_has_its_reason() {
             Reason::Unreachable,
         ),
         (Fault::Silence, Reason::Timeout),
+        (Fault::Stalled(1000), Reason::Timeout),
+        (Fault::Stalled(u64::MAX / 2), Reason::TooLarge),
         (Fault::Truncated, Reason::Unreachable),
         (Fault::Endless, Reason::TooLarge),
         (
@@ -75,6 +82,7 @@ async fn each_fault_of_a_config_has_its_reason() {
         (Fault::Body(b"{}".to_vec()), Reason::Malformed),
         (Fault::Endless, Reason::TooLarge),
         (Fault::Truncated, Reason::Unreachable),
+        (Fault::Stalled(1 << 40), Reason::TooLarge),
         (
             Fault::Redirect("http://evil.example/".to_owned()),
             Reason::Blocked,
@@ -162,8 +170,14 @@ async fn blobs_may_be_elsewhere_but_credentials_stay() {
     let inspector = inspector_with(&settings, |settings| {
         settings.docker_config = Some(credentials.into_bytes());
     });
+    registry.take_requests();
     is_unknown(inspect(&inspector, &image).await, Reason::Unauthorized);
     assert!(store.proofs().is_empty());
+    let requests = registry.requests();
+    let blobs = requests
+        .iter()
+        .filter(|request| request.contains("/blobs/"));
+    assert_eq!(blobs.count(), 1, "{requests:?}");
 }
 
 fn blob_of(document: &Document) -> String {
@@ -253,10 +267,11 @@ async fn the_rate_of_a_host_is_kept_within_the_deadline() {
     let mut settings = registry.settings();
     settings.requests_per_second = 1;
     let inspector = inspector_with(&[settings], |settings| {
-        settings.limits.lookup = Duration::from_millis(300);
+        settings.limits.lookup = Duration::from_millis(900);
     });
-    platforms(&inspector, &image).await;
-    is_unknown(inspect(&inspector, &other).await, Reason::RateLimited);
+    let (found, queued) = tokio::join!(inspect(&inspector, &image), inspect(&inspector, &other));
+    assert!(found.is_ok());
+    is_unknown(queued, Reason::RateLimited);
     assert_eq!(registry.requests().len(), 1);
 }
 

@@ -148,6 +148,8 @@ pub(crate) enum Fault {
     Header(&'static str, String),
     /// The body ends before its declared length.
     Truncated,
+    /// The body is declared to be this long, and stalls after its first byte.
+    Stalled(u64),
     /// The body never ends.
     Endless,
 }
@@ -511,6 +513,11 @@ async fn apply(fault: Fault, response: &mut Response<Body>) {
             set(response, "content-length", "100000");
             let start = stream::iter([Ok(Bytes::from_static(b"{")), Err("cut")]);
             *response.body_mut() = Body::from_stream(start);
+        }
+        Fault::Stalled(length) => {
+            set(response, "content-length", &length.to_string());
+            let start = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+            *response.body_mut() = Body::from_stream(start.chain(stream::pending()));
         }
         Fault::Endless => {
             let chunk = Bytes::from(vec![b' '; 64 * 1024]);
