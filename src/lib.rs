@@ -23,3 +23,4 @@ pub mod domain;
 pub mod objects;
 pub mod process;
 pub mod registry;
+pub mod report;
