@@ -17,4 +17,5 @@
 pub mod checker;
 pub mod config;
 pub mod domain;
+pub mod files;
 pub mod objects;
