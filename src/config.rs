@@ -52,7 +52,7 @@ impl std::fmt::Display for Colon<'_> {
 }
 
 impl ConfigError {
-    fn new(line: u64, path: &str, problem: String) -> Self {
+    fn new(line: u64, path: &str, problem: &str) -> Self {
         let printable = |text: &str| {
             let characters = text.chars().map(|character| {
                 if character.is_control() {
@@ -67,7 +67,7 @@ impl ConfigError {
             file: None,
             line,
             path: printable(path),
-            problem: printable(&problem),
+            problem: printable(problem),
         }
     }
 
@@ -298,7 +298,7 @@ impl Configuration {
     /// As [`Configuration::parse`], with the file; or that it cannot be read.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::new(0, "", error.to_string()));
+            .map_err(|error| ConfigError::new(0, "", &error.to_string()));
         let parsed = text.and_then(|text| Self::parse(&text));
         parsed.map_err(|error| ConfigError {
             file: Some(path.to_owned()),

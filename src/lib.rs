@@ -20,6 +20,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod domain;
+pub mod files;
 pub mod objects;
 pub mod process;
 pub mod registry;

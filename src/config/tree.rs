@@ -117,7 +117,7 @@ impl Document {
     /// Parses one YAML document.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         if text.len() > BYTES {
-            return Err(ConfigError::new(0, "", "larger than 1 MiB".to_owned()));
+            return Err(ConfigError::new(0, "", "larger than 1 MiB"));
         }
         let options = serde_saphyr::options! {
             strict_booleans: true,
@@ -127,7 +127,7 @@ impl Document {
         let mut documents: Vec<Spanned<Tree>> =
             serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
                 let line = error.location().map_or(0, |location| location.line());
-                ConfigError::new(line, "", describe(&error))
+                ConfigError::new(line, "", &describe(&error))
             })?;
         match documents.len() {
             0 => Ok(Self(Spanned::new(
@@ -138,11 +138,7 @@ impl Document {
             1 => Ok(Self(documents.swap_remove(0))),
             _ => {
                 let line = documents[1].referenced.line();
-                Err(ConfigError::new(
-                    line,
-                    "",
-                    "expected one document".to_owned(),
-                ))
+                Err(ConfigError::new(line, "", "expected one document"))
             }
         }
     }
@@ -178,7 +174,7 @@ pub(super) struct Field<'a> {
 impl<'a> Field<'a> {
     /// An error about this value.
     pub(super) fn error(&self, problem: impl Into<String>) -> ConfigError {
-        ConfigError::new(self.value.referenced.line(), &self.path, problem.into())
+        ConfigError::new(self.value.referenced.line(), &self.path, &problem.into())
     }
 
     fn expected<T>(&self, what: &str) -> Result<T, ConfigError> {
@@ -206,7 +202,7 @@ impl<'a> Field<'a> {
                     _ => format!("unknown key, expected one of {}", keys.join(", ")),
                 };
                 let path = section.path_of(&key.value);
-                return Err(ConfigError::new(key.referenced.line(), &path, problem));
+                return Err(ConfigError::new(key.referenced.line(), &path, &problem));
             }
         }
         Ok(section)
