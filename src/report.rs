@@ -9,7 +9,7 @@ mod table;
 mod wide;
 
 pub use self::model::Report;
-pub use self::table::{Style, render as render_table};
+pub use self::table::{Style, columns, render as render_table};
 pub use self::wide::render as render_wide;
 
 use crate::domain::node::Nodes;

@@ -1,10 +1,11 @@
 //! The cluster as files.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 
 use super::setup;
 use crate::cluster::view::View;
 use crate::config::Configuration;
+use crate::files::{self, FileError, Recursion};
 
 /// The view that snapshots amount to.
 ///
@@ -13,17 +14,17 @@ use crate::config::Configuration;
 /// it would give wrong answers.
 pub fn load(sources: &[String], configuration: &Configuration) -> Result<View> {
     let mut objects = Vec::new();
-    for source in sources {
-        let text = std::fs::read_to_string(source)?;
-        let value: serde_json::Value = serde_json::from_str(&text)?;
-        match value["items"].as_array() {
-            Some(items) => objects.extend(items.iter().cloned()),
-            None => objects.push(value),
-        }
+    for object in files::read(sources, Recursion::Flat) {
+        objects.push(object?);
     }
-    let (view, errors) = View::from_objects(&objects, &setup::node_settings(configuration));
-    if let Some((position, error)) = errors.first() {
-        bail!("object {position}: {error}");
+    let values = objects.iter().map(|object| &object.value);
+    let (view, errors) = View::from_objects(values, &setup::node_settings(configuration));
+    let first = errors.first().and_then(|(position, error)| {
+        let object = objects.get(*position)?;
+        Some(FileError::about(object, error.to_string()))
+    });
+    match first {
+        Some(error) => Err(anyhow!(error)),
+        None => Ok(view),
     }
-    Ok(view)
 }

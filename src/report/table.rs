@@ -26,8 +26,39 @@ impl Style {
         unicode: true,
     };
 
+    /// The same without colours. Tables count widths, so colours come last.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self {
+            colour: false,
+            ..self
+        }
+    }
+
+    /// Adds colours to the marks of a finished table.
+    pub fn colour(self, text: String) -> String {
+        if !self.colour {
+            return text;
+        }
+        const WORDS: [&str; 10] = [
+            "supported",
+            "missing",
+            "mismatched",
+            "unknown",
+            "not needed",
+            "pass",
+            "fail",
+            "undecided",
+            "yes",
+            "no ",
+        ];
+        WORDS.into_iter().fold(text, |text, word| {
+            text.replace(&self.plain().mark(word), &self.mark(word))
+        })
+    }
+
     /// A word with its symbol and, on a terminal, its colour. Colour is never alone.
-    pub(super) fn mark(self, word: &str) -> String {
+    pub fn mark(self, word: &str) -> String {
         let (symbol, ascii, colour) = match word.split(' ').next().unwrap_or_default() {
             "supported" | "pass" | "yes" => ("✓", "+", "32"),
             "missing" | "fail" | "no" => ("✗", "x", "31"),
@@ -45,7 +76,7 @@ impl Style {
 }
 
 /// A table without lines, as kubectl prints them.
-pub(super) fn columns(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+pub fn columns(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);
@@ -158,7 +189,7 @@ fn matrix(run: &Run, style: Style) -> String {
                 .collect()
         })
         .collect();
-    coloured(self::columns(header, rows), style)
+    style.colour(self::columns(header, rows))
 }
 
 fn matrix_columns(run: &Run) -> Vec<Column> {
@@ -192,30 +223,6 @@ fn cell_text(outcome: &Outcome) -> String {
         Outcome::Unknown(unknown) => format!("unknown ({})", unknown.reason),
         other => other.name().to_owned(),
     }
-}
-
-/// Adds colours to the marks of a finished table.
-pub(super) fn coloured(text: String, style: Style) -> String {
-    if !style.colour {
-        return text;
-    }
-    let plain = Style {
-        colour: false,
-        ..style
-    };
-    let words = [
-        "supported",
-        "missing",
-        "mismatched",
-        "unknown",
-        "pass",
-        "fail",
-        "undecided",
-        "not needed",
-    ];
-    words.into_iter().fold(text, |text, word| {
-        text.replace(&plain.mark(word), &style.mark(word))
-    })
 }
 
 fn findings(run: &Run, style: Style) -> String {

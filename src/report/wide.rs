@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::table::{Style, coloured, columns};
+use super::table::{Style, columns};
 use super::{Judged, Run, explain};
 use crate::domain::policy::Level;
 use crate::domain::verdict::Verdict;
@@ -99,7 +99,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         if !rows.is_empty() {
             let header = ["  PLATFORM", "RUNTIME", "OUTCOME", "WHAT HAPPENS"];
             let header = header.into_iter().map(str::to_owned).collect();
-            text.push_str(&coloured(columns(header, rows), style));
+            text.push_str(&style.colour(columns(header, rows)));
         }
     }
     text
