@@ -1,6 +1,7 @@
 //! Arguments, and the only place that knows all parts: one file for each subcommand.
 
 mod check;
+mod demo;
 mod duration;
 pub mod exit;
 mod inspect;
@@ -40,6 +41,8 @@ enum Command {
     Check(Box<check::Arguments>),
     /// Show the platforms of an image, and what each runtime would pull
     Inspect(inspect::Arguments),
+    /// Show the main job on an embedded example: no cluster, no network, no root
+    Demo(demo::Arguments),
     /// Print a script that completes commands in a shell
     Completion {
         /// The shell
@@ -98,6 +101,10 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Inspect(arguments) => {
             telemetry::start_logging("warn");
             inspect::run(arguments, cli.config).await
+        }
+        Command::Demo(arguments) => {
+            telemetry::start_logging("error");
+            demo::run(arguments).await
         }
         Command::Completion { shell } => {
             let mut script = Vec::new();

@@ -348,6 +348,8 @@ fn working_architectures(verdicts: &[Verdict], nodes: &Nodes) -> Vec<String> {
     };
     let architectures: BTreeSet<&str> = nodes
         .groups()
+        // A cordon or a taint would be the next thing in the way.
+        .filter(|(group, _)| !group.unschedulable && group.taints.is_empty())
         .map(|(group, _)| &group.platform.platform)
         .filter(|platform| {
             verdicts

@@ -47,7 +47,7 @@ pub struct Arguments {
     #[arg(short = 'n', long, default_value = "default", value_name = "NAME")]
     pub namespace: String,
     #[command(flatten)]
-    pub target: target::Arguments,
+    pub target: target::TargetArguments,
     /// Output format
     #[arg(short = 'o', long, default_value = "table", value_name = "FORMAT")]
     pub output: Format,

@@ -21,7 +21,7 @@ const LISTING: Duration = Duration::from_secs(30);
 
 /// Arguments that say what to judge against.
 #[derive(Args, Clone, Debug)]
-pub struct Arguments {
+pub struct TargetArguments {
     /// Judge against this platform instead of nodes, such as linux/s390x or
     /// linux/arm64=cri-o (repeatable)
     #[arg(long, value_name = "OS/ARCH[/VARIANT][=RUNTIME]")]
@@ -92,7 +92,7 @@ impl FlagPlatform {
     }
 }
 
-impl Arguments {
+impl TargetArguments {
     /// The nodes, and what else counts of the cluster. Platforms of flags replace the nodes,
     /// also those of a snapshot.
     ///
