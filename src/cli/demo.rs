@@ -217,9 +217,7 @@ impl Stage {
             folder,
             ..
         } = self;
-        trigger
-            .on_signals(Duration::ZERO, Duration::from_secs(1))
-            .await?;
+        trigger.on_signals(Duration::ZERO, Duration::ZERO).await?;
         tasks.shutdown().await;
         drop(folder);
         Ok(())

@@ -69,12 +69,12 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
     // Where every platform was asked for, show all; candidates are among them.
     let shown = everywhere.unwrap_or(verdict);
     for image in &shown.images {
-        let names = explain::printable(&image.image.containers.join(", "));
-        let _ = writeln!(
-            text,
-            "Image:       {} ({names})",
-            explain::printable(&image.image.image)
-        );
+        let mut name = explain::printable(&image.image.image);
+        if !image.image.containers.is_empty() {
+            let containers = explain::printable(&image.image.containers.join(", "));
+            name = format!("{name} ({containers})");
+        }
+        let _ = writeln!(text, "Image:       {name}");
         if let Ok(reference) = &image.image.reference {
             let _ = writeln!(text, "  Reference: {reference}");
         }
