@@ -15,6 +15,7 @@
 //! - [`cli`]: arguments, and the only place that knows all parts.
 
 pub mod checker;
+pub mod cluster;
 pub mod config;
 pub mod domain;
 pub mod files;
