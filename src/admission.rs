@@ -137,13 +137,17 @@ impl Reviewer {
                 ..Answer::allowed()
             };
         }
-        let verdicts = self.verdicts(&workload, &view, settings.rules, deadline).await;
+        let verdicts = self
+            .verdicts(&workload, &view, settings.rules, deadline)
+            .await;
         let findings = Findings::of(&verdicts);
         let mut leniency = self.leniency_of_request(request, &workload, &settings);
         let mut action = decide(&findings, &levels, settings.on_unknown, leniency);
         if action == Action::Deny && request.operation == "UPDATE" {
             // Only a denial depends on what the object was before.
-            let old = request.old_object.and_then(|old| read(old.get()).ok().flatten());
+            let old = request
+                .old_object
+                .and_then(|old| read(old.get()).ok().flatten());
             if let Some(old) = old {
                 leniency = self
                     .leniency_of_update(&workload, &verdicts, &old, &view, settings.rules, deadline)
@@ -194,8 +198,14 @@ impl Reviewer {
         // Who asks decides, not the ownerReferences: those are the user's to write.
         let user = request.user_info.username.as_ref();
         let is_controller = CONTROLLERS.contains(&user)
-            || settings.controllers.iter().any(|controller| controller == user);
-        let gated = workload.templates.iter().any(|template| template.placement.gated);
+            || settings
+                .controllers
+                .iter()
+                .any(|controller| controller == user);
+        let gated = workload
+            .templates
+            .iter()
+            .any(|template| template.placement.gated);
         if gated || (is_controller && settings.owned_pods == OwnedPods::Warn) {
             Leniency::WarnOnly
         } else {
@@ -213,7 +223,11 @@ impl Reviewer {
         deadline: Instant,
     ) -> Leniency {
         // A gated pod was never denied, so it has had no gaps yet.
-        if old.templates.iter().any(|template| template.placement.gated) {
+        if old
+            .templates
+            .iter()
+            .any(|template| template.placement.gated)
+        {
             return Leniency::None;
         }
         if ratchet::is_unchanged(workload, old) {
@@ -252,7 +266,7 @@ fn read_workload(
         kind: &request.kind.kind,
         resource: &request.resource.resource,
     };
-    let read = kinds::from_json(kind, object.as_bytes(), &settings.kinds);
+    let read = kinds::from_json(&kind, object.as_bytes(), &settings.kinds);
     let Some(mut workload) = read.map_err(|error| error.to_string())? else {
         return Ok(None);
     };
@@ -281,7 +295,7 @@ fn is_mirror_pod(request: &Request<'_>, object: &str, workload: &Workload) -> bo
 fn levels(view: &View, namespace: &str, defaults: Levels) -> (Levels, Vec<String>) {
     let mut levels = defaults;
     let mut warnings = Vec::new();
-    let Some(labels) = view.level_labels(namespace) else {
+    let Some(labels) = view.namespace(namespace) else {
         return (levels, warnings);
     };
     let modes = [
@@ -309,14 +323,20 @@ fn annotate(
     action: Action,
 ) {
     let strictest = findings.at(levels.strictest());
-    answer.annotations.insert("verdict", strictest.name().to_owned());
+    answer
+        .annotations
+        .insert("verdict", strictest.name().to_owned());
     answer.annotations.insert("mode", action.name().to_owned());
     let missing = message::missing_platforms(verdicts);
     if !missing.is_empty() {
         answer.annotations.insert("missing", missing.join(","));
     }
     if !findings.unknown.is_empty() {
-        let reasons: Vec<&str> = findings.unknown.iter().map(|reason| reason.name()).collect();
+        let reasons: Vec<&str> = findings
+            .unknown
+            .iter()
+            .map(|reason| reason.name())
+            .collect();
         answer.annotations.insert("undecided", reasons.join(","));
     }
 }

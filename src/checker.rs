@@ -47,7 +47,7 @@ pub trait ImageInspector: Send + Sync {
         access: &'a Access,
     ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>>;
 
-    /// The answer, if it is at hand without waiting.
+    /// The same answer if it can be given at once, without waiting: caches know some.
     fn cached(
         &self,
         _image: &ImageReference,

@@ -102,6 +102,13 @@ pub fn for_each(
     }
 }
 
+/// Reads every object of a text that is no file, such as another program's output.
+pub fn read_from(name: &str, input: impl io::Read) -> Vec<Result<FileObject, FileError>> {
+    let mut found = Vec::new();
+    read_input(name, input, &mut |object| found.push(object));
+    found
+}
+
 type Visit<'a> = dyn FnMut(Result<FileObject, FileError>) + 'a;
 
 fn read_folder(path: &Path, recursion: Recursion, deepest: usize, visit: &mut Visit<'_>) {

@@ -14,9 +14,14 @@
 //! - [`admission`]: the webhook.
 //! - [`cli`]: arguments, and the only place that knows all parts.
 
+pub mod admission;
 pub mod checker;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod domain;
 pub mod files;
 pub mod objects;
+pub mod process;
+pub mod registry;
+pub mod report;

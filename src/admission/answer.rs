@@ -82,7 +82,9 @@ impl Answer {
 
     /// The denial's text, if it is one.
     pub fn message(&self) -> Option<&str> {
-        self.refusal.as_ref().map(|refusal| refusal.message.as_str())
+        self.refusal
+            .as_ref()
+            .map(|refusal| refusal.message.as_str())
     }
 
     /// The warnings, in the order in which the API server will send them.

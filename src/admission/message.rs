@@ -38,7 +38,11 @@ pub(super) struct Cause {
 pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
     let mut text = String::new();
     let mut shown = 0;
-    let images = || verdicts.iter().flat_map(|verdict| verdict.images.iter().map(move |image| (verdict, image)));
+    let images = || {
+        verdicts
+            .iter()
+            .flat_map(|verdict| verdict.images.iter().map(move |image| (verdict, image)))
+    };
     for (verdict, image) in images() {
         let Some(problem) = problem(verdict, image) else {
             continue;
@@ -90,7 +94,11 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
             }
         }
     }
-    let all: Vec<String> = known.into_iter().chain(unknown).chain(extra.iter().cloned()).collect();
+    let all: Vec<String> = known
+        .into_iter()
+        .chain(unknown)
+        .chain(extra.iter().cloned())
+        .collect();
     bounded(&all)
 }
 
@@ -112,7 +120,11 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
             let name = image.image.containers.first().map_or("", String::as_str);
             causes.push(Cause {
                 reason: outcome.name(),
-                message: format!("{} on {}", quoted(&image.image), candidate.platform.platform),
+                message: format!(
+                    "{} on {}",
+                    quoted(&image.image),
+                    candidate.platform.platform
+                ),
                 field: format!("{place}[{}].image", clean(name)),
             });
         }
@@ -155,10 +167,18 @@ fn problem(verdict: &Verdict, image: &ImageVerdict) -> Option<Problem> {
         Outcome::Mismatched { made_for, .. } => Some(made_for),
         _ => None,
     });
-    let subject = format!("image {}{}", quoted(&image.image), in_containers(&image.image));
+    let subject = format!(
+        "image {}{}",
+        quoted(&image.image),
+        in_containers(&image.image)
+    );
     if let Some(first) = missing.first() {
         return Some(Problem {
-            line: format!("{subject} has no {} manifest, {}", names(&missing), required_by(&missing)),
+            line: format!(
+                "{subject} has no {} manifest, {}",
+                names(&missing),
+                required_by(&missing)
+            ),
             expect: Some(first.platform.runtime.pull_failure()),
         });
     }
@@ -184,7 +204,10 @@ fn no_candidates(verdict: &Verdict) -> String {
     if why.is_empty() {
         "no node is known, so no image was checked".to_owned()
     } else {
-        format!("no node may run this pod ({}), so no image was checked", clean(&why.join(", ")))
+        format!(
+            "no node may run this pod ({}), so no image was checked",
+            clean(&why.join(", "))
+        )
     }
 }
 
@@ -195,8 +218,17 @@ fn in_containers(image: &ContainerImage) -> String {
         (Usage::Volume, 1) => "volume",
         (Usage::Volume, _) => "volumes",
     };
-    let names: Vec<&str> = image.containers.iter().take(NAMES).map(String::as_str).collect();
-    let more = if image.containers.len() > NAMES { ", …" } else { "" };
+    let names: Vec<&str> = image
+        .containers
+        .iter()
+        .take(NAMES)
+        .map(String::as_str)
+        .collect();
+    let more = if image.containers.len() > NAMES {
+        ", …"
+    } else {
+        ""
+    };
     format!(" ({what} {}{more})", clean(&names.join(", ")))
 }
 
@@ -210,7 +242,10 @@ fn names(candidates: &[&CandidatePlatform]) -> String {
 }
 
 fn required_by(candidates: &[&CandidatePlatform]) -> String {
-    let count: usize = candidates.iter().map(|candidate| candidate.node_count).sum();
+    let count: usize = candidates
+        .iter()
+        .map(|candidate| candidate.node_count)
+        .sum();
     let names: Vec<&str> = candidates
         .iter()
         .flat_map(|candidate| &candidate.nodes)
@@ -231,13 +266,20 @@ fn sources(candidates: &[&CandidatePlatform]) -> String {
         .flat_map(|candidate| &candidate.sources)
         .map(|source| source.name())
         .collect();
-    format!("a declared {}", names.into_iter().collect::<Vec<_>>().join(", "))
+    format!(
+        "a declared {}",
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn platforms_of(image: &ImageVerdict) -> Option<String> {
     let platforms = image.inspection.as_ref()?.platforms();
     let shown: Vec<String> = platforms.iter().take(16).map(Platform::to_string).collect();
-    let more = if platforms.len() > shown.len() { ", …" } else { "" };
+    let more = if platforms.len() > shown.len() {
+        ", …"
+    } else {
+        ""
+    };
     (!shown.is_empty()).then(|| format!("{}{more}", shown.join(", ")))
 }
 
@@ -247,7 +289,12 @@ fn remedy(verdicts: &[Verdict], nodes: &Nodes) -> String {
         verdicts
             .iter()
             .flat_map(|verdict| &verdict.images)
-            .filter(|image| image.outcomes.iter().any(|outcome| outcome.value() == Value::No))
+            .filter(|image| {
+                image
+                    .outcomes
+                    .iter()
+                    .any(|outcome| outcome.value() == Value::No)
+            })
     };
     if failing().next().is_none() {
         return String::new();
@@ -301,6 +348,8 @@ fn working_architectures(verdicts: &[Verdict], nodes: &Nodes) -> Vec<String> {
     };
     let architectures: BTreeSet<&str> = nodes
         .groups()
+        // A cordon or a taint would be the next thing in the way.
+        .filter(|(group, _)| !group.unschedulable && group.taints.is_empty())
         .map(|(group, _)| &group.platform.platform)
         .filter(|platform| {
             verdicts
@@ -330,7 +379,13 @@ fn quoted(image: &ContainerImage) -> String {
 pub(super) fn clean(text: &str) -> String {
     text.chars()
         .take(512)
-        .map(|character| if character.is_control() { '?' } else { character })
+        .map(|character| {
+            if character.is_control() {
+                '?'
+            } else {
+                character
+            }
+        })
         .collect()
 }
 

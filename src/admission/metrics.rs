@@ -74,7 +74,9 @@ impl Metrics {
 
     pub(super) fn answered(&self, kind: &str, operation: &str, decision: &'static str) {
         let kind = KINDS.into_iter().find(|known| *known == kind);
-        let operation = ["CREATE", "UPDATE"].into_iter().find(|known| *known == operation);
+        let operation = ["CREATE", "UPDATE"]
+            .into_iter()
+            .find(|known| *known == operation);
         self.requests
             .get_or_create(&RequestLabels {
                 kind: kind.unwrap_or("other"),

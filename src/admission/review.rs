@@ -49,8 +49,6 @@ pub(crate) struct GroupVersionKind<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct GroupVersionResource<'a> {
     #[serde(borrow, default)]
-    pub(crate) group: Cow<'a, str>,
-    #[serde(borrow, default)]
     pub(crate) resource: Cow<'a, str>,
 }
 
@@ -101,7 +99,9 @@ pub(crate) fn parse(body: &[u8]) -> Result<Request<'_>, ReviewError> {
         )));
     }
     if review.request.uid.is_empty() {
-        return Err(refuse("read AdmissionReview: request.uid is empty".to_owned()));
+        return Err(refuse(
+            "read AdmissionReview: request.uid is empty".to_owned(),
+        ));
     }
     Ok(review.request)
 }
@@ -139,15 +139,34 @@ mod tests {
     #[test]
     fn the_uid_of_a_wrong_review_is_still_read() {
         for (body, uid) in [
-            (r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u"}}"#, Some("u")),
-            (r#"{"apiVersion":"v1","kind":"Pod","request":{"uid":"u"}}"#, Some("u")),
-            (r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":7}}"#, Some("u")),
-            (r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":""}}"#, None),
-            (r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#, None),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u"}}"#,
+                Some("u"),
+            ),
+            (
+                r#"{"apiVersion":"v1","kind":"Pod","request":{"uid":"u"}}"#,
+                Some("u"),
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":7}}"#,
+                Some("u"),
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":""}}"#,
+                None,
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#,
+                None,
+            ),
             (r#"{"request":{"uid":"u""#, None),
             ("", None),
         ] {
-            assert_eq!(parse(body.as_bytes()).unwrap_err().uid.as_deref(), uid, "{body}");
+            assert_eq!(
+                parse(body.as_bytes()).unwrap_err().uid.as_deref(),
+                uid,
+                "{body}"
+            );
         }
     }
 

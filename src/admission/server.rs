@@ -106,11 +106,18 @@ async fn read_body(body: Body) -> Result<Bytes, Response> {
 
 fn refuse(status: StatusCode, reason: &str) -> Response {
     let line = super::message::clean(reason);
-    (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{line}\n")).into_response()
+    (
+        status,
+        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
+        format!("{line}\n"),
+    )
+        .into_response()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let media_type = value.map(|value| value.split(';').next().unwrap_or_default().trim());
     media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"))
 }
@@ -138,7 +145,10 @@ fn parse_seconds(text: &str) -> Option<Duration> {
     if let Some(milliseconds) = text.strip_suffix("ms") {
         return milliseconds.parse().ok().map(Duration::from_millis);
     }
-    text.strip_suffix('s')?.parse().ok().map(Duration::from_secs)
+    text.strip_suffix('s')?
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 #[cfg(test)]

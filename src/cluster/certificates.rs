@@ -1,269 +1,181 @@
-//! The two places in a cluster where the webhook's certificate is written: the Secret that
-//! the replicas share, and the `caBundle` of the webhook configuration.
-//!
-//! Several replicas may write at once. The API server lets one of them win, by the object's
-//! resource version; the others read what the winner wrote.
+//! Where the replicas keep the certificate that they share, and how the API server learns
+//! whom to trust.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Client;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
-use serde_json::json;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
 use thiserror::Error;
 
-/// Keys of the Secret. The first two are those of the type `kubernetes.io/tls`; cert-manager
-/// writes the third as well.
-const CERTIFICATE_KEY: &str = "tls.crt";
-const PRIVATE_KEY_KEY: &str = "tls.key";
-const AUTHORITY_KEY: &str = "ca.crt";
+/// A certificate, its key and its CA, as PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedPair {
+    /// The CA that the API server is to trust.
+    pub ca: String,
+    /// The serving certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
 
-const SECRET_TYPE: &str = "kubernetes.io/tls";
-
-/// How often a lost race on the webhook configuration is run again.
-const ATTEMPTS: usize = 5;
-
-/// Why a certificate is not where it should be.
+/// Why the shared certificate cannot be kept.
 #[derive(Debug, Error)]
-pub enum CertificateError {
-    /// The API server refused, or was not there.
-    #[error("{action} {object}")]
+pub enum CertificateStoreError {
+    /// The API server refused, or is away.
+    #[error("{action}")]
     Api {
-        /// What was done: `read`, `create`, `patch`.
-        action: &'static str,
-        /// Kind and name of the object.
-        object: String,
+        /// What was tried.
+        action: String,
         /// What came back.
+        #[source]
         source: Box<kube::Error>,
     },
-    /// Others kept changing the object.
-    #[error("patch {object}: lost the race {ATTEMPTS} times")]
-    Contended {
-        /// Kind and name of the object.
-        object: String,
-    },
 }
 
-/// Certificate, key and authority, each as PEM.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TlsMaterial {
-    /// The serving certificate, with what is between it and the authority.
-    pub certificate: String,
-    /// Its private key.
-    pub private_key: String,
-    /// The authorities that clients shall trust; several while one replaces another.
-    pub authority: String,
-}
-
-impl std::fmt::Debug for TlsMaterial {
-    /// Without the private key.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("TlsMaterial")
-            .field("certificate", &self.certificate)
-            .field("authority", &self.authority)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What the Secret held when it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredTls {
-    /// None where the Secret exists and is not filled yet.
-    pub material: Option<TlsMaterial>,
-    resource_version: String,
-}
-
-/// Whose material is in the Secret after a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// What was asked to be written.
-    Ours(StoredTls),
-    /// Another replica was faster; none where the Secret vanished meanwhile.
-    Theirs(Option<StoredTls>),
-}
-
-/// A Secret with a certificate.
-pub struct TlsSecret {
-    api: Api<Secret>,
+/// The Secret that the replicas of one release share.
+#[derive(Clone)]
+pub struct CertificateStore {
+    secrets: Api<Secret>,
     name: String,
 }
 
-impl TlsSecret {
-    /// The Secret of this namespace and name, which need not exist.
+impl CertificateStore {
+    /// The Secret with this name; nothing is read yet.
     pub fn new(client: Client, namespace: &str, name: &str) -> Self {
         Self {
-            api: Api::namespaced(client, namespace),
+            secrets: Api::namespaced(client, namespace),
             name: name.to_owned(),
         }
     }
 
-    /// Reads the Secret; none where it does not exist.
+    /// What the Secret holds; nothing when there is none or it is incomplete.
     ///
     /// # Errors
-    /// The API server refuses or is away.
-    pub async fn read(&self) -> Result<Option<StoredTls>, CertificateError> {
-        let secret = self.api.get_opt(&self.name).await;
-        let secret = secret.map_err(|error| self.error("read", error))?;
-        Ok(secret.map(|secret| to_stored(&secret)))
+    /// When the API server cannot be asked.
+    pub async fn read(&self) -> Result<Option<SharedPair>, CertificateStoreError> {
+        let secret = self.secrets.get_opt(&self.name).await;
+        let secret = secret.map_err(|error| self.failed("read", error))?;
+        Ok(secret.and_then(|secret| pair(&secret)))
     }
 
-    /// Writes the material over what was read before, or creates the Secret. Labels, and
-    /// whatever else others put on the Secret, stay.
+    /// Stores a new pair in place of the one that was found unfit, or of none. Where another
+    /// replica was first, that one's pair is returned instead, so that all serve the same.
     ///
     /// # Errors
-    /// The API server refuses or is away. A lost race is no error.
-    pub async fn write(
+    /// When the API server cannot be asked, or refuses.
+    pub async fn offer(
         &self,
-        material: &TlsMaterial,
-        over: Option<&StoredTls>,
-    ) -> Result<Written, CertificateError> {
-        let (action, written) = match over {
-            None => {
-                let secret = self.to_secret(material);
-                (
-                    "create",
-                    self.api.create(&PostParams::default(), &secret).await,
-                )
-            }
-            Some(stored) => {
-                let patch = Patch::Merge(json!({
-                    // The API server refuses the patch of any other version.
-                    "metadata": {"resourceVersion": stored.resource_version},
-                    "data": to_data(material),
-                }));
-                let parameters = PatchParams::default();
-                (
-                    "patch",
-                    self.api.patch(&self.name, &parameters, &patch).await,
-                )
-            }
+        offered: SharedPair,
+        unfit: Option<&SharedPair>,
+    ) -> Result<SharedPair, CertificateStoreError> {
+        let existing = self.secrets.get_opt(&self.name).await;
+        let existing = existing.map_err(|error| self.failed("read", error))?;
+        // What nobody found unfit was stored since the caller read: making a pair takes
+        // long enough for the other replica.
+        if let Some(theirs) = existing.as_ref().and_then(pair)
+            && unfit != Some(&theirs)
+        {
+            return Ok(theirs);
+        }
+        let secret = self.secret(&offered, existing.as_ref());
+        let parameters = PostParams::default();
+        // With the resource version that was read, a second writer is refused.
+        let written = match &existing {
+            None => self.secrets.create(&parameters, &secret).await,
+            Some(_) => self.secrets.replace(&self.name, &parameters, &secret).await,
         };
         match written {
-            Ok(secret) => Ok(Written::Ours(to_stored(&secret))),
-            // Another replica was faster, or the Secret went between reading and writing.
-            Err(kube::Error::Api(status))
-                if status.code == 409 || (status.code == 404 && over.is_some()) =>
-            {
-                self.read().await.map(Written::Theirs)
+            Ok(_) => Ok(offered),
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                Ok(self.read().await?.unwrap_or(offered))
             }
-            Err(error) => Err(self.error(action, error)),
+            Err(error) => Err(self.failed("write", error)),
         }
     }
 
-    fn to_secret(&self, material: &TlsMaterial) -> Secret {
+    fn secret(&self, pair: &SharedPair, existing: Option<&Secret>) -> Secret {
+        let data = [
+            ("ca.crt", &pair.ca),
+            ("tls.crt", &pair.certificate),
+            ("tls.key", &pair.key),
+        ];
+        let metadata = ObjectMeta {
+            name: Some(self.name.clone()),
+            labels: Some(BTreeMap::from([(
+                "app.kubernetes.io/managed-by".to_owned(),
+                "archmatch".to_owned(),
+            )])),
+            resource_version: existing.and_then(|found| found.metadata.resource_version.clone()),
+            ..ObjectMeta::default()
+        };
         Secret {
-            metadata: ObjectMeta {
-                name: Some(self.name.clone()),
-                ..ObjectMeta::default()
-            },
-            type_: Some(SECRET_TYPE.to_owned()),
-            data: Some(to_data(material)),
+            metadata,
+            type_: Some("kubernetes.io/tls".to_owned()),
+            data: Some(
+                data.into_iter()
+                    .map(|(key, text)| (key.to_owned(), ByteString(text.clone().into_bytes())))
+                    .collect(),
+            ),
             ..Secret::default()
         }
     }
 
-    fn error(&self, action: &'static str, error: kube::Error) -> CertificateError {
-        CertificateError::Api {
-            action,
-            object: format!("Secret {}", self.name),
+    fn failed(&self, verb: &str, error: kube::Error) -> CertificateStoreError {
+        CertificateStoreError::Api {
+            action: format!("{verb} secret {}", self.name),
             source: Box::new(error),
         }
     }
 }
 
-fn to_data(material: &TlsMaterial) -> BTreeMap<String, ByteString> {
-    [
-        (CERTIFICATE_KEY, &material.certificate),
-        (PRIVATE_KEY_KEY, &material.private_key),
-        (AUTHORITY_KEY, &material.authority),
-    ]
-    .into_iter()
-    .map(|(key, pem)| (key.to_owned(), ByteString(pem.as_bytes().to_vec())))
-    .collect()
+fn pair(secret: &Secret) -> Option<SharedPair> {
+    let data = secret.data.as_ref()?;
+    let text = |key: &str| String::from_utf8(data.get(key)?.0.clone()).ok();
+    Some(SharedPair {
+        ca: text("ca.crt")?,
+        certificate: text("tls.crt")?,
+        key: text("tls.key")?,
+    })
 }
 
-fn to_stored(secret: &Secret) -> StoredTls {
-    // A chart may create the Secret with empty entries, since the type demands them.
-    let entry = |key: &str| {
-        let bytes = secret.data.as_ref()?.get(key)?;
-        let text = String::from_utf8(bytes.0.clone()).ok()?;
-        (!text.is_empty()).then_some(text)
-    };
-    let material = || {
-        Some(TlsMaterial {
-            certificate: entry(CERTIFICATE_KEY)?,
-            private_key: entry(PRIVATE_KEY_KEY)?,
-            authority: entry(AUTHORITY_KEY)?,
-        })
-    };
-    StoredTls {
-        material: material(),
-        resource_version: secret.metadata.resource_version.clone().unwrap_or_default(),
-    }
-}
-
-/// What a patch of the webhook configuration did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patched {
-    /// Every webhook had the bundle already.
-    Unchanged,
-    /// Some webhook has it now.
-    Changed,
-}
-
-/// Puts the authority into the `caBundle` of every webhook of a configuration, and touches
-/// nothing else.
+/// Makes the API server trust a CA: patches the caBundle of every webhook in the
+/// configuration, and nothing else of it. Tells whether anything had to change.
 ///
 /// # Errors
-/// The API server refuses or is away, or others keep changing the configuration.
-pub async fn patch_ca_bundle(
+/// When the configuration is not there, or the API server refuses.
+pub async fn trust(
     client: Client,
     configuration: &str,
-    authority: &str,
-) -> Result<Patched, CertificateError> {
+    ca: &str,
+) -> Result<bool, CertificateStoreError> {
+    let failed = |verb: &str, error| CertificateStoreError::Api {
+        action: format!("{verb} validatingwebhookconfiguration {configuration}"),
+        source: Box::new(error),
+    };
     let api: Api<ValidatingWebhookConfiguration> = Api::all(client);
-    let object = || format!("ValidatingWebhookConfiguration {configuration}");
-    let bundle = ByteString(authority.as_bytes().to_vec());
-    for _ in 0..ATTEMPTS {
-        let found = api.get(configuration).await;
-        let found = found.map_err(|error| CertificateError::Api {
-            action: "read",
-            object: object(),
-            source: Box::new(error),
-        })?;
-        let webhooks: Vec<_> = found
-            .webhooks
-            .iter()
-            .flatten()
-            .filter(|webhook| webhook.client_config.ca_bundle.as_ref() != Some(&bundle))
-            // Entries merge by name: what is not named here stays as it is.
-            .map(|webhook| json!({"name": webhook.name, "clientConfig": {"caBundle": bundle}}))
-            .collect();
-        if webhooks.is_empty() {
-            return Ok(Patched::Unchanged);
-        }
-        let patch = Patch::Strategic(json!({
-            // Without it, a webhook that others just removed would be added again.
-            "metadata": {"resourceVersion": found.metadata.resource_version},
-            "webhooks": webhooks,
-        }));
-        match api
-            .patch(configuration, &PatchParams::default(), &patch)
-            .await
-        {
-            Ok(_) => return Ok(Patched::Changed),
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => {
-                return Err(CertificateError::Api {
-                    action: "patch",
-                    object: object(),
-                    source: Box::new(error),
-                });
-            }
-        }
+    let found = api
+        .get(configuration)
+        .await
+        .map_err(|error| failed("read", error))?;
+    let webhooks = found.webhooks.unwrap_or_default();
+    let wanted = ByteString(ca.as_bytes().to_vec());
+    let stale: Vec<Value> = webhooks
+        .iter()
+        .filter(|webhook| webhook.client_config.ca_bundle.as_ref() != Some(&wanted))
+        .map(|webhook| json!({"name": webhook.name, "clientConfig": {"caBundle": wanted}}))
+        .collect();
+    if stale.is_empty() {
+        return Ok(false);
     }
-    Err(CertificateError::Contended { object: object() })
+    // A strategic merge finds webhooks by their name and leaves the rest alone.
+    let patch = Patch::Strategic(json!({"webhooks": stale}));
+    api.patch(configuration, &PatchParams::default(), &patch)
+        .await
+        .map_err(|error| failed("patch", error))?;
+    Ok(true)
 }

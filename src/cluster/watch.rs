@@ -1,313 +1,339 @@
-//! The view of a live cluster, kept current by watches.
+//! The live cluster: three watches, folded into a view that is replaced whole.
+//!
+//! Objects are reduced while they are read, so that a node of 13 KB of JSON is kept as a
+//! few hundred bytes.
 
-use std::collections::BTreeMap;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures::stream::{Stream, StreamExt};
-use kube::Client;
-use kube::api::Api;
+use futures::future::ready;
+use futures::stream::{self, BoxStream, StreamExt, select_all};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use tokio::sync::{Notify, watch as latest};
-use tokio::time::{Instant, sleep_until};
+use kube::{Api, Client, Resource};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use tokio::sync::watch as channel;
+use tokio::time::{Instant, timeout};
 
-use super::lean::{Change, Collection, Kept, Lean};
-use super::namespaces::NamespaceRecord;
-use super::nodes::to_nodes;
-use super::view::{Settings, View};
-use crate::domain::placement::RuntimeClass;
-use crate::objects::node::NodeRecord;
+use super::snapshot::{read_namespace, read_runtime_class};
+use super::state::{Kind, NodeSettings, Record, State};
+use super::view::View;
+use crate::objects::json::ObjectError;
+use crate::objects::node;
 
-/// How long changes are gathered before the view is replaced. Nodes come in bursts, and a
-/// new view costs time that grows with their number.
-const COALESCE: Duration = Duration::from_millis(100);
+/// How long events may gather before a new view is made of them.
+const QUIET: Duration = Duration::from_millis(20);
+const LONGEST_GATHERING: Duration = Duration::from_millis(200);
 
-/// Nodes are large; a page is in memory as text.
+/// Nodes are large, and a page is in memory as text.
 const PAGE: u32 = 100;
 
 /// When a watch is asked anew. A connection that died silently is noticed after as long.
 const WATCH_SECONDS: u32 = 120;
 
-/// Retries come at most this far apart, so a watch without an error for as long works.
-/// The backoff of `kube` ends at 30 s; a connection may take another 30 s to fail.
-const RETRIES_WITHIN: Duration = Duration::from_secs(65);
-
-/// The current view of a live cluster.
-pub struct Watch {
-    view: ArcSwap<View>,
-    settings: ArcSwap<Settings>,
-    settings_changed: Notify,
-    ready: latest::Sender<bool>,
-    health: Mutex<Health>,
+/// What others see of a watched cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    view: Arc<ArcSwap<View>>,
+    settings: channel::Sender<NodeSettings>,
+    synced: channel::Receiver<bool>,
 }
 
-#[derive(Debug, Default)]
-struct Health {
-    last_event: Option<Instant>,
-    failures: BTreeMap<&'static str, Failure>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Failure {
-    first: Instant,
-    last: Instant,
-}
-
-/// Watches nodes, namespaces and RuntimeClasses. The future does the work and never ends;
-/// the caller spawns it, and drops it to stop.
-pub fn watch(client: Client, settings: Settings) -> (Arc<Watch>, impl Future<Output = ()> + Send) {
-    let watch = Arc::new(Watch {
-        view: ArcSwap::default(),
-        settings: ArcSwap::from_pointee(settings),
-        settings_changed: Notify::new(),
-        ready: latest::Sender::new(false),
-        health: Mutex::default(),
-    });
-    let run = run(Arc::clone(&watch), client);
-    (watch, run)
-}
-
-impl Watch {
-    /// The newest view; empty until the first lists are complete.
-    pub fn view(&self) -> Arc<View> {
-        self.view.load_full()
+impl Cluster {
+    /// The current view; empty until the cluster is [`Cluster::synced`].
+    pub fn view(&self) -> Arc<ArcSwap<View>> {
+        Arc::clone(&self.view)
     }
 
-    /// Replaces what the configuration adds; the view follows in a moment.
-    pub fn set_settings(&self, settings: Settings) {
-        self.settings.store(Arc::new(settings));
-        self.settings_changed.notify_one();
+    /// Judges nodes by other settings from now on.
+    pub fn set_settings(&self, settings: NodeSettings) {
+        self.settings.send_replace(settings);
     }
 
-    /// Whether the first list of every kind is complete.
-    pub fn is_ready(&self) -> bool {
-        *self.ready.borrow()
-    }
-
-    /// Waits until the first list of every kind is complete.
-    pub async fn ready(&self) {
-        // The sender lives as long as this value, so waiting cannot fail.
-        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
-    }
-
-    /// When the API server last told anything.
-    pub fn last_event(&self) -> Option<Instant> {
-        self.health().last_event
-    }
-
-    /// For how long the API server has been away for some kind; none while all is well.
-    pub fn stale_for(&self) -> Option<Duration> {
-        let now = Instant::now();
-        let health = self.health();
-        let failures = health.failures.values();
-        failures
-            .filter(|failure| now - failure.last <= RETRIES_WITHIN)
-            .map(|failure| now - failure.first)
-            .max()
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        // Nothing panics while it is held, and its contents are only for metrics.
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_event(&self, kind: &'static str) {
-        let mut health = self.health();
-        health.last_event = Some(Instant::now());
-        if health.failures.remove(kind).is_some() {
-            tracing::info!(kind, "watch works again");
-        }
-    }
-
-    fn note_failure(&self, kind: &'static str, error: &watcher::Error) {
-        let now = Instant::now();
-        let mut health = self.health();
-        let known = health.failures.get(kind).copied();
-        match known.filter(|failure| now - failure.last <= RETRIES_WITHIN) {
-            Some(failure) => {
-                let failure = Failure {
-                    last: now,
-                    ..failure
-                };
-                health.failures.insert(kind, failure);
-                tracing::debug!(kind, %error, "watch fails still");
-            }
-            None => {
-                let failure = Failure {
-                    first: now,
-                    last: now,
-                };
-                health.failures.insert(kind, failure);
-                tracing::warn!(kind, %error, "watch fails, the last view stays in use");
-            }
-        }
+    /// Waits until every kind was listed once.
+    pub async fn synced(&self) {
+        let mut synced = self.synced.clone();
+        // An error means that nobody watches any more; the last view stays.
+        let _ = synced.wait_for(|synced| *synced).await;
     }
 }
 
-type Events<T> = Pin<Box<dyn Stream<Item = watcher::Result<Event<Lean<T>>>> + Send>>;
-
-/// One watched kind: its events and what they amount to.
-struct Watched<T> {
-    client: Client,
-    events: Events<T>,
-    collection: Collection<T>,
-}
-
-impl<T: Kept> Watched<T> {
-    fn new(client: &Client) -> Self {
-        Self {
-            client: client.clone(),
-            events: events(client.clone()),
-            collection: Collection::default(),
-        }
-    }
-
-    /// Waits for the next event and folds it in. Safe to cancel: only the waiting awaits.
-    async fn next(&mut self, watch: &Watch) -> Change {
-        match self.events.next().await {
-            Some(Ok(event)) => {
-                watch.note_event(T::KIND);
-                self.collection.apply(event)
-            }
-            Some(Err(error)) => {
-                watch.note_failure(T::KIND, &error);
-                // A watch that cannot start at a version that is gone must list anew, which
-                // the watcher only does when the API server says so within the stream.
-                if let watcher::Error::WatchStartFailed(kube::Error::Api(status)) = &error
-                    && status.code == 410
-                {
-                    self.events = events(self.client.clone());
-                }
-                Change::Same
-            }
-            None => {
-                self.events = events(self.client.clone());
-                Change::Same
-            }
-        }
-    }
-}
-
-fn events<T: Kept>(client: Client) -> Events<T> {
-    let config = watcher::Config::default()
-        .page_size(PAGE)
-        .timeout(WATCH_SECONDS);
-    Box::pin(watcher(Api::<Lean<T>>::all(client), config).default_backoff())
-}
-
-/// Everything that is watched.
-struct State {
-    nodes: Watched<NodeRecord>,
-    namespaces: Watched<NamespaceRecord>,
-    classes: Watched<RuntimeClass>,
-}
-
-impl State {
-    fn is_complete(&self) -> bool {
-        self.nodes.collection.is_listed()
-            && self.namespaces.collection.is_listed()
-            && self.classes.collection.is_listed()
-    }
-}
-
-async fn run(watch: Arc<Watch>, client: Client) {
-    let mut state = State {
-        nodes: Watched::new(&client),
-        namespaces: Watched::new(&client),
-        classes: Watched::new(&client),
+/// A cluster, and the future that watches it. Nothing happens until it is polled; it ends
+/// only when it is dropped. While the API server is away, the last view stays.
+pub fn watch(client: Client, settings: NodeSettings) -> (Cluster, impl Future<Output = ()> + Send) {
+    let view = Arc::new(ArcSwap::from_pointee(View::default()));
+    let (settings, changed) = channel::channel(settings);
+    let (sender, synced) = channel::channel(false);
+    let cluster = Cluster {
+        view: Arc::clone(&view),
+        settings,
+        synced,
     };
-    let mut warnings = Warnings::default();
-    let mut stale = Stale::default();
-    let mut rebuild_at = None;
-    loop {
-        let due = rebuild_at.unwrap_or_else(Instant::now);
-        tokio::select! {
-            change = state.nodes.next(&watch) => stale.nodes |= change == Change::Changed,
-            change = state.namespaces.next(&watch) => stale.namespaces |= change == Change::Changed,
-            change = state.classes.next(&watch) => stale.classes |= change == Change::Changed,
-            () = watch.settings_changed.notified() => stale.nodes = true,
-            () = sleep_until(due), if rebuild_at.is_some() => {
-                let settings = watch.settings.load();
-                let view = build(&watch.view.load(), &settings, &state, stale, &mut warnings);
-                watch.view.store(Arc::new(view));
-                watch.ready.send_replace(true);
-                stale = Stale::default();
-                rebuild_at = None;
+    let watching = Watching {
+        view,
+        settings: changed,
+        synced: sender,
+        state: State::default(),
+        listings: Default::default(),
+    };
+    (cluster, watching.run(client))
+}
+
+struct Watching {
+    view: Arc<ArcSwap<View>>,
+    settings: channel::Receiver<NodeSettings>,
+    synced: channel::Sender<bool>,
+    state: State,
+    listings: [Listing; 3],
+}
+
+/// How far the list of one kind has come.
+#[derive(Debug, Default)]
+struct Listing {
+    complete: bool,
+    names: HashSet<String>,
+}
+
+type Events = BoxStream<'static, (Kind, Result<Event<Reduced>, watcher::Error>)>;
+
+/// An event of any kind, with the object reduced to what is kept.
+type Reduced = Record;
+
+impl Watching {
+    async fn run(mut self, client: Client) {
+        let mut events = select_all([
+            stream::<NodeKind>(&client),
+            stream::<NamespaceKind>(&client),
+            stream::<RuntimeClassKind>(&client),
+        ]);
+        loop {
+            let mut changed = tokio::select! {
+                event = events.next() => match event {
+                    Some((kind, event)) => self.fold(kind, event),
+                    None => return,
+                },
+                settings = self.settings.changed() => match settings {
+                    Ok(()) => true,
+                    // Nobody holds the cluster any more.
+                    Err(_) => return,
+                },
+            };
+            // A burst, a list above all, makes one view and not thousands.
+            let gathering = Instant::now();
+            while changed && gathering.elapsed() < LONGEST_GATHERING {
+                match timeout(QUIET, events.next()).await {
+                    Ok(Some((kind, event))) => changed |= self.fold(kind, event),
+                    Ok(None) => return,
+                    Err(_) => break,
+                }
+            }
+            if changed && self.listings.iter().all(|listing| listing.complete) {
+                self.publish();
             }
         }
-        if state.is_complete() && stale.any() && rebuild_at.is_none() {
-            // The first view is waited for; later ones gather what comes together.
-            let gather = if watch.is_ready() {
-                COALESCE
-            } else {
-                Duration::ZERO
-            };
-            rebuild_at = Some(Instant::now() + gather);
+    }
+
+    /// Takes an event in; tells whether the view has to change.
+    fn fold(&mut self, kind: Kind, event: Result<Event<Reduced>, watcher::Error>) -> bool {
+        let Some(listing) = self.listings.get_mut(kind as usize) else {
+            return false;
+        };
+        match event {
+            Ok(Event::Apply(record)) => self.state.apply(record),
+            Ok(Event::Delete(record)) => self.state.remove(&record),
+            Ok(Event::Init) => {
+                listing.names.clear();
+                false
+            }
+            Ok(Event::InitApply(record)) => {
+                listing.names.insert(record.name().to_owned());
+                self.state.apply(record)
+            }
+            Ok(Event::InitDone) => {
+                let names = std::mem::take(&mut listing.names);
+                listing.complete = true;
+                self.state.retain(kind, &names);
+                true
+            }
+            Err(error) => {
+                // The stream goes on by itself, with longer and longer pauses.
+                tracing::warn!(kind = ?kind, %error, "watch");
+                false
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let (view, warnings) = self.state.view(&self.settings.borrow());
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        self.view.store(Arc::new(view));
+        self.synced
+            .send_if_modified(|synced| !std::mem::replace(synced, true));
+    }
+}
+
+/// The events of one kind, for ever.
+///
+/// A watch that may not start at its version (410 as the status of the answer) must list
+/// anew; the watcher does so by itself only when it is told within the stream.
+fn stream<K: Watched>(client: &Client) -> Events {
+    let client = client.clone();
+    let attempts = stream::repeat_with(move || {
+        let config = watcher::Config::default()
+            .page_size(PAGE)
+            .timeout(WATCH_SECONDS);
+        let api: Api<Lean<K>> = Api::all(client.clone());
+        let events = watcher(api, config).default_backoff();
+        events.scan(false, |gone, event| {
+            if *gone {
+                return ready(None);
+            }
+            *gone = matches!(
+                &event,
+                Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 410
+            );
+            ready(Some((K::KIND, event.map(reduce))))
+        })
+    });
+    attempts.flatten().boxed()
+}
+
+fn reduce<K>(event: Event<Lean<K>>) -> Event<Reduced> {
+    match event {
+        Event::Apply(object) => Event::Apply(object.record),
+        Event::Delete(object) => Event::Delete(object.record),
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(object.record),
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+/// A kind that is watched.
+trait Watched: Send + Sync + 'static {
+    const KIND: Kind;
+    const GROUP: &'static str;
+    const NAME: &'static str;
+    const PLURAL: &'static str;
+
+    fn read(object: &Value) -> Result<Record, ObjectError>;
+}
+
+struct NodeKind;
+struct NamespaceKind;
+struct RuntimeClassKind;
+
+impl Watched for NodeKind {
+    const KIND: Kind = Kind::Node;
+    const GROUP: &'static str = "";
+    const NAME: &'static str = "Node";
+    const PLURAL: &'static str = "nodes";
+
+    fn read(object: &Value) -> Result<Record, ObjectError> {
+        node::read(object).map(Record::Node)
+    }
+}
+
+impl Watched for NamespaceKind {
+    const KIND: Kind = Kind::Namespace;
+    const GROUP: &'static str = "";
+    const NAME: &'static str = "Namespace";
+    const PLURAL: &'static str = "namespaces";
+
+    fn read(object: &Value) -> Result<Record, ObjectError> {
+        read_namespace(object)
+    }
+}
+
+impl Watched for RuntimeClassKind {
+    const KIND: Kind = Kind::RuntimeClass;
+    const GROUP: &'static str = "node.k8s.io";
+    const NAME: &'static str = "RuntimeClass";
+    const PLURAL: &'static str = "runtimeclasses";
+
+    fn read(object: &Value) -> Result<Record, ObjectError> {
+        read_runtime_class(object)
+    }
+}
+
+/// An object that is reduced while it is read.
+struct Lean<K> {
+    /// What a watch needs: name and resource version.
+    metadata: ObjectMeta,
+    record: Record,
+    kind: PhantomData<K>,
+}
+
+impl<K> Clone for Lean<K> {
+    fn clone(&self) -> Self {
+        Self {
+            metadata: self.metadata.clone(),
+            record: self.record.clone(),
+            kind: PhantomData,
         }
     }
 }
 
-/// Which parts of the view have changed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stale {
-    nodes: bool,
-    namespaces: bool,
-    classes: bool,
-}
-
-impl Stale {
-    fn any(self) -> bool {
-        self.nodes || self.namespaces || self.classes
+impl<K> std::fmt::Debug for Lean<K> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Lean")
+            .field("record", &self.record)
+            .finish()
     }
 }
 
-/// What could not be read, by where it was.
-#[derive(Debug, Default)]
-struct Warnings {
-    nodes: Vec<String>,
-    namespaces: Vec<String>,
+impl<'de, K: Watched> Deserialize<'de> for Lean<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let text = |key: &str| value["metadata"][key].as_str().map(str::to_owned);
+        let metadata = ObjectMeta {
+            name: text("name"),
+            resource_version: text("resourceVersion"),
+            uid: text("uid"),
+            ..ObjectMeta::default()
+        };
+        let record = K::read(&value).map_err(serde::de::Error::custom)?;
+        Ok(Self {
+            metadata,
+            record,
+            kind: PhantomData,
+        })
+    }
 }
 
-/// A new view; parts that did not change are shared with the last one.
-fn build(
-    last: &View,
-    settings: &Settings,
-    state: &State,
-    stale: Stale,
-    warnings: &mut Warnings,
-) -> View {
-    let mut view = last.clone();
-    if stale.nodes {
-        let (nodes, of_nodes) = to_nodes(state.nodes.collection.kept(), settings);
-        view.nodes = Arc::new(nodes);
-        warnings.nodes = of_nodes;
+impl<K: Watched> Resource for Lean<K> {
+    type DynamicType = ();
+    type Scope = k8s_openapi::ClusterResourceScope;
+
+    fn kind(_: &()) -> Cow<'_, str> {
+        K::NAME.into()
     }
-    if stale.namespaces {
-        let records = state.namespaces.collection.kept();
-        let contents = records.iter();
-        let contents = contents.map(|(name, record)| (name.clone(), record.namespace.clone()));
-        view.namespaces = Arc::new(contents.collect());
-        let of_namespaces = records.values().flat_map(|record| &record.warnings);
-        warnings.namespaces = of_namespaces.cloned().collect();
+
+    fn group(_: &()) -> Cow<'_, str> {
+        K::GROUP.into()
     }
-    if stale.classes {
-        view.runtime_classes = Arc::new(state.classes.collection.kept().clone());
+
+    fn version(_: &()) -> Cow<'_, str> {
+        "v1".into()
     }
-    let all: Vec<String> = warnings
-        .nodes
-        .iter()
-        .chain(&warnings.namespaces)
-        .cloned()
-        .collect();
-    for warning in all
-        .iter()
-        .filter(|warning| !last.warnings.contains(warning))
-    {
-        tracing::warn!("{warning}");
+
+    fn plural(_: &()) -> Cow<'_, str> {
+        K::PLURAL.into()
     }
-    view.warnings = Arc::new(all);
-    view
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
 }

@@ -203,6 +203,22 @@ impl Nodes {
         self.groups.iter()
     }
 
+    /// The same nodes without taints and cordons: what each would pull, were a pod there.
+    #[must_use]
+    pub fn without_obstacles(&self) -> Self {
+        let mut open = Self::default();
+        for (group, members) in &self.groups {
+            let key = GroupKey {
+                taints: Vec::new(),
+                unschedulable: false,
+                ..group.clone()
+            };
+            let merged = open.groups.entry(key).or_default();
+            merged.extend(members.clone());
+        }
+        open
+    }
+
     /// How many nodes there are.
     pub fn len(&self) -> usize {
         self.groups.values().map(BTreeMap::len).sum()

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -14,9 +15,10 @@ pub struct Digest(Box<str>);
 /// An image reference, normalised: `docker.io/library/node:22`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageReference {
-    registry: String,
-    repository: String,
-    tag: Option<String>,
+    // Shared by the references of one repository, of which caches hold many.
+    registry: Arc<str>,
+    repository: Arc<str>,
+    tag: Option<Box<str>>,
     digest: Option<Digest>,
 }
 
@@ -50,8 +52,8 @@ impl ImageReference {
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self {
-            registry: self.registry.clone(),
-            repository: self.repository.clone(),
+            registry: Arc::clone(&self.registry),
+            repository: Arc::clone(&self.repository),
             tag: None,
             digest: Some(digest),
         }
@@ -149,11 +151,11 @@ impl FromStr for ImageReference {
             path.to_owned()
         };
         check_repository(&repository, path)?;
-        let default_tag = || digest.is_none().then(|| "latest".to_owned());
+        let default_tag = || digest.is_none().then(|| "latest".into());
         Ok(Self {
-            registry: registry.to_owned(),
-            tag: tag.map(str::to_owned).or_else(default_tag),
-            repository,
+            registry: registry.into(),
+            tag: tag.map(Into::into).or_else(default_tag),
+            repository: repository.into(),
             digest,
         })
     }

@@ -87,8 +87,6 @@ struct Metadata<'a> {
     name: Text<'a>,
     #[serde(borrow)]
     namespace: Text<'a>,
-    #[serde(borrow, rename = "resourceVersion")]
-    resource_version: Text<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
     labels: Pairs<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
@@ -144,11 +142,6 @@ readable!(
 );
 
 impl NamespaceObject<'_> {
-    /// The version of the object that a watch goes on from.
-    pub fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
-    }
-
     /// The namespace's name.
     pub fn name(&self) -> &str {
         &self.metadata.name
@@ -216,11 +209,6 @@ fn parse_selector(text: &str) -> Option<Labels> {
 }
 
 impl RuntimeClassObject<'_> {
-    /// The version of the object that a watch goes on from.
-    pub fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
-    }
-
     /// The class's name.
     pub fn name(&self) -> &str {
         &self.metadata.name

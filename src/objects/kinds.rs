@@ -156,6 +156,27 @@ pub fn from_json(
     configured(kind, rule, &value).map(Some)
 }
 
+/// Whether a Pod carries the annotation of a mirror pod, which a kubelet makes of a file.
+/// Anybody may write the annotation; who asks has to be looked at too.
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-config-mirror>
+pub fn is_mirror_pod(raw: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Object {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        annotations: Annotations,
+    }
+    #[derive(Deserialize)]
+    struct Annotations {
+        #[serde(rename = "kubernetes.io/config.mirror")]
+        mirror: Option<String>,
+    }
+    let object = serde_json::from_slice::<Object>(raw);
+    object.is_ok_and(|object| object.metadata.annotations.mirror.is_some())
+}
+
 /// Reads a workload from a tree; none when the kind has no pods.
 ///
 /// # Errors

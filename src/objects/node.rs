@@ -37,8 +37,6 @@ pub struct NodeObject<'a> {
 struct Metadata<'a> {
     #[serde(borrow)]
     name: Text<'a>,
-    #[serde(borrow, rename = "resourceVersion")]
-    resource_version: Text<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
     labels: Pairs<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
@@ -145,11 +143,6 @@ impl Interner {
 }
 
 impl NodeObject<'_> {
-    /// The version of the object that a watch goes on from.
-    pub fn resource_version(&self) -> &str {
-        &self.metadata.resource_version
-    }
-
     /// The part of the node that is kept.
     pub fn to_record(&self) -> NodeRecord {
         let shared = |text: &str| Arc::<str>::from(text);

@@ -5,15 +5,12 @@ mod api;
 use std::sync::Arc;
 use std::time::Duration;
 
-use archmatch::cluster::certificates::{
-    Patched, StoredTls, TlsMaterial, TlsSecret, Written, patch_ca_bundle,
-};
+use archmatch::cluster::certificates::{CertificateStore, SharedPair, trust};
 use archmatch::cluster::view::View;
-use archmatch::cluster::{Settings, Watch, watch};
+use archmatch::cluster::{Cluster, NodeSettings, watch};
 use archmatch::config::Configuration;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
 
 use self::api::{Api, Gone};
 
@@ -48,25 +45,28 @@ fn platforms(view: &View) -> Vec<String> {
     groups.collect()
 }
 
-async fn start(api: &Api, settings: Settings) -> (Arc<Watch>, JoinHandle<()>) {
-    let (watch, work) = watch(api.client(), settings);
-    let work = tokio::spawn(work);
-    watch.ready().await;
-    (watch, work)
+/// A watched cluster; the task ends with its runtime.
+async fn start(api: &Api, settings: NodeSettings) -> Cluster {
+    let (cluster, work) = watch(api.client(), settings);
+    tokio::spawn(work);
+    cluster.synced().await;
+    cluster
+}
+
+fn view(cluster: &Cluster) -> Arc<View> {
+    cluster.view().load_full()
 }
 
 /// Waits until the view shows these platforms.
-async fn shows(watch: &Watch, expected: &[&str]) {
+async fn shows(cluster: &Cluster, expected: &[&str]) {
     for _ in 0..1500 {
-        if platforms(&watch.view()) == expected {
+        if platforms(&view(cluster)) == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!(
-        "found {:?}, expected {expected:?}",
-        platforms(&watch.view())
-    );
+    let found = platforms(&view(cluster));
+    panic!("found {found:?}, expected {expected:?}");
 }
 
 #[test]
@@ -78,27 +78,25 @@ fn the_view_follows_the_cluster() {
         api.put("/api/v1/namespaces/web", labels);
         let class = json!({"scheduling": {"nodeSelector": {"sandbox": "yes"}}});
         api.put("/apis/node.k8s.io/v1/runtimeclasses/gvisor", class);
-        let (watch, _work) = start(&api, Settings::default()).await;
-        let view = watch.view();
-        assert_eq!(platforms(&view), ["linux/amd64: a1"]);
+        let cluster = start(&api, NodeSettings::default()).await;
+        let before = view(&cluster);
+        assert_eq!(platforms(&before), ["linux/amd64: a1"]);
         assert_eq!(
-            view.namespace("web").unwrap().enforce.as_deref(),
+            before.namespace("web").unwrap().enforce.as_deref(),
             Some("off")
         );
-        let defaults = view.placement_defaults("web", Some("gvisor"));
+        let defaults = before.placement_defaults("web", Some("gvisor"));
         assert_eq!(
             defaults.runtime_class.unwrap().node_selector["sandbox"],
             "yes"
         );
-        assert!(watch.is_ready() && watch.last_event().is_some());
-        assert_eq!(watch.stale_for(), None);
 
         api.put("/api/v1/nodes/z1", node("s390x"));
-        shows(&watch, &["linux/amd64: a1", "linux/s390x: z1"]).await;
+        shows(&cluster, &["linux/amd64: a1", "linux/s390x: z1"]).await;
         api.delete("/api/v1/nodes/a1");
-        shows(&watch, &["linux/s390x: z1"]).await;
+        shows(&cluster, &["linux/s390x: z1"]).await;
         // Whoever still holds the old view still sees the old cluster.
-        assert_eq!(platforms(&view), ["linux/amd64: a1"]);
+        assert_eq!(platforms(&before), ["linux/amd64: a1"]);
     });
 }
 
@@ -107,21 +105,15 @@ fn a_heartbeat_does_not_replace_the_view() {
     run(async {
         let api = Api::start().await;
         api.put("/api/v1/nodes/a1", node("amd64"));
-        let (watch, _work) = start(&api, Settings::default()).await;
-        let before = watch.view();
+        let cluster = start(&api, NodeSettings::default()).await;
+        let before = view(&cluster);
         for beat in 0..5 {
             let mut heartbeat = node("amd64");
             heartbeat["status"]["conditions"][0]["lastHeartbeatTime"] = json!(format!("t{beat}"));
             api.put("/api/v1/nodes/a1", heartbeat);
             tokio::time::sleep(Duration::from_millis(60)).await;
         }
-        assert!(Arc::ptr_eq(&before, &watch.view()));
-        // A change of something else keeps the nodes as they are.
-        api.put("/api/v1/namespaces/web", json!({}));
-        while watch.view().namespace("web").is_none() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert!(Arc::ptr_eq(&before.nodes, &watch.view().nodes));
+        assert!(Arc::ptr_eq(&before, &view(&cluster)));
     });
 }
 
@@ -132,8 +124,8 @@ fn lists_come_in_pages() {
         for index in 0..250 {
             api.put(&format!("/api/v1/nodes/n{index}"), node("amd64"));
         }
-        let (watch, _work) = start(&api, Settings::default()).await;
-        assert_eq!(watch.view().nodes.len(), 250);
+        let cluster = start(&api, NodeSettings::default()).await;
+        assert_eq!(view(&cluster).nodes.len(), 250);
         assert_eq!(api.requests("GET /api/v1/nodes"), 3);
     });
 }
@@ -145,14 +137,14 @@ fn a_version_that_is_gone_is_listed_anew() {
             let api = Api::start().await;
             api.put("/api/v1/nodes/a1", node("amd64"));
             api.put("/api/v1/nodes/a2", node("amd64"));
-            let (watch, _work) = start(&api, Settings::default()).await;
+            let cluster = start(&api, NodeSettings::default()).await;
             // The deletion is never watched: only a new list can tell.
             api.set_down(true);
             api.delete("/api/v1/nodes/a1");
             api.put("/api/v1/nodes/z1", node("s390x"));
             api.forget_history(gone);
             api.set_down(false);
-            shows(&watch, &["linux/amd64: a2", "linux/s390x: z1"]).await;
+            shows(&cluster, &["linux/amd64: a2", "linux/s390x: z1"]).await;
             assert!(api.requests("GET /api/v1/nodes") >= 2, "{gone:?}");
         });
     }
@@ -163,15 +155,13 @@ fn the_last_view_serves_while_the_api_server_is_away() {
     run(async {
         let api = Api::start().await;
         api.put("/api/v1/nodes/a1", node("amd64"));
-        let (watch, _work) = start(&api, Settings::default()).await;
+        let cluster = start(&api, NodeSettings::default()).await;
         api.set_down(true);
-        while watch.stale_for().is_none() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(platforms(&watch.view()), ["linux/amd64: a1"]);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
         api.put("/api/v1/nodes/z1", node("s390x"));
         api.set_down(false);
-        shows(&watch, &["linux/amd64: a1", "linux/s390x: z1"]).await;
+        shows(&cluster, &["linux/amd64: a1", "linux/s390x: z1"]).await;
     });
 }
 
@@ -180,12 +170,12 @@ fn nothing_is_ready_before_every_list_is_complete() {
     run(async {
         let api = Api::start().await;
         api.set_down(true);
-        let (watch, work) = watch(api.client(), Settings::default());
-        let _work = tokio::spawn(work);
-        let early = tokio::time::timeout(Duration::from_millis(300), watch.ready()).await;
-        assert!(early.is_err() && !watch.is_ready());
+        let (cluster, work) = watch(api.client(), NodeSettings::default());
+        tokio::spawn(work);
+        let early = tokio::time::timeout(Duration::from_millis(300), cluster.synced()).await;
+        assert!(early.is_err() && view(&cluster).nodes.is_empty());
         api.set_down(false);
-        watch.ready().await;
+        cluster.synced().await;
     });
 }
 
@@ -194,81 +184,70 @@ fn new_settings_change_the_view() {
     run(async {
         let api = Api::start().await;
         api.put("/api/v1/nodes/a1", node("arm"));
-        let (watch, _work) = start(&api, Settings::default()).await;
-        assert_eq!(platforms(&watch.view()), ["linux/arm/v7: a1"]);
+        let cluster = start(&api, NodeSettings::default()).await;
+        assert_eq!(platforms(&view(&cluster)), ["linux/arm/v7: a1"]);
         let text = "nodes: {overrides: [{variant: v6}]}\npools: [{name: z, platform: linux/s390x}]";
-        watch.set_settings(Settings::from(&Configuration::parse(text).unwrap()));
-        shows(&watch, &["linux/arm/v6: a1", "linux/s390x: z"]).await;
+        let configuration = Configuration::parse(text).unwrap();
+        cluster.set_settings(NodeSettings {
+            overrides: configuration.nodes.overrides,
+            pools: configuration.pools,
+        });
+        shows(&cluster, &["linux/arm/v6: a1", "linux/s390x: z"]).await;
     });
 }
 
-fn material(text: &str) -> TlsMaterial {
-    TlsMaterial {
+fn pair(text: &str) -> SharedPair {
+    SharedPair {
+        ca: format!("{text} ca"),
         certificate: format!("{text} certificate"),
-        private_key: format!("{text} key"),
-        authority: format!("{text} authority"),
+        key: format!("{text} key"),
     }
 }
 
 const SECRET: &str = "/api/v1/namespaces/ns/secrets/tls";
 
 #[test]
-fn one_replica_fills_the_secret_and_the_others_read_it() {
+fn one_replica_fills_the_secret_and_the_others_serve_the_same() {
     run(async {
         let api = Api::start().await;
-        let secret = TlsSecret::new(api.client(), "ns", "tls");
-        assert_eq!(secret.read().await.unwrap(), None);
-        let Written::Ours(first) = secret.write(&material("first"), None).await.unwrap() else {
-            panic!("nobody else writes");
-        };
-        assert_eq!(first.material, Some(material("first")));
+        let store = CertificateStore::new(api.client(), "ns", "tls");
+        assert!(store.read().await.unwrap().is_none());
+        // Both read before either wrote.
+        let first = store.offer(pair("first"), None).await.unwrap();
+        let late = store.offer(pair("late"), None).await.unwrap();
+        assert!(first == pair("first") && late == first);
         assert_eq!(api.get(SECRET).unwrap()["type"], "kubernetes.io/tls");
-        assert_eq!(secret.read().await.unwrap(), Some(first.clone()));
-
-        let late = secret.write(&material("late"), None).await.unwrap();
-        assert_eq!(late, Written::Theirs(Some(first.clone())));
-
-        let Written::Ours(second) = secret
-            .write(&material("second"), Some(&first))
-            .await
-            .unwrap()
-        else {
-            panic!("nobody else writes");
-        };
-        let stale = secret
-            .write(&material("stale"), Some(&first))
-            .await
-            .unwrap();
-        assert_eq!(stale, Written::Theirs(Some(second.clone())));
-        api.delete(SECRET);
-        let gone = secret
-            .write(&material("gone"), Some(&second))
-            .await
-            .unwrap();
-        assert_eq!(gone, Written::Theirs(None));
+        // Both find it due for renewal.
+        let second = store.offer(pair("second"), Some(&first)).await.unwrap();
+        let late = store.offer(pair("late"), Some(&first)).await.unwrap();
+        assert!(second == pair("second") && late == second);
+        assert!(store.read().await.unwrap() == Some(second));
     });
 }
 
 #[test]
-fn a_secret_of_the_chart_is_filled_and_keeps_its_labels() {
+fn a_lost_race_is_won_by_the_other() {
     run(async {
         let api = Api::start().await;
-        let empty = json!({
-            "metadata": {"labels": {"app": "archmatch"}},
-            "type": "kubernetes.io/tls",
-            "data": {"tls.crt": "", "tls.key": ""},
-        });
+        let store = CertificateStore::new(api.client(), "ns", "tls");
+        let first = store.offer(pair("first"), None).await.unwrap();
+        // Somebody writes between our reading and our writing.
+        api.lose_races(1);
+        let kept = store.offer(pair("second"), Some(&first)).await.unwrap();
+        assert!(kept == first);
+    });
+}
+
+#[test]
+fn a_secret_that_is_not_filled_yet_is_filled() {
+    run(async {
+        let api = Api::start().await;
+        let empty = json!({"type": "kubernetes.io/tls", "data": {"tls.crt": "", "tls.key": ""}});
         api.put(SECRET, empty);
-        let secret = TlsSecret::new(api.client(), "ns", "tls");
-        let stored: StoredTls = secret.read().await.unwrap().unwrap();
-        assert_eq!(stored.material, None);
-        let written = secret.write(&material("own"), Some(&stored)).await.unwrap();
-        assert!(matches!(written, Written::Ours(_)));
-        assert_eq!(
-            api.get(SECRET).unwrap()["metadata"]["labels"]["app"],
-            "archmatch"
-        );
-        assert!(!format!("{written:?}").contains("own key"));
+        let store = CertificateStore::new(api.client(), "ns", "tls");
+        assert!(store.read().await.unwrap().is_none());
+        assert!(store.offer(pair("own"), None).await.unwrap() == pair("own"));
+        assert!(store.read().await.unwrap() == Some(pair("own")));
     });
 }
 
@@ -286,29 +265,10 @@ fn the_authority_goes_into_every_webhook_and_nowhere_else() {
         };
         let webhooks = [webhook("a", Value::Null), webhook("b", json!("b2xk"))];
         api.put(path, json!({"webhooks": webhooks}));
-        // The first two attempts lose against others.
-        api.lose_races(2);
-        let patch = || patch_ca_bundle(api.client(), "archmatch", "new");
-        assert_eq!(patch().await.unwrap(), Patched::Changed);
+        assert!(trust(api.client(), "archmatch", "new").await.unwrap());
         let expected = [webhook("a", json!("bmV3")), webhook("b", json!("bmV3"))];
         assert_eq!(api.get(path).unwrap()["webhooks"], json!(expected));
-        assert_eq!(patch().await.unwrap(), Patched::Unchanged);
-
-        let absent = patch_ca_bundle(api.client(), "absent", "new")
-            .await
-            .unwrap_err();
-        assert_eq!(
-            absent.to_string(),
-            "read ValidatingWebhookConfiguration absent"
-        );
-        api.put(path, json!({"webhooks": webhooks}));
-        api.lose_races(99);
-        assert!(
-            patch()
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("lost the race")
-        );
+        assert!(!trust(api.client(), "archmatch", "new").await.unwrap());
+        assert!(trust(api.client(), "absent", "new").await.is_err());
     });
 }

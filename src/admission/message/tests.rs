@@ -109,7 +109,10 @@ fn a_mismatch_names_both_platforms_and_the_crash() {
 
 #[test]
 fn known_gaps_come_before_what_could_not_be_checked() {
-    let unknown = Outcome::Unknown(Unknown::new(Reason::Timeout, "registry.example did not answer in time"));
+    let unknown = Outcome::Unknown(Unknown::new(
+        Reason::Timeout,
+        "registry.example did not answer in time",
+    ));
     let verdicts = [verdict(
         vec![candidate("s390x", &["z1"])],
         vec![
@@ -130,7 +133,12 @@ fn known_gaps_come_before_what_could_not_be_checked() {
 #[test]
 fn warnings_hold_no_control_characters_and_keep_to_the_limits() {
     let images = (0..100)
-        .map(|number| image(&format!("x\n\u{1b}{number}{}", "y".repeat(400)), vec![Outcome::Missing]))
+        .map(|number| {
+            image(
+                &format!("x\n\u{1b}{number}{}", "y".repeat(400)),
+                vec![Outcome::Missing],
+            )
+        })
         .collect();
     let verdicts = [verdict(vec![candidate("s390x", &["z1"])], images)];
     let lines = warnings(&verdicts, &[]);
@@ -138,7 +146,10 @@ fn warnings_hold_no_control_characters_and_keep_to_the_limits() {
     assert!(lines.iter().all(|line| line.chars().count() <= 256));
     assert!(lines.iter().map(|line| line.chars().count()).sum::<usize>() <= 4096);
     let last = lines.last().unwrap();
-    assert!(last.starts_with("archmatch: and ") && last.ends_with(" more"), "{last}");
+    assert!(
+        last.starts_with("archmatch: and ") && last.ends_with(" more"),
+        "{last}"
+    );
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Api {
     }
 
     pub(super) fn client(&self) -> kube::Client {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        crate::support::install_crypto_provider();
         let url = format!("http://{}", self.address);
         kube::Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap()
     }
@@ -235,15 +235,19 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
     if method == Method::GET {
         return respond(200, &object);
     }
-    assert_eq!(method, Method::PATCH);
     if state.conflicts > 0 {
         state.conflicts -= 1;
         state.put(path, object.clone());
     }
     let current = state.objects[path]["metadata"]["resourceVersion"].clone();
-    if sent["metadata"]["resourceVersion"] != current {
+    let expected = &sent["metadata"]["resourceVersion"];
+    if !expected.is_null() && *expected != current {
         return status(409, "Conflict");
     }
+    if method == Method::PUT {
+        return respond(200, &state.put(path, sent));
+    }
+    assert_eq!(method, Method::PATCH);
     let mut patched = object;
     merge(&mut patched, &sent);
     respond(200, &state.put(path, patched))

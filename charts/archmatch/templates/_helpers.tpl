@@ -1,0 +1,47 @@
+{{/* Objects are named by the release, `archmatch` when it is called so. */}}
+{{- define "archmatch.name" -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "archmatch.selector" -}}
+app.kubernetes.io/name: archmatch
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "archmatch.labels" -}}
+{{ include "archmatch.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "archmatch.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* The configuration file: `config`, with what the chart knows on top. */}}
+{{- define "archmatch.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $_ := set $config "apiVersion" "archmatch.io/v1alpha1" -}}
+{{- $_ := set $config "kind" "Configuration" -}}
+{{- if .Values.policy -}}
+{{- $_ := set $config "policy" (mergeOverwrite (default dict $config.policy) .Values.policy) -}}
+{{- end -}}
+{{- if .Values.credentials.secretName -}}
+{{- $mounted := dict "dockerConfig" "/etc/archmatch/registry/config.json" -}}
+{{- $_ := set $config "credentials" (mergeOverwrite (default dict $config.credentials) $mounted) -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{- define "archmatch.tlsSecret" -}}
+{{- if eq .Values.certificates.mode "existing-secret" -}}
+{{ required "certificates.secretName is needed with certificates.mode=existing-secret" .Values.certificates.secretName }}
+{{- else -}}
+{{ include "archmatch.name" . }}-tls
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,120 @@
+//! Arguments, and the only place that knows all parts: one file for each subcommand.
+
+mod check;
+mod demo;
+mod duration;
+pub mod exit;
+mod inspect;
+mod output;
+mod serve;
+mod setup;
+mod snapshot;
+mod target;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::exit::Exit;
+use crate::process::telemetry;
+
+/// Tells which workloads cannot run on the nodes they may be scheduled on, because their
+/// images lack a manifest for the node's platform.
+#[derive(Debug, Parser)]
+#[command(name = "archmatch", version, arg_required_else_help = true)]
+struct Cli {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the webhook, its certificate, metrics and probes
+    Serve(Box<serve::Arguments>),
+    /// Judge images, manifests or rendered charts before they are deployed
+    #[command(after_help = CHECK_HELP)]
+    Check(Box<check::Arguments>),
+    /// Show the platforms of an image, and what each runtime would pull
+    Inspect(inspect::Arguments),
+    /// Show the main job on an embedded example: no cluster, no network, no root
+    Demo(demo::Arguments),
+    /// Print a script that completes commands in a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
+}
+
+const CHECK_HELP: &str = "\
+Examples:
+  archmatch check --platform linux/s390x node:22
+  helm template ./chart | archmatch check -f - --platform linux/amd64 --platform linux/arm64
+  kubectl get nodes,ns,runtimeclasses -o json > cluster.json
+  archmatch check --snapshot cluster.json -f manifests/ -o wide
+
+Exit codes:
+  0  nothing found at the asked level
+  1  findings
+  2  usage: arguments, files, configuration
+  3  nothing known to be wrong, but not everything could be found out";
+
+/// Runs a command line and says how it ended. Errors are printed.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no error; a closed pipe is none either.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+        }
+    };
+    match dispatch(cli).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::Usage
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        Command::Serve(arguments) => {
+            telemetry::start_logging("info");
+            serve::run(*arguments, cli.config).await
+        }
+        Command::Check(arguments) => {
+            telemetry::start_logging("warn");
+            check::run(*arguments, cli.config).await
+        }
+        Command::Inspect(arguments) => {
+            telemetry::start_logging("warn");
+            inspect::run(arguments, cli.config).await
+        }
+        Command::Demo(arguments) => {
+            telemetry::start_logging("error");
+            demo::run(arguments).await
+        }
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "archmatch", &mut script);
+            output::print(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Success)
+        }
+        Command::Version => {
+            output::print(&format!("archmatch {}\n", env!("CARGO_PKG_VERSION")))?;
+            Ok(Exit::Success)
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! `archmatch demo`: the main job on an embedded example.
+//!
+//! A registry, a mixed cluster and the real webhook, all in this process and on loopback.
+//! Nothing leaves the machine; the only thing that is not real is the API server, whose
+//! requests and printing are written out here.
+
+mod images;
+mod registry;
+mod stories;
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
+use clap::Args;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+
+use self::stories::{Expected, Story};
+use super::exit::Exit;
+use super::setup::{self, Registries};
+use super::{output, snapshot};
+use crate::admission::{self, Metrics, Reviewer};
+use crate::checker::{Checker, Rules};
+use crate::cluster::view::View;
+use crate::config::Configuration;
+use crate::domain::workload::{PodTemplate, Usage};
+use crate::process::certificates::SelfSigned;
+use crate::process::server::{Limits, Transport, serve};
+use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
+use crate::process::telemetry;
+use crate::process::tls::{ServingCertificate, server_config};
+use crate::report::{Judged, Run, render_table};
+
+/// Arguments of `archmatch demo`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Arguments {
+    /// Keep the registry and the webhook up, and print commands to try against them
+    #[arg(long)]
+    pub stay: bool,
+}
+
+/// Everything that the demonstration started. It ends with this value.
+struct Stage {
+    folder: Folder,
+    ca: String,
+    webhook: u16,
+    view: Arc<View>,
+    checker: Checker,
+    rules: Rules,
+    trigger: Trigger,
+    tasks: JoinSet<()>,
+}
+
+/// Shows the stories, and says whether every answer was the expected one.
+///
+/// # Errors
+/// When a part cannot be started.
+pub async fn run(arguments: Arguments) -> Result<Exit> {
+    let stage = Stage::set().await?;
+    let paint = Paint {
+        colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    output::print(&introduction(paint, &stage.view))?;
+    let mut surprises = 0;
+    for story in stories::all() {
+        let answer = stage.ask(&story).await?;
+        let as_expected = story.expected == Expected::of(&answer);
+        surprises += usize::from(!as_expected);
+        output::print(&show(paint, &story, &answer, as_expected))?;
+    }
+    output::print(&paint.title("What the cluster could run: every image on every node platform"))?;
+    output::print(&render_table(&stage.matrix().await, output::style()))?;
+    if surprises > 0 {
+        output::print(&format!(
+            "\n{surprises} answers were not the expected ones\n"
+        ))?;
+        return Ok(Exit::Findings);
+    }
+    if arguments.stay {
+        output::print(&stage.lines_to_try()?)?;
+        stage.stay().await?;
+    } else {
+        output::print(
+            "\nEvery answer was the expected one. `archmatch demo --stay` keeps this up to try yourself.\n",
+        )?;
+        stage.end().await;
+    }
+    Ok(Exit::Success)
+}
+
+impl Stage {
+    async fn set() -> Result<Self> {
+        let folder = Folder::create()?;
+        let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let pair = SelfSigned::make(&names)?;
+        let (trigger, shutdown) = shutdown();
+        let mut tasks = JoinSet::new();
+        let registry = start(
+            registry::router(images::all()),
+            &pair,
+            &shutdown,
+            &mut tasks,
+        )
+        .await?;
+
+        folder.write("ca.crt", &pair.ca)?;
+        folder.write(
+            "archmatch.yaml",
+            &configuration(&folder.path("ca.crt"), registry),
+        )?;
+        folder.write("cluster.json", &stories::cluster().to_string())?;
+        let configuration = Configuration::load(&folder.path("archmatch.yaml"))?;
+        let cluster = folder.path("cluster.json").display().to_string();
+        let view = Arc::new(snapshot::load(&[cluster], &configuration)?);
+        let checker = Registries::open(&configuration)?.checker;
+        let reviewer = Reviewer::new(
+            checker.clone(),
+            Arc::new(ArcSwap::new(Arc::clone(&view))),
+            Arc::new(ArcSwap::from_pointee(setup::admission_settings(
+                &configuration,
+            )?)),
+            Metrics::register(&mut telemetry::metrics_registry(env!("CARGO_PKG_VERSION"))),
+        );
+        let webhook = start(admission::router(reviewer), &pair, &shutdown, &mut tasks).await?;
+        Ok(Self {
+            folder,
+            ca: pair.ca,
+            webhook,
+            view,
+            checker,
+            rules: setup::rules(&configuration),
+            trigger,
+            tasks,
+        })
+    }
+
+    /// Sends a review as the API server would, and returns its response.
+    async fn ask(&self, story: &Story) -> Result<Value> {
+        let client = reqwest::Client::builder()
+            .tls_certs_only([reqwest::Certificate::from_pem(self.ca.as_bytes())?])
+            .no_proxy()
+            .build()?;
+        let url = format!("https://127.0.0.1:{}/validate?timeout=5s", self.webhook);
+        let request = client
+            .post(url)
+            .header("content-type", "application/json")
+            .body(story.review().to_string());
+        let body = request.send().await?.error_for_status()?.bytes().await?;
+        let review: Value = serde_json::from_slice(&body).context("read the answer")?;
+        Ok(review["response"].clone())
+    }
+
+    /// Every image of the registry on every node platform.
+    async fn matrix(&self) -> Run {
+        let nodes = self.view.nodes.without_obstacles();
+        let mut template = PodTemplate::default();
+        for image in images::all() {
+            template.add_image("demo", &image.name, Usage::Container, false);
+        }
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let verdict = self
+            .checker
+            .check(&template, &nodes, self.rules, deadline)
+            .await;
+        let workloads = verdict.images.into_iter().map(|image| Judged {
+            api_version: String::new(),
+            kind: "Image".to_owned(),
+            namespace: None,
+            name: image.image.image.clone(),
+            source: None,
+            verdicts: vec![crate::domain::verdict::Verdict {
+                candidates: verdict.candidates.clone(),
+                images: vec![image],
+            }],
+            everywhere: Vec::new(),
+        });
+        Run {
+            workloads: workloads.collect(),
+            nodes,
+        }
+    }
+
+    /// Commands for another terminal, which work as they are printed.
+    fn lines_to_try(&self) -> Result<String> {
+        self.folder
+            .write("review.json", &stories::all()[1].review().to_string())?;
+        let own = std::env::current_exe().context("find this program")?;
+        let own = own.display();
+        let path = |name: &str| self.folder.path(name).display().to_string();
+        let (config, cluster) = (path("archmatch.yaml"), path("cluster.json"));
+        Ok(format!(
+            "\nThe registry and the webhook stay up until Ctrl-C. In another terminal:\n\n  \
+             {own} check --config {config} --platform linux/s390x node:22\n  \
+             {own} check --config {config} --platform linux/s390x node:21\n  \
+             {own} check --config {config} --snapshot {cluster} -o wide node:22\n  \
+             {own} inspect --config {config} node:22\n  \
+             curl --cacert {} -H 'content-type: application/json' -d @{} 'https://127.0.0.1:{}/validate?timeout=5s'\n",
+            path("ca.crt"),
+            path("review.json"),
+            self.webhook,
+        ))
+    }
+
+    /// Serves until somebody interrupts.
+    async fn stay(self) -> Result<()> {
+        let Self {
+            trigger,
+            mut tasks,
+            folder,
+            ..
+        } = self;
+        trigger.on_signals(Duration::ZERO, Duration::ZERO).await?;
+        tasks.shutdown().await;
+        drop(folder);
+        Ok(())
+    }
+
+    async fn end(mut self) {
+        self.trigger.advance(Phase::Now);
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Starts a server over TLS on a free port of this machine.
+async fn start(
+    router: axum::Router,
+    pair: &SelfSigned,
+    shutdown: &Shutdown,
+    tasks: &mut JoinSet<()>,
+) -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .context("find a free port")?;
+    let port = listener.local_addr()?.port();
+    let tls = server_config(ServingCertificate::new(pair.pair()?), None)?;
+    let transport = Transport::Tls {
+        acceptor: TlsAcceptor::from(Arc::new(tls)),
+        client_names: Arc::new([]),
+    };
+    tasks.spawn(serve(
+        listener,
+        transport,
+        router,
+        Limits::default(),
+        shutdown.clone(),
+    ));
+    Ok(port)
+}
+
+/// Docker Hub is this machine's registry, so that `node:22` means the example.
+fn configuration(ca: &Path, registry: u16) -> String {
+    format!(
+        "apiVersion: archmatch.io/v1alpha1\n\
+         kind: Configuration\n\
+         registries:\n\
+         - host: docker.io\n\
+         \x20 mirrors: [\"127.0.0.1:{registry}\"]\n\
+         - host: \"127.0.0.1:{registry}\"\n\
+         \x20 ca: {}\n\
+         \x20 addresses: any\n",
+        ca.display()
+    )
+}
+
+fn introduction(paint: Paint, view: &View) -> String {
+    let mut text = paint.title("A mixed cluster");
+    for (group, members) in view.nodes.groups() {
+        let names: Vec<&str> = members.keys().map(String::as_str).collect();
+        let cordon = if group.unschedulable {
+            ", cordoned"
+        } else {
+            ""
+        };
+        let taints: Vec<String> = group
+            .taints
+            .iter()
+            .map(|taint| format!(", tainted {taint}"))
+            .collect();
+        let platform = group.platform.platform.to_string();
+        text.push_str(&format!(
+            "  {platform:<15} {}{cordon}{}\n",
+            names.join(", "),
+            taints.concat()
+        ));
+    }
+    text
+}
+
+fn show(paint: Paint, story: &Story, answer: &Value, as_expected: bool) -> String {
+    let mut text = paint.title(story.title);
+    text.push_str(&paint.dim(&story.yaml()));
+    text.push_str(&format!(
+        "{}\n",
+        paint.bold(&format!("$ kubectl apply -f {}.yaml", story.name))
+    ));
+    let warnings = answer["warnings"].as_array();
+    for warning in warnings.into_iter().flatten().filter_map(Value::as_str) {
+        text.push_str(&format!("{} {warning}\n", paint.yellow("Warning:")));
+    }
+    if answer["allowed"] == true {
+        text.push_str(&format!("{} created\n", story.created_as()));
+    } else {
+        let message = answer["status"]["message"].as_str().unwrap_or_default();
+        text.push_str(&format!(
+            "{} error when creating \"{}.yaml\": admission webhook \"validate.archmatch.io\" \
+             denied the request: {message}\n",
+            paint.red("Error from server (Forbidden):"),
+            story.name,
+        ));
+    }
+    if !as_expected {
+        text.push_str(&paint.red(&format!("expected: {:?}\n", story.expected)));
+    }
+    text
+}
+
+/// Colours, on a terminal that wants them.
+#[derive(Clone, Copy)]
+struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn title(self, text: &str) -> String {
+        format!("\n{}\n", self.with("1;36", &format!("## {text}")))
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+}
+
+/// A folder of our own, removed when this is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("archmatch-demo-{}", std::process::id()));
+        fs::create_dir(&path).with_context(|| format!("create {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.path(name);
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,259 @@
+//! `archmatch inspect`: what an image has, and what each runtime would make of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::duration::parse_duration;
+use super::exit::Exit;
+use super::output;
+use super::setup::{self, Registries};
+use super::target::FlagPlatform;
+use crate::checker::Access;
+use crate::domain::inspection::{Content, EntryKind, Inspection};
+use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
+use crate::domain::platform::Platform;
+use crate::domain::reference::ImageReference;
+use crate::domain::runtime::Runtime;
+use crate::domain::verdict::{Outcome, Passing};
+use crate::domain::workload::{PodTemplate, Usage};
+use crate::report::columns;
+
+/// Arguments of `archmatch inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// The image
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// What runtimes would pick on this platform (repeatable); default: every platform that
+    /// the image names
+    #[arg(long, value_name = "OS/ARCH[/VARIANT][=RUNTIME]")]
+    pub platform: Vec<FlagPlatform>,
+    /// Output format
+    #[arg(short = 'o', long, default_value = "table", value_name = "FORMAT")]
+    pub output: Format,
+    /// How long registries may take
+    #[arg(long, default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
+    pub timeout: Duration,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// What is known of an image.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    image: String,
+    reference: String,
+    digest: String,
+    media_type: &'static str,
+    kind: &'static str,
+    platforms: Vec<String>,
+    entries: Vec<DescribedEntry>,
+    picks: Vec<DescribedPick>,
+}
+
+#[derive(Serialize)]
+struct DescribedEntry {
+    digest: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<String>,
+    attestation: bool,
+}
+
+#[derive(Serialize)]
+struct DescribedPick {
+    platform: String,
+    runtime: &'static str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    picked: Vec<String>,
+}
+
+/// Inspects, prints, and says by the exit code what was found: with `--platform`, whether
+/// the image has all of them.
+///
+/// # Errors
+/// When the configuration cannot be used or the reference is none.
+pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
+    let deadline = Instant::now() + arguments.timeout;
+    let configuration = setup::configuration(config.as_deref())?;
+    let reference: ImageReference = arguments
+        .image
+        .parse()
+        .with_context(|| format!("parse image {:?}", arguments.image))?;
+    let checker = Registries::open(&configuration)?.checker;
+    let inspection = match checker
+        .inspect(&reference, &Access::default(), deadline)
+        .await
+    {
+        Ok(inspection) => inspection,
+        Err(unknown) => {
+            eprintln!("{reference}: {unknown} ({})", unknown.reason);
+            return Ok(Exit::Undecided);
+        }
+    };
+    let mut template = PodTemplate::default();
+    template.add_image("image", &arguments.image, Usage::Container, false);
+    let nodes = nodes(&arguments.platform, &inspection);
+    let rules = setup::rules(&configuration);
+    let verdict = checker.check(&template, &nodes, rules, deadline).await;
+    let outcomes = verdict.images.iter().flat_map(|image| &image.outcomes);
+    let picks = verdict.candidates.platforms.iter().zip(outcomes);
+    let description = Description {
+        image: arguments.image.clone(),
+        reference: reference.to_string(),
+        digest: inspection.digest.to_string(),
+        media_type: inspection.media_type.name(),
+        kind: match inspection.content {
+            Content::Index(_) => "index",
+            Content::Manifest(_) => "manifest",
+            Content::Artifact => "artifact",
+        },
+        platforms: inspection
+            .platforms()
+            .iter()
+            .map(Platform::to_string)
+            .collect(),
+        entries: entries(&inspection),
+        picks: picks
+            .map(|(candidate, outcome)| describe_pick(&candidate.platform, outcome))
+            .collect(),
+    };
+    output::print(&match arguments.output {
+        Format::Table => table(&description),
+        Format::Json => serde_json::to_string_pretty(&description)? + "\n",
+    })?;
+    Ok(match verdict.portable() {
+        _ if arguments.platform.is_empty() => Exit::Success,
+        Passing::Pass => Exit::Success,
+        Passing::Fail => Exit::Findings,
+        Passing::Undecided => Exit::Undecided,
+    })
+}
+
+/// The asked platforms; else every platform of the image under every rule set.
+fn nodes(asked: &[FlagPlatform], inspection: &Inspection) -> Nodes {
+    if !asked.is_empty() {
+        return asked.iter().map(FlagPlatform::to_node).collect();
+    }
+    let platforms = inspection.platforms();
+    let every = platforms.iter().flat_map(|platform| {
+        let mut platform = platform.clone();
+        if platform.variant.is_empty() {
+            platform.variant = default_variant(&platform.architecture).to_owned();
+        }
+        Runtime::ALL.map(|runtime| Node {
+            name: platform.to_string(),
+            labels: Default::default(),
+            taints: Vec::new(),
+            unschedulable: false,
+            extended_resources: Default::default(),
+            platform: NodePlatform {
+                platform: platform.clone(),
+                runtime,
+                emulates: Vec::new(),
+            },
+            source: Source::Flag,
+        })
+    });
+    every.collect()
+}
+
+fn entries(inspection: &Inspection) -> Vec<DescribedEntry> {
+    let Content::Index(entries) = &inspection.content else {
+        return Vec::new();
+    };
+    entries
+        .iter()
+        .map(|entry| DescribedEntry {
+            digest: entry.digest.to_string(),
+            kind: match entry.kind {
+                EntryKind::Manifest => "manifest",
+                EntryKind::Index => "index",
+                EntryKind::Other => "other",
+            },
+            platform: entry.platform.as_ref().map(Platform::to_string),
+            attestation: entry
+                .platform
+                .as_ref()
+                .is_some_and(Platform::is_attestation),
+        })
+        .collect()
+}
+
+fn describe_pick(platform: &NodePlatform, outcome: &Outcome) -> DescribedPick {
+    DescribedPick {
+        platform: platform.platform.to_string(),
+        runtime: platform.runtime.name(),
+        outcome: outcome.name(),
+        reason: match outcome {
+            Outcome::Unknown(unknown) => Some(unknown.reason.name()),
+            _ => None,
+        },
+        picked: match outcome {
+            Outcome::Supported { picked } | Outcome::Mismatched { picked, .. } => {
+                picked.iter().map(ToString::to_string).collect()
+            }
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn table(description: &Description) -> String {
+    let style = output::style();
+    let mut text = format!(
+        "Image:       {}\nDigest:      {}\nMedia type:  {}\nPlatforms:   {}\n",
+        description.reference,
+        description.digest,
+        description.media_type,
+        description.platforms.join(", "),
+    );
+    let row = |cells: &[&str]| {
+        cells
+            .iter()
+            .map(|cell| (*cell).to_owned())
+            .collect::<Vec<_>>()
+    };
+    if !description.entries.is_empty() {
+        let rows = description.entries.iter().map(|entry| {
+            let platform = match &entry.platform {
+                _ if entry.attestation => "attestation, never a platform",
+                Some(platform) => platform,
+                None => "not stated",
+            };
+            row(&[platform, entry.kind, &entry.digest])
+        });
+        text.push('\n');
+        text.push_str(&columns(row(&["ENTRY", "KIND", "DIGEST"]), rows.collect()));
+    }
+    if !description.picks.is_empty() {
+        let rows = description.picks.iter().map(|pick| {
+            let outcome = match pick.reason {
+                Some(reason) => format!("{} ({reason})", pick.outcome),
+                None => pick.outcome.to_owned(),
+            };
+            let picked = pick.picked.last().map_or("", String::as_str);
+            let outcome = style.plain().mark(&outcome);
+            row(&[&pick.platform, pick.runtime, &outcome, picked])
+        });
+        let header = row(&["ON A NODE", "WITH RUNTIME", "OUTCOME", "PULLS"]);
+        text.push('\n');
+        text.push_str(&style.colour(columns(header, rows.collect())));
+    }
+    text
+}

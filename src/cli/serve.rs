@@ -1,0 +1,213 @@
+//! `archmatch serve`: the webhook, its certificate, metrics and probes.
+
+mod certificate;
+mod metrics;
+mod reload;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use arc_swap::ArcSwap;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::duration::parse_duration;
+use super::exit::Exit;
+use super::setup::{self, Registries};
+use super::snapshot;
+use crate::admission::{self, Reviewer};
+use crate::cluster;
+use crate::config::Configuration;
+use crate::process::readiness::{Readiness, status_router};
+use crate::process::server::{Limits, Transport, serve};
+use crate::process::shutdown::{Phase, Shutdown, shutdown};
+use crate::process::telemetry;
+use crate::process::tls::{ClientAuthentication, ServingCertificate, server_config};
+
+/// Arguments of `archmatch serve`.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// Address of the webhook, TLS
+    #[arg(long, default_value = "0.0.0.0:10250", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Address of /livez, /readyz and /metrics, plain http
+    #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDR")]
+    pub status_listen: SocketAddr,
+    /// Certificate chain, PEM; reloaded when it changes
+    #[arg(long, requires = "tls_key", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key, PEM; reloaded when it changes
+    #[arg(long, requires = "tls_cert", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Secret in which the replicas share a self-signed certificate; made when missing
+    #[arg(long, value_name = "NAME", conflicts_with = "tls_cert")]
+    pub tls_secret: Option<String>,
+    /// Service that the API server calls; the self-signed certificate is for its names
+    #[arg(long, value_name = "NAME", default_value = "archmatch")]
+    pub tls_service: String,
+    /// ValidatingWebhookConfiguration whose caBundle is kept up to date
+    #[arg(long, value_name = "NAME", requires = "tls_secret")]
+    pub webhook_configuration: Option<String>,
+    /// Namespace of the Secret and the Service
+    #[arg(long, env = "ARCHMATCH_NAMESPACE", default_value = "archmatch")]
+    pub namespace: String,
+    /// The cluster as files instead of a live one: what `kubectl get nodes,ns,runtimeclasses
+    /// -o json` prints (repeatable)
+    #[arg(long, value_name = "FILE|DIR|-")]
+    pub snapshot: Vec<String>,
+    /// How long new connections are still accepted after SIGTERM
+    #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    pub drain_delay: Duration,
+    /// How long reviews in flight may take after that
+    #[arg(long, default_value = "20s", value_parser = parse_duration, value_name = "TIME")]
+    pub grace_period: Duration,
+}
+
+/// Serves until a signal says to stop.
+///
+/// # Errors
+/// Whatever can fail at start fails before anything listens.
+pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
+    let configuration = setup::configuration(config.as_deref())?;
+    let registries = Registries::open(&configuration)?;
+    let settings = Arc::new(ArcSwap::from_pointee(setup::admission_settings(
+        &configuration,
+    )?));
+    let (trigger, shutdown) = shutdown();
+    let readiness = Readiness::new();
+    let nodes_listed = readiness.wait_for("nodes");
+    let certificate_loaded = readiness.wait_for("certificate");
+    let socket_bound = readiness.wait_for("socket");
+    // Tasks end with this set, and with them everything that they hold.
+    let mut tasks = JoinSet::new();
+
+    let live = if arguments.snapshot.is_empty() {
+        Some(kube_client().await?)
+    } else {
+        None
+    };
+    let (view, cluster) = match &live {
+        Some(client) => {
+            let node_settings = setup::node_settings(&configuration);
+            let (cluster, watching) = cluster::watch(client.clone(), node_settings);
+            tasks.spawn(watching);
+            let (synced, view) = (cluster.clone(), cluster.view());
+            tasks.spawn(async move {
+                synced.synced().await;
+                drop(nodes_listed);
+                std::future::pending().await
+            });
+            (view, Some(cluster))
+        }
+        None => {
+            let view = snapshot::load(&arguments.snapshot, &configuration)?;
+            drop(nodes_listed);
+            (Arc::new(ArcSwap::from_pointee(view)), None)
+        }
+    };
+
+    let mut registry = telemetry::metrics_registry(env!("CARGO_PKG_VERSION"));
+    let reviews = admission::Metrics::register(&mut registry);
+    let reviewer = Reviewer::new(
+        registries.checker.clone(),
+        Arc::clone(&view),
+        Arc::clone(&settings),
+        reviews,
+    );
+
+    let serving = certificate::open(&arguments, live.as_ref(), &mut tasks).await?;
+    drop(certificate_loaded);
+    metrics::register(
+        &mut registry,
+        &registries,
+        Arc::clone(&view),
+        Arc::clone(&serving),
+    );
+    let transport = transport(&configuration, serving)?;
+    if let Some(path) = config {
+        let follow = reload::follow(path, settings, cluster, arguments.snapshot.clone(), view);
+        tasks.spawn(follow);
+    }
+
+    let listener = bind(arguments.listen).await?;
+    let status_listener = bind(arguments.status_listen).await?;
+    drop(socket_bound);
+    tracing::info!(
+        webhook = %listener.local_addr()?,
+        status = %status_listener.local_addr()?,
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
+    let status = status_router(readiness.clone(), Arc::new(registry));
+    tasks.spawn(serve_status(status_listener, status, shutdown.clone()));
+    tasks.spawn(unready_while_leaving(readiness, shutdown.clone()));
+    let signals = trigger.on_signals(arguments.drain_delay, arguments.grace_period);
+    let webhook = serve(
+        listener,
+        transport,
+        admission::router(reviewer),
+        Limits::default(),
+        shutdown,
+    );
+    tokio::select! {
+        // Whichever comes first: the grace period is over, or every review is answered.
+        answered = signals => answered?,
+        () = webhook => {}
+        Some(ended) = tasks.join_next() => bail!("a task ended: {ended:?}"),
+    }
+    tracing::info!("stopped");
+    Ok(Exit::Success)
+}
+
+async fn kube_client() -> Result<kube::Client> {
+    kube::Client::try_default()
+        .await
+        .context("find the cluster: neither a service account nor a kube config; or use --snapshot")
+}
+
+fn transport(configuration: &Configuration, serving: Arc<ServingCertificate>) -> Result<Transport> {
+    let clients = configuration.client_auth.as_ref();
+    let clients = clients
+        .map(|clients| -> Result<_> {
+            let ca = std::fs::read(&clients.ca)
+                .with_context(|| format!("clientAuth.ca: read {}", clients.ca.display()))?;
+            let names = clients.names.iter().cloned().collect();
+            Ok(ClientAuthentication { ca, names })
+        })
+        .transpose()?;
+    let config = server_config(serving, clients.as_ref())?;
+    Ok(Transport::Tls {
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        client_names: clients
+            .map(|clients| clients.names)
+            .unwrap_or_default()
+            .into(),
+    })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address}"))
+}
+
+/// Probes are answered until the very end, also while requests in flight are finished.
+async fn serve_status(listener: TcpListener, router: axum::Router, shutdown: Shutdown) {
+    let served = axum::serve(listener, router);
+    let ended = async move { shutdown.reached(Phase::Now).await };
+    if let Err(error) = served.with_graceful_shutdown(ended).await {
+        tracing::warn!(%error, "serve probes and metrics");
+    }
+    std::future::pending().await
+}
+
+async fn unready_while_leaving(readiness: Readiness, shutdown: Shutdown) {
+    shutdown.reached(Phase::Draining).await;
+    let _leaving = readiness.wait_for("shutdown");
+    std::future::pending().await
+}

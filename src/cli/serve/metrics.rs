@@ -1,0 +1,114 @@
+//! Metrics that are read off the parts when somebody asks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry as Metrics;
+
+use crate::cli::setup::Registries;
+use crate::cluster::view::View;
+use crate::process::tls::ServingCertificate;
+use crate::registry::{Cache, Registry};
+
+/// Registers what the registry look-ups, the view and the certificate know.
+pub(super) fn register(
+    metrics: &mut Metrics,
+    registries: &Registries,
+    view: Arc<ArcSwap<View>>,
+    certificate: Arc<ServingCertificate>,
+) {
+    metrics.register_collector(Box::new(Parts {
+        cache: Arc::clone(&registries.cache),
+        view,
+        certificate,
+    }));
+}
+
+struct Parts {
+    cache: Arc<Cache<Registry>>,
+    view: Arc<ArcSwap<View>>,
+    certificate: Arc<ServingCertificate>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Parts")
+    }
+}
+
+impl Collector for Parts {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let statistics = self.cache.statistics();
+        counters(
+            &mut encoder,
+            "registry_requests",
+            "Requests to registries by class of the answer",
+            ("status", &statistics.requests()),
+        )?;
+        counters(
+            &mut encoder,
+            "image_lookups",
+            "Look-ups of images by what the cache had",
+            ("result", &statistics.lookups()),
+        )?;
+        let mut entries = encoder.encode_descriptor(
+            "cache_entries",
+            "Entries of the cache by kind",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (kind, count) in self.cache.entries() {
+            let labels = [("kind", kind)];
+            let gauge = ConstGauge::new(count);
+            gauge.encode(entries.encode_family(&labels)?)?;
+        }
+        let mut nodes =
+            encoder.encode_descriptor("nodes", "Nodes by platform", None, MetricType::Gauge)?;
+        for (platform, count) in node_counts(&self.view.load()) {
+            let labels = [("platform", platform.as_str())];
+            let gauge = ConstGauge::new(count);
+            gauge.encode(nodes.encode_family(&labels)?)?;
+        }
+        if let Some(expiry) = self.certificate.expires_at() {
+            let descriptor = encoder.encode_descriptor(
+                "certificate_expiry_timestamp_seconds",
+                "When the serving certificate expires, in seconds since 1970",
+                None,
+                MetricType::Gauge,
+            )?;
+            ConstGauge::new(expiry).encode(descriptor)?;
+        }
+        Ok(())
+    }
+}
+
+fn counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    (label, values): (&'static str, &[(&'static str, u64)]),
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (value, count) in values {
+        let labels = [(label, *value)];
+        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn node_counts(view: &View) -> std::collections::BTreeMap<String, u64> {
+    let mut counts = std::collections::BTreeMap::new();
+    for (group, members) in view.nodes.groups() {
+        let count = u64::try_from(members.len()).unwrap_or(u64::MAX);
+        *counts
+            .entry(group.platform.platform.to_string())
+            .or_default() += count;
+    }
+    counts
+}

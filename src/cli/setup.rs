@@ -1,0 +1,146 @@
+//! Puts the parts together, the same way for every command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::admission;
+use crate::checker::{Checker, Rules};
+use crate::cluster;
+use crate::config::{self, Configuration};
+use crate::domain::candidates::{CandidateRules, Cordoned};
+use crate::domain::pick::Entries;
+use crate::objects::kinds::KindRule;
+use crate::registry::{self, Cache, HostSettings, Registry};
+
+/// The configuration in a file, or the default one without a file. Keys that have no effect
+/// yet are named in the log.
+///
+/// # Errors
+/// Names the file, the key and what is wrong.
+pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
+    let Some(path) = path else {
+        return Ok(Configuration::default());
+    };
+    let configuration = Configuration::load(path)?;
+    for key in configuration.without_effect() {
+        tracing::warn!("{}: {key} has no effect in this version", path.display());
+    }
+    Ok(configuration)
+}
+
+/// A checker over real registries, and what its look-ups count.
+pub struct Registries {
+    /// Judges pod templates.
+    pub checker: Checker,
+    /// The cache in front of the registries.
+    pub cache: Arc<Cache<Registry>>,
+}
+
+impl Registries {
+    /// The registries as configured.
+    ///
+    /// # Errors
+    /// When a file that the configuration names cannot be read or used.
+    pub fn open(configuration: &Configuration) -> Result<Self> {
+        let cache = Arc::new(registry::open(registry_settings(configuration)?)?);
+        let checker = Checker::new(Arc::clone(&cache) as _);
+        Ok(Self { checker, cache })
+    }
+}
+
+/// How workloads are judged.
+pub fn rules(configuration: &Configuration) -> Rules {
+    Rules {
+        candidates: CandidateRules {
+            cordoned: if configuration.nodes.count_cordoned {
+                Cordoned::Counted
+            } else {
+                Cordoned::Excluded
+            },
+            comparison: configuration.nodes.toleration_comparison,
+        },
+        entries: if configuration.policy.verify_children {
+            Entries::Verified
+        } else {
+            Entries::Believed
+        },
+    }
+}
+
+/// What the operator knows of nodes.
+pub fn node_settings(configuration: &Configuration) -> cluster::NodeSettings {
+    cluster::NodeSettings {
+        overrides: configuration.nodes.overrides.clone(),
+        pools: configuration.pools.clone(),
+    }
+}
+
+/// Further kinds that hold pod templates.
+///
+/// # Errors
+/// When the path of a template is none.
+pub fn kind_rules(configuration: &Configuration) -> Result<Vec<KindRule>> {
+    let rule = |kind: &config::KindSettings| -> Result<KindRule> {
+        let templates = kind.templates.iter().map(|path| path.parse());
+        Ok(KindRule {
+            group: kind.group.clone(),
+            version: kind.version.clone(),
+            resource: kind.resource.clone(),
+            templates: templates
+                .collect::<Result<_, _>>()
+                .with_context(|| format!("kinds: {}", kind.resource))?,
+        })
+    };
+    configuration.kinds.iter().map(rule).collect()
+}
+
+/// What the webhook is to do.
+///
+/// # Errors
+/// As [`kind_rules`].
+pub fn admission_settings(configuration: &Configuration) -> Result<admission::Settings> {
+    let policy = &configuration.policy;
+    Ok(admission::Settings {
+        levels: policy.levels,
+        on_unknown: policy.on_unknown,
+        owned_pods: policy.owned_pods,
+        controllers: policy.controllers.iter().cloned().collect(),
+        rules: rules(configuration),
+        kinds: kind_rules(configuration)?,
+    })
+}
+
+fn registry_settings(configuration: &Configuration) -> Result<registry::Settings> {
+    let hosts = configuration.registries.iter().map(|host| {
+        let ca = host.ca.as_ref().map(read).transpose()?;
+        Ok(HostSettings {
+            host: host.host.clone(),
+            plain_http: host.plain_http,
+            ca,
+            addresses: match host.addresses {
+                config::Addresses::Public => registry::Addresses::Public,
+                config::Addresses::Private => registry::Addresses::Private,
+                config::Addresses::Any => registry::Addresses::Any,
+            },
+            mirrors: host.mirrors.clone(),
+            blocked: host.blocked,
+            concurrency: usize::try_from(host.concurrency)?,
+            requests_per_second: host.requests_per_second,
+        })
+    });
+    let docker_config = configuration.credentials.docker_config.as_ref();
+    Ok(registry::Settings {
+        hosts: hosts.collect::<Result<_>>()?,
+        digests: configuration.cache.digests,
+        tag_seconds: configuration.cache.tag_lifetime.as_secs(),
+        docker_config: docker_config.map(read).transpose()?,
+        ..registry::Settings::default()
+    })
+}
+
+fn read(path: &PathBuf) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
+}

@@ -1,0 +1,148 @@
+//! What a command judges against: platforms of flags, a snapshot, or the live cluster.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use tokio::time::timeout;
+
+use super::{setup, snapshot};
+use crate::cluster::{self, view::View};
+use crate::config::Configuration;
+use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
+use crate::domain::platform::Platform;
+use crate::domain::runtime::Runtime;
+
+/// How long the live cluster may take to list its nodes.
+const LISTING: Duration = Duration::from_secs(30);
+
+/// Arguments that say what to judge against.
+#[derive(Args, Clone, Debug)]
+pub struct TargetArguments {
+    /// Judge against this platform instead of nodes, such as linux/s390x or
+    /// linux/arm64=cri-o (repeatable)
+    #[arg(long, value_name = "OS/ARCH[/VARIANT][=RUNTIME]")]
+    pub platform: Vec<FlagPlatform>,
+    /// The cluster as files instead of a live one: what `kubectl get nodes,ns,runtimeclasses
+    /// -o json` prints (repeatable)
+    #[arg(long, value_name = "FILE|DIR|-")]
+    pub snapshot: Vec<String>,
+    /// Kube config of the live cluster
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context in the kube config
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// A platform of the command line, with the runtime whose rules count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlagPlatform {
+    platform: Platform,
+    runtime: Runtime,
+}
+
+impl FromStr for FlagPlatform {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (platform, runtime) = text
+            .split_once('=')
+            .unwrap_or((text, Runtime::default().name()));
+        let mut platform: Platform = platform
+            .parse::<Platform>()
+            .map_err(|error| error.to_string())?
+            .normalized();
+        if platform.variant.is_empty() {
+            platform.variant = default_variant(&platform.architecture).to_owned();
+        }
+        Ok(Self {
+            platform,
+            runtime: runtime
+                .parse::<Runtime>()
+                .map_err(|error| error.to_string())?,
+        })
+    }
+}
+
+impl FlagPlatform {
+    /// A node that stands for the platform.
+    pub fn to_node(&self) -> Node {
+        Node {
+            name: self.platform.to_string(),
+            labels: [
+                ("kubernetes.io/os", &self.platform.os),
+                ("kubernetes.io/arch", &self.platform.architecture),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .into(),
+            taints: Vec::new(),
+            unschedulable: false,
+            extended_resources: BTreeSet::new(),
+            platform: NodePlatform {
+                platform: self.platform.clone(),
+                runtime: self.runtime,
+                emulates: Vec::new(),
+            },
+            source: Source::Flag,
+        }
+    }
+}
+
+impl TargetArguments {
+    /// The nodes, and what else counts of the cluster. Platforms of flags replace the nodes,
+    /// also those of a snapshot.
+    ///
+    /// # Errors
+    /// When a snapshot is broken or the cluster cannot be asked.
+    pub async fn view(&self, configuration: &Configuration) -> Result<View> {
+        let mut view = if !self.snapshot.is_empty() {
+            snapshot::load(&self.snapshot, configuration)?
+        } else if !self.platform.is_empty() {
+            View::default()
+        } else {
+            self.live(configuration).await?
+        };
+        if !self.platform.is_empty() {
+            view.nodes = self.flag_nodes();
+        }
+        Ok(view)
+    }
+
+    fn flag_nodes(&self) -> Nodes {
+        let distinct: BTreeSet<&FlagPlatform> = self.platform.iter().collect();
+        distinct.into_iter().map(FlagPlatform::to_node).collect()
+    }
+
+    async fn live(&self, configuration: &Configuration) -> Result<View> {
+        let hint = "find the cluster; or name --platform or --snapshot";
+        let options = kube::config::KubeConfigOptions {
+            context: self.context.clone(),
+            ..Default::default()
+        };
+        let config = match &self.kubeconfig {
+            Some(path) => {
+                let kubeconfig = kube::config::Kubeconfig::read_from(path)?;
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?
+            }
+            None if self.context.is_some() => kube::Config::from_kubeconfig(&options)
+                .await
+                .context(hint)?,
+            None => kube::Config::infer().await.context(hint)?,
+        };
+        let client = kube::Client::try_from(config)?;
+        let (cluster, watching) = cluster::watch(client, setup::node_settings(configuration));
+        let listed = async {
+            tokio::select! {
+                () = watching => bail!("the cluster's watch ended"),
+                () = cluster.synced() => Ok(cluster.view().load().as_ref().clone()),
+            }
+        };
+        timeout(LISTING, listed).await.context(
+            "list nodes, namespaces and runtimeclasses of the cluster: no answer in 30 s",
+        )?
+    }
+}

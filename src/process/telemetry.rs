@@ -1,0 +1,34 @@
+//! Logs to stderr, and the registry of metrics.
+
+use std::io::IsTerminal;
+
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging, by the environment: `ARCHMATCH_LOG` is a level or a filter (default
+/// `info`), `ARCHMATCH_LOG_FORMAT` is `text` or `json`.
+pub fn start_logging(default_filter: &str) {
+    let filter =
+        EnvFilter::try_from_env("ARCHMATCH_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let json = std::env::var("ARCHMATCH_LOG_FORMAT").is_ok_and(|format| format == "json");
+    // A second start, as in tests, keeps the first one's settings.
+    let _ = if json {
+        builder.json().try_init()
+    } else {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        builder.with_ansi(colour).try_init()
+    };
+}
+
+/// An empty registry with the product's prefix and its build information.
+pub fn metrics_registry(version: &'static str) -> Registry {
+    let mut registry = Registry::with_prefix("archmatch");
+    registry
+        .sub_registry_with_label(("version".into(), version.into()))
+        .register("build_info", "The running version", ConstGauge::new(1_u64));
+    registry
+}

@@ -1,0 +1,157 @@
+//! TLS for servers: one certificate that can be swapped while connections go on.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use thiserror::Error;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// Why a certificate, a key or a bundle cannot be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// No certificate, or one that does not parse.
+    #[error("read certificate: {0}")]
+    Certificate(String),
+    /// No key, or one that does not parse.
+    #[error("read private key: {0}")]
+    Key(String),
+    /// The key is another certificate's.
+    #[error("the private key does not belong to the certificate")]
+    Mismatch,
+    /// The client CA cannot be used.
+    #[error("read client CA: {0}")]
+    ClientCa(String),
+    /// rustls refuses the configuration.
+    #[error("configure TLS")]
+    Configuration(#[from] rustls::Error),
+}
+
+/// The certificate that new connections see.
+#[derive(Debug)]
+pub struct ServingCertificate {
+    current: ArcSwap<CertifiedKey>,
+}
+
+impl ServingCertificate {
+    /// Serves this pair until it is swapped.
+    pub fn new(pair: CertifiedKey) -> Arc<Self> {
+        Arc::new(Self {
+            current: ArcSwap::from_pointee(pair),
+        })
+    }
+
+    /// Serves another pair from now on. Connections that are open keep theirs.
+    pub fn swap(&self, pair: CertifiedKey) {
+        self.current.store(Arc::new(pair));
+    }
+
+    /// When the leaf expires, in seconds since 1970.
+    pub fn expires_at(&self) -> Option<i64> {
+        let pair = self.current.load();
+        let (_, leaf) = X509Certificate::from_der(pair.cert.first()?).ok()?;
+        Some(leaf.validity().not_after.timestamp())
+    }
+}
+
+impl ResolvesServerCert for ServingCertificate {
+    fn resolve(&self, _client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+/// Reads a certificate chain and its key from PEM.
+///
+/// # Errors
+/// When either does not parse, or they do not belong together.
+pub fn parse_pair(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(certificate)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| TlsError::Certificate(error.to_string()))?;
+    if chain.is_empty() {
+        return Err(TlsError::Certificate(
+            "no certificate in the PEM".to_owned(),
+        ));
+    }
+    let key =
+        PrivateKeyDer::from_pem_slice(key).map_err(|error| TlsError::Key(error.to_string()))?;
+    let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
+        .map_err(|error| TlsError::Key(error.to_string()))?;
+    let pair = CertifiedKey::new(chain, signing);
+    match pair.keys_match() {
+        Ok(()) => Ok(pair),
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
+            Err(TlsError::Mismatch)
+        }
+        Err(error) => Err(TlsError::Certificate(error.to_string())),
+    }
+}
+
+/// Which clients may connect: those with a certificate of this CA and one of these names.
+#[derive(Clone, Debug)]
+pub struct ClientAuthentication {
+    /// CA bundle, PEM.
+    pub ca: Vec<u8>,
+    /// Common names or DNS names; empty means every name.
+    pub names: Vec<String>,
+}
+
+/// TLS 1.2 and 1.3, HTTP/1.1 only: the API server speaks nothing else to a webhook.
+///
+/// # Errors
+/// When the client CA cannot be used.
+pub fn server_config(
+    certificate: Arc<ServingCertificate>,
+    clients: Option<&ClientAuthentication>,
+) -> Result<ServerConfig, TlsError> {
+    const VERSIONS: &[&SupportedProtocolVersion] =
+        &[&rustls::version::TLS13, &rustls::version::TLS12];
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(VERSIONS)?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in CertificateDer::pem_slice_iter(&clients.ca) {
+                let certificate =
+                    certificate.map_err(|error| TlsError::ClientCa(error.to_string()))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| TlsError::ClientCa(error.to_string()))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| TlsError::ClientCa(error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_cert_resolver(certificate);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Whether a client's certificate carries one of the names, as common name or DNS name.
+pub fn has_name(certificate: &CertificateDer<'_>, names: &[String]) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return false;
+    };
+    let listed = |name: &str| names.iter().any(|wanted| wanted == name);
+    let common = certificate
+        .subject()
+        .iter_common_name()
+        .filter_map(|name| name.as_str().ok())
+        .any(listed);
+    let alternative = certificate.subject_alternative_name().ok().flatten();
+    common
+        || alternative.is_some_and(|names| {
+            names.value.general_names.iter().any(|name| match name {
+                GeneralName::DNSName(name) => listed(name),
+                _ => false,
+            })
+        })
+}

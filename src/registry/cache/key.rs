@@ -1,0 +1,109 @@
+//! Keys of answers: who asks for which reference.
+//!
+//! A look-up borrows its key, so that a warm answer copies no strings.
+
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+
+use crate::checker::Access;
+use crate::domain::reference::ImageReference;
+
+/// An access and the reference it asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) access: Access,
+    pub(super) image: ImageReference,
+}
+
+/// A key, owned or borrowed. Beside a digest a tag does not count, since it decides nothing.
+pub(super) trait KeyParts {
+    fn access(&self) -> &Access;
+    fn image(&self) -> &ImageReference;
+}
+
+impl KeyParts for Key {
+    fn access(&self) -> &Access {
+        &self.access
+    }
+
+    fn image(&self) -> &ImageReference {
+        &self.image
+    }
+}
+
+impl KeyParts for (&Access, &ImageReference) {
+    fn access(&self) -> &Access {
+        self.0
+    }
+
+    fn image(&self) -> &ImageReference {
+        self.1
+    }
+}
+
+impl dyn KeyParts + '_ {
+    pub(super) fn to_key(&self) -> Key {
+        let image = self.image();
+        Key {
+            access: self.access().clone(),
+            image: match image.digest() {
+                Some(digest) => image.with_digest(digest.clone()),
+                None => image.clone(),
+            },
+        }
+    }
+
+    fn parts(&self) -> impl Hash + PartialEq {
+        let image = self.image();
+        let selector = match image.digest() {
+            Some(digest) => digest.as_str(),
+            // No tag has a colon: the two cannot be the same.
+            None => image.tag().unwrap_or_default(),
+        };
+        (
+            self.access(),
+            image.registry(),
+            image.repository(),
+            selector,
+        )
+    }
+}
+
+impl Hash for dyn KeyParts + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for dyn KeyParts + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        let (image, other_image) = (self.image(), other.image());
+        self.access() == other.access()
+            && image.registry() == other_image.registry()
+            && image.repository() == other_image.repository()
+            && image.digest() == other_image.digest()
+            && (image.digest().is_some() || image.tag() == other_image.tag())
+    }
+}
+
+impl Eq for dyn KeyParts + '_ {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self as &dyn KeyParts).hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (self as &dyn KeyParts) == (other as &dyn KeyParts)
+    }
+}
+
+impl Eq for Key {}
+
+impl<'a> Borrow<dyn KeyParts + 'a> for Key {
+    fn borrow(&self) -> &(dyn KeyParts + 'a) {
+        self
+    }
+}

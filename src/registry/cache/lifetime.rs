@@ -1,0 +1,78 @@
+//! How long answers and failures are kept. Time is tokio's, so that tests can pause it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::key::Key;
+use crate::domain::unknown::Reason;
+
+/// How long after it was last fresh a tag is answered at once and asked for behind it.
+const SERVED_STALE: Duration = Duration::from_secs(60 * 60);
+/// How long after it was last confirmed a tag outlives a registry that is down.
+const OUTLIVES_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The age of what is known about a tag.
+#[derive(Clone, Debug)]
+pub(super) struct Age {
+    confirmed: Instant,
+    fresh_until: Instant,
+}
+
+impl Age {
+    pub(super) fn new(fresh: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            confirmed: now,
+            fresh_until: now + fresh,
+        }
+    }
+
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        self.fresh_until <= now
+    }
+
+    pub(super) fn may_be_served_stale(&self, now: Instant) -> bool {
+        now < self.fresh_until + SERVED_STALE
+    }
+
+    pub(super) fn may_outlive_failures(&self, now: Instant) -> bool {
+        now < self.confirmed + OUTLIVES_FAILURES
+    }
+
+    pub(super) fn try_again_in(&mut self, pause: Duration) {
+        self.fresh_until = Instant::now() + pause;
+    }
+}
+
+/// How long a failure is believed; `None` for those that are not a registry's.
+pub(super) fn failure_lifetime(reason: Reason) -> Option<Duration> {
+    let seconds = match reason {
+        Reason::Timeout | Reason::Unreachable | Reason::Tls => 5,
+        Reason::NotFound | Reason::Unauthorized | Reason::RateLimited => 30,
+        Reason::Blocked => 60,
+        Reason::Malformed | Reason::TooLarge | Reason::Unsupported => 300,
+        Reason::Preloaded | Reason::NoCandidates => return None,
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+/// Whether the failure says nothing about the image.
+pub(super) fn is_passing(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Timeout | Reason::Unreachable | Reason::Tls | Reason::RateLimited
+    )
+}
+
+/// The time, up to a fifth longer or shorter, so that what came together does not expire
+/// together.
+pub(super) fn jittered(time: Duration, key: &Key) -> Duration {
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let hash = HASHER.hash_one((key, Instant::now()));
+    // 800 to 1200 thousandths.
+    let thousandths = 800 + u32::try_from(hash % 401).unwrap_or(200);
+    time * thousandths / 1000
+}

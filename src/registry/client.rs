@@ -1,0 +1,440 @@
+//! One look-up: from an image reference to an inspection of its document.
+//!
+//! A look-up tries each mirror and then the registry itself, and at each the credentials
+//! that fit, in the kubelet's order. All of it has one deadline.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, Url};
+use tokio::time::{Instant, timeout_at};
+
+use super::cache::TagInspector;
+use super::credentials::Credential;
+use super::credentials::docker_config;
+use super::credentials::keyring::Keyring;
+use super::document::{self, Body, LARGEST_DOCUMENT};
+use super::error::{blocked, from_status, malformed, timeout};
+use super::host::{Hosts, Settings, SettingsError};
+use super::statistics::Statistics;
+use super::token::{Purpose, Tokens};
+use super::transport::{Answer, Request, Target, Transport};
+use crate::checker::{Access, ImageInspector};
+use crate::domain::inspection::{Content, Inspection};
+use crate::domain::reference::{Digest, ImageReference};
+use crate::domain::unknown::{Reason, Unknown};
+
+/// What runtimes ask for, in containerd's order.
+const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.oci.image.index.v1+json";
+
+/// The host of Docker Hub in references, and the one that serves its API.
+const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+
+/// Looks images up in their registries. It remembers tokens and connections, no answers.
+pub struct Registry {
+    transport: Arc<Transport>,
+    tokens: Arc<Tokens>,
+    operator: Keyring,
+}
+
+/// Where one attempt asks, and as whom.
+struct Attempt<'a> {
+    target: Target<'a>,
+    /// The registry's own URL, without a path.
+    url: Url,
+    repository: String,
+    credential: Option<Arc<Credential>>,
+    deadline: Instant,
+}
+
+impl Registry {
+    /// Prepares a look-up for the settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for settings that cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let mut operator = Keyring::default();
+        if let Some(text) = &settings.docker_config {
+            operator.add(docker_config::parse(text)?);
+        }
+        Ok(Self {
+            transport: Arc::new(Transport {
+                hosts: Hosts::new(settings.hosts, settings.limits)?,
+                limits: settings.limits,
+                statistics: Arc::default(),
+            }),
+            tokens: Arc::default(),
+            operator,
+        })
+    }
+
+    /// The counters of requests, shared with the cache around this registry.
+    pub fn statistics(&self) -> &Arc<Statistics> {
+        &self.transport.statistics
+    }
+
+    /// Tries every place and credential until one answers, in bounded time.
+    async fn attempt<'a, T>(
+        &'a self,
+        image: &'a ImageReference,
+        access: &'a Access,
+        ask: impl Fn(Attempt<'a>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
+    ) -> Result<T, Unknown> {
+        let deadline = Instant::now() + self.transport.limits.lookup;
+        let keyring = match access {
+            Access::Operator => &self.operator,
+        };
+        let tried = timeout_at(deadline, async {
+            let mut last = None;
+            for (target, repository) in self.places(image)? {
+                let url = base_url(&target)?;
+                for credential in credentials(keyring, &target, &repository) {
+                    let attempt = Attempt {
+                        target: target.clone(),
+                        url: url.clone(),
+                        repository: repository.clone(),
+                        credential,
+                        deadline,
+                    };
+                    match ask(attempt).await {
+                        Ok(found) => return Ok(found),
+                        Err(failure) => {
+                            let may_depend_on_credential = matches!(
+                                failure.reason,
+                                Reason::NotFound | Reason::Unauthorized | Reason::RateLimited
+                            );
+                            last = Some(failure);
+                            if !may_depend_on_credential {
+                                break;
+                            }
+                        }
+                    }
+                }
+            }
+            Err(last.unwrap_or_else(|| malformed("there is no registry to ask")))
+        });
+        tried
+            .await
+            .unwrap_or_else(|_| Err(timeout(image.registry())))
+    }
+
+    /// The mirrors in their order, then the registry itself.
+    fn places<'a>(
+        &'a self,
+        image: &'a ImageReference,
+    ) -> Result<Vec<(Target<'a>, String)>, Unknown> {
+        let host = self.transport.hosts.of(image.registry());
+        if host.settings.blocked {
+            return Err(blocked(image.registry(), "the configuration blocks it"));
+        }
+        let target = |authority: &'a str| Target {
+            authority: authority.into(),
+            host: self.transport.hosts.of(authority),
+        };
+        let mirrors = host.mirrors.iter().map(|mirror| {
+            let repository = format!("{}{}", mirror.prefix, image.repository());
+            (target(&mirror.registry), repository)
+        });
+        let origin = (target(image.registry()), image.repository().to_owned());
+        Ok(mirrors.chain([origin]).collect())
+    }
+
+    async fn document(
+        &self,
+        attempt: &Attempt<'_>,
+        image: &ImageReference,
+    ) -> Result<Inspection, Unknown> {
+        let path = format!("manifests/{}", selector(image));
+        let answer = self.get(attempt, Method::GET, &path).await?;
+        let digest = verify(&answer, image.digest())?;
+        let content_type = answer.headers.get(CONTENT_TYPE);
+        // A header that is not text names no type that we know.
+        let content_type = content_type.map(|value| value.to_str().unwrap_or("unknown"));
+        let document = document::parse(&answer.body, content_type)?;
+        let content = match document.body {
+            Body::Index(entries) => Content::Index(entries),
+            Body::Artifact => Content::Artifact,
+            Body::Image { config } => Content::Manifest(self.config(attempt, &config).await??),
+            Body::PerhapsImage { config } => match self.config(attempt, &config).await? {
+                Ok(platform) => Content::Manifest(platform),
+                Err(_) => Content::Artifact,
+            },
+        };
+        Ok(Inspection {
+            digest,
+            media_type: document.media_type,
+            content,
+        })
+    }
+
+    /// The outer result is the registry's, the inner one what the config itself says.
+    async fn config(
+        &self,
+        attempt: &Attempt<'_>,
+        digest: &Digest,
+    ) -> Result<Result<crate::domain::platform::Platform, Unknown>, Unknown> {
+        let path = format!("blobs/{digest}");
+        let answer = self.get(attempt, Method::GET, &path).await?;
+        if &digest_of(&answer.body, Some(digest))? != digest {
+            return Err(contradiction());
+        }
+        Ok(document::parse_config(&answer.body))
+    }
+
+    /// The digest that the registry names for the image; `None` if it names none.
+    async fn digest(
+        &self,
+        attempt: &Attempt<'_>,
+        image: &ImageReference,
+    ) -> Result<Option<Digest>, Unknown> {
+        let path = format!("manifests/{}", selector(image));
+        match self.get(attempt, Method::HEAD, &path).await {
+            Ok(answer) => Ok(image
+                .digest()
+                .cloned()
+                .or_else(|| stated(&answer.headers).ok()?)),
+            // There are registries without HEAD; a GET will tell.
+            Err(failure) if failure.reason == Reason::Unsupported => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// One request with the proof that the registry asks for, and at most one further try
+    /// when it asks for another.
+    async fn get(
+        &self,
+        attempt: &Attempt<'_>,
+        method: Method,
+        path: &str,
+    ) -> Result<Answer, Unknown> {
+        let purpose = Purpose {
+            registry: &attempt.url,
+            target: attempt.target.clone(),
+            repository: &attempt.repository,
+            credential: attempt.credential.as_ref(),
+            deadline: attempt.deadline,
+        };
+        let send = |authorization| {
+            self.transport.follow(Request {
+                method: method.clone(),
+                url: attempt.url_of(path),
+                target: attempt.target.clone(),
+                label: &attempt.target.authority,
+                accept: Some(if path.starts_with("manifests/") {
+                    MANIFEST_TYPES
+                } else {
+                    "*/*"
+                }),
+                authorization,
+                largest: LARGEST_DOCUMENT,
+                deadline: attempt.deadline,
+            })
+        };
+        let sent = self.tokens.foresee(&self.transport, &purpose).await?;
+        let mut answer = send(sent.clone()).await?;
+        // Only the registry itself may ask for a proof (CVE-2020-15157).
+        if answer.status.as_u16() == 401 && answer.is_direct {
+            let proof = self
+                .tokens
+                .answer(&self.transport, &purpose, &answer.headers, sent.as_ref())
+                .await?;
+            if proof.is_some() {
+                answer = send(proof).await?;
+            }
+        }
+        if answer.status.as_u16() == 200 {
+            Ok(answer)
+        } else {
+            Err(from_status(answer.status, &attempt.target.authority))
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Every part of the path comes from a parsed reference or digest.
+    fn url_of(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("/v2/{}/{path}", self.repository));
+        url
+    }
+}
+
+impl ImageInspector for Registry {
+    fn inspect<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        access: &'a Access,
+    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
+        let ask =
+            move |attempt: Attempt<'a>| async move { self.document(&attempt, image).await }.boxed();
+        self.attempt(image, access, ask)
+            .map(|found| found.map(Arc::new))
+            .boxed()
+    }
+}
+
+impl TagInspector for Registry {
+    fn resolve<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        access: &'a Access,
+    ) -> BoxFuture<'a, Result<Option<Digest>, Unknown>> {
+        let ask =
+            move |attempt: Attempt<'a>| async move { self.digest(&attempt, image).await }.boxed();
+        self.attempt(image, access, ask).boxed()
+    }
+
+    /// Docker Hub counts GETs of manifests, and not HEADs.
+    /// Source: <https://docs.docker.com/docker-hub/usage/pulls/>.
+    fn counts_documents(&self, image: &ImageReference) -> bool {
+        image.registry() == DOCKER_HUB.0
+    }
+}
+
+fn base_url(target: &Target<'_>) -> Result<Url, Unknown> {
+    let scheme = if target.host.settings.plain_http {
+        "http"
+    } else {
+        "https"
+    };
+    let host = match &*target.authority {
+        host if host == DOCKER_HUB.0 => DOCKER_HUB.1,
+        host => host,
+    };
+    Url::parse(&format!("{scheme}://{host}/"))
+        .map_err(|_| malformed("the registry is no host that can be contacted"))
+}
+
+/// The credentials to try: anonymous only where none matched.
+fn credentials(
+    keyring: &Keyring,
+    target: &Target<'_>,
+    repository: &str,
+) -> Vec<Option<Arc<Credential>>> {
+    let found = keyring.find(&format!("{}/{repository}", target.authority));
+    if found.is_empty() {
+        return vec![None];
+    }
+    let known = |credential: Arc<Credential>| (!credential.is_anonymous()).then_some(credential);
+    found.into_iter().map(known).collect()
+}
+
+fn selector(image: &ImageReference) -> &str {
+    match image.digest() {
+        Some(digest) => digest.as_str(),
+        None => image.tag().unwrap_or("latest"),
+    }
+}
+
+/// The digest that the answer's content has, if neither the question nor the registry
+/// contradicts. Checked before the content is parsed.
+fn verify(answer: &Answer, asked: Option<&Digest>) -> Result<Digest, Unknown> {
+    let stated = stated(&answer.headers)?;
+    let digest = digest_of(&answer.body, asked.or(stated.as_ref()))?;
+    if asked.is_some_and(|asked| *asked != digest) {
+        return Err(contradiction());
+    }
+    match stated {
+        Some(stated) if digest_of(&answer.body, Some(&stated))? != stated => Err(contradiction()),
+        _ => Ok(digest),
+    }
+}
+
+fn stated(headers: &HeaderMap) -> Result<Option<Digest>, Unknown> {
+    let Some(value) = headers.get("docker-content-digest") else {
+        return Ok(None);
+    };
+    let digest = value.to_str().ok().and_then(|text| text.parse().ok());
+    digest.map(Some).ok_or_else(contradiction)
+}
+
+fn contradiction() -> Unknown {
+    malformed("the registry's answer does not have the digest that it should have")
+}
+
+/// The digest of the bytes, by the algorithm of another digest or sha256.
+fn digest_of(bytes: &[u8], like: Option<&Digest>) -> Result<Digest, Unknown> {
+    use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+    let algorithm = like.and_then(|digest| digest.as_str().split(':').next());
+    let text = match algorithm {
+        Some("sha384") => format!("sha384:{:x}", Sha384::digest(bytes)),
+        Some("sha512") => format!("sha512:{:x}", Sha512::digest(bytes)),
+        _ => format!("sha256:{:x}", Sha256::digest(bytes)),
+    };
+    text.parse().map_err(|_| contradiction())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::host::{HostSettings, Limits};
+
+    #[track_caller]
+    fn asks(image: &str, expected: &[&str]) {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut hub = HostSettings::new("docker.io");
+        hub.mirrors = vec!["mirror.example:5000/hub".to_owned()];
+        let mut plain = HostSettings::new("plain.example");
+        plain.plain_http = true;
+        let settings = Settings {
+            hosts: vec![hub, plain],
+            limits: Limits::default(),
+            ..Settings::default()
+        };
+        let registry = Registry::new(settings).unwrap();
+        let image: ImageReference = image.parse().expect(image);
+        let urls: Vec<String> = registry
+            .places(&image)
+            .unwrap()
+            .iter()
+            .map(|(target, repository)| format!("{}v2/{repository}", base_url(target).unwrap()))
+            .collect();
+        assert_eq!(urls, expected);
+    }
+
+    #[test]
+    fn references_lead_to_the_hosts_that_serve_them() {
+        asks(
+            "node",
+            &[
+                "https://mirror.example:5000/v2/hub/library/node",
+                "https://registry-1.docker.io/v2/library/node",
+            ],
+        );
+        asks("plain.example/a/b:1", &["http://plain.example/v2/a/b"]);
+        asks("[2001:DB8::1]:5000/a", &["https://[2001:db8::1]:5000/v2/a"]);
+        asks("MyOrg/app", &["https://myorg/v2/app"]);
+    }
+
+    #[test]
+    fn credentials_are_those_that_match_else_none() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let config = br#"{"auths":{"https://index.docker.io/v1/":{"username":"u"},"a.b":{}}}"#;
+        let settings = Settings {
+            docker_config: Some(config.to_vec()),
+            ..Settings::default()
+        };
+        let registry = Registry::new(settings).unwrap();
+        let users = |authority: &'static str| -> Vec<Option<String>> {
+            let host = registry.transport.hosts.of(authority);
+            let target = Target {
+                authority: authority.into(),
+                host,
+            };
+            credentials(&registry.operator, &target, "library/node")
+                .into_iter()
+                .map(|credential| credential.map(|known| known.username.clone()))
+                .collect()
+        };
+        assert_eq!(users("docker.io"), [Some("u".to_owned())]);
+        // An entry without a user name counts as a match, and is anonymous.
+        assert_eq!(users("a.b"), [None]);
+        assert_eq!(users("c.d"), [None]);
+    }
+}

@@ -1,0 +1,207 @@
+//! Registry documents: indexes, lists, manifests and configs, bounded, as plain values.
+//!
+//! Documents are read as leniently as Go reads them, since that is what the runtimes do:
+//! keys in any case, the last of several equal keys, missing and null lists as empty.
+//! What runtimes refuse is refused: documents that are index and manifest at once, and
+//! digests that are none.
+
+mod lenient;
+
+use crate::domain::inspection::{Entry, EntryKind, MediaType};
+use crate::domain::platform::Platform;
+use crate::domain::reference::Digest;
+use crate::domain::unknown::Unknown;
+
+use super::error::{malformed, too_large, unsupported};
+use lenient::{RawDescriptor, RawDocument, RawPlatform};
+
+/// Largest manifest, index or config that is read. Source: the OCI distribution
+/// specification, "Pushing Manifests"; containers/image has the same limit.
+pub(super) const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
+/// Most entries of an index.
+const MOST_ENTRIES: usize = 1000;
+/// Most entries of `os.features`; Windows knows one.
+const MOST_FEATURES: usize = 64;
+
+/// A document by its type.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Document {
+    pub(super) media_type: MediaType,
+    pub(super) body: Body,
+}
+
+/// What a document says by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// An index or list with its entries.
+    Index(Vec<Entry>),
+    /// An image manifest: its platform is in the config.
+    Image { config: Digest },
+    /// A manifest whose config may be an image config under a general name.
+    PerhapsImage { config: Digest },
+    /// A manifest whose config is something else.
+    Artifact,
+}
+
+/// Reads a manifest or index. `content_type` is the header's value.
+pub(super) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Document, Unknown> {
+    let announced = Announced::from_header(content_type)?;
+    let raw: RawDocument =
+        serde_json::from_slice(bytes).map_err(|_| malformed("the document is not valid JSON"))?;
+    let media_type = media_type(announced, &raw)?;
+    let body = if media_type.is_index() {
+        if raw.config.is_some() || raw.layers.is_some() {
+            return Err(ambiguous());
+        }
+        Body::Index(entries(raw)?)
+    } else {
+        if raw.manifests.is_some() {
+            return Err(ambiguous());
+        }
+        image(raw)?
+    };
+    Ok(Document { media_type, body })
+}
+
+/// Reads the platform of an image config; parts it does not state are empty.
+pub(super) fn parse_config(bytes: &[u8]) -> Result<Platform, Unknown> {
+    let raw: RawPlatform = serde_json::from_slice(bytes)
+        .map_err(|_| malformed("the image's config is not valid JSON"))?;
+    platform(raw)
+}
+
+/// Both readings of such a document have the same digest: what we judge and what a node
+/// pulls could differ. Source: CVE-2021-41190.
+fn ambiguous() -> Unknown {
+    malformed("the document is an index and a manifest at once")
+}
+
+/// What the Content-Type header says.
+enum Announced {
+    Known(MediaType),
+    /// A general type, or none: the document must say what it is.
+    Nothing,
+}
+
+impl Announced {
+    fn from_header(content_type: Option<&str>) -> Result<Self, Unknown> {
+        let name = content_type
+            .and_then(|value| value.split(';').next())
+            .map(|value| value.trim().to_ascii_lowercase())
+            .unwrap_or_default();
+        if let Some(media_type) = MediaType::from_name(&name) {
+            return Ok(Self::Known(media_type));
+        }
+        match name.as_str() {
+            ""
+            | "application/json"
+            | "application/octet-stream"
+            | "binary/octet-stream"
+            | "text/plain" => Ok(Self::Nothing),
+            // A login page or a proxy's notice, with status 200.
+            "text/html" | "application/xhtml+xml" => {
+                Err(malformed("the answer is a web page, not a document"))
+            }
+            "application/vnd.docker.distribution.manifest.v1+prettyjws"
+            | "application/vnd.docker.distribution.manifest.v1+json" => Err(schema_1()),
+            _ => Err(unsupported("the document has a type that no runtime pulls")),
+        }
+    }
+}
+
+fn schema_1() -> Unknown {
+    unsupported("the image is in Docker's first format (schema 1), which runtimes no longer pull")
+}
+
+/// The type, once. Source: distribution specification, "Pulling manifests": a client
+/// refuses a document whose `mediaType` and Content-Type differ.
+fn media_type(announced: Announced, raw: &RawDocument) -> Result<MediaType, Unknown> {
+    if raw.fs_layers.is_some() || raw.schema_version == Some(1) {
+        return Err(schema_1());
+    }
+    let stated = raw.media_type.as_deref().filter(|name| !name.is_empty());
+    match (announced, stated) {
+        (Announced::Known(media_type), None) => Ok(media_type),
+        (Announced::Known(media_type), Some(name)) if name == media_type.name() => Ok(media_type),
+        (Announced::Known(_), Some(_)) => Err(malformed(
+            "the document's mediaType contradicts its Content-Type",
+        )),
+        (Announced::Nothing, Some(name)) => MediaType::from_name(name)
+            .ok_or_else(|| unsupported("the document has a type that no runtime pulls")),
+        (Announced::Nothing, None) => Err(unsupported("the document does not say its type")),
+    }
+}
+
+fn entries(raw: RawDocument) -> Result<Vec<Entry>, Unknown> {
+    let list = raw.manifests.unwrap_or_default();
+    if list.overflow {
+        return Err(too_large("the index has more than 1,000 entries"));
+    }
+    // A new list, just as long as needed: collecting in place would keep the larger raw one.
+    let mut entries = Vec::with_capacity(list.items.len());
+    for item in list.items {
+        entries.push(entry(item)?);
+    }
+    Ok(entries)
+}
+
+fn entry(raw: Option<RawDescriptor>) -> Result<Entry, Unknown> {
+    let raw = raw.unwrap_or_default();
+    Ok(Entry {
+        digest: digest(raw.digest.as_deref())?,
+        kind: match raw.media_type.as_deref().and_then(MediaType::from_name) {
+            Some(media_type) if media_type.is_index() => EntryKind::Index,
+            Some(_) => EntryKind::Manifest,
+            None => EntryKind::Other,
+        },
+        platform: raw.platform.map(platform).transpose()?,
+        zstd: raw.annotations.is_some_and(|annotations| annotations.zstd),
+    })
+}
+
+fn image(raw: RawDocument) -> Result<Body, Unknown> {
+    let config = raw
+        .config
+        .ok_or_else(|| malformed("the manifest has no config"))?;
+    let digest = digest(config.digest.as_deref())?;
+    let is_too_large = config
+        .size
+        .is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > LARGEST_DOCUMENT));
+    match config.media_type.as_deref().unwrap_or_default() {
+        "application/vnd.oci.image.config.v1+json"
+        | "application/vnd.docker.container.image.v1+json" => {
+            if is_too_large {
+                return Err(too_large("the image's config is larger than 4 MiB"));
+            }
+            Ok(Body::Image { config: digest })
+        }
+        // Old registries label image configs so. Source: distribution issue 1622.
+        "application/octet-stream" if !is_too_large => Ok(Body::PerhapsImage { config: digest }),
+        "" => Err(malformed("the manifest's config has no type")),
+        _ => Ok(Body::Artifact),
+    }
+}
+
+/// Digests are read strictly before any URL is built of them. Source: CVE-2024-3727.
+fn digest(text: Option<&str>) -> Result<Digest, Unknown> {
+    text.unwrap_or_default()
+        .parse()
+        .map_err(|_| malformed("the document names something by an invalid digest"))
+}
+
+fn platform(raw: RawPlatform) -> Result<Platform, Unknown> {
+    let features = raw.os_features.unwrap_or_default();
+    if features.overflow {
+        return Err(too_large("the document lists too many os.features"));
+    }
+    Ok(Platform {
+        os: raw.os.unwrap_or_default(),
+        architecture: raw.architecture.unwrap_or_default(),
+        variant: raw.variant.unwrap_or_default(),
+        os_version: raw.os_version.unwrap_or_default(),
+        os_features: features.items.into_iter().flatten().collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! JSON as Go's `encoding/json` reads it into structs.
+//!
+//! Source: <https://pkg.go.dev/encoding/json#Unmarshal>: keys match in any case, the last
+//! of several wins, null leaves a field as it was, unknown keys are skipped.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{MOST_ENTRIES, MOST_FEATURES};
+
+/// Structs with optional fields, each under its JSON key.
+macro_rules! lenient {
+    ($(#[$comment:meta])* $name:ident { $($field:ident: $type:ty = $key:literal),+ $(,)? }) => {
+        $(#[$comment])*
+        #[derive(Default)]
+        pub(super) struct $name {
+            $(pub(super) $field: Option<$type>,)+
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Fields;
+                impl<'de> Visitor<'de> for Fields {
+                    type Value = $name;
+
+                    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        formatter.write_str("an object")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        let mut read = $name::default();
+                        while let Some(key) = map.next_key::<String>()? {
+                            $(if is_key(&key, $key) {
+                                if let Some(value) = map.next_value()? {
+                                    read.$field = Some(value);
+                                }
+                                continue;
+                            })+
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        Ok(read)
+                    }
+                }
+                deserializer.deserialize_map(Fields)
+            }
+        }
+    };
+}
+
+lenient! {
+    /// Any manifest or index. Lists that only count as present are skipped, not kept.
+    RawDocument {
+        schema_version: i64 = "schemaversion",
+        media_type: String = "mediatype",
+        manifests: Limited<Option<RawDescriptor>, MOST_ENTRIES> = "manifests",
+        config: RawDescriptor = "config",
+        layers: IgnoredAny = "layers",
+        fs_layers: IgnoredAny = "fslayers",
+    }
+}
+
+lenient! {
+    /// A descriptor. Its `urls` are not read: nothing may be fetched from them.
+    RawDescriptor {
+        media_type: String = "mediatype",
+        digest: String = "digest",
+        size: i64 = "size",
+        platform: RawPlatform = "platform",
+        annotations: Annotations = "annotations",
+    }
+}
+
+lenient! {
+    /// The platform of an entry, and the part of a config that names one.
+    RawPlatform {
+        os: String = "os",
+        architecture: String = "architecture",
+        variant: String = "variant",
+        os_version: String = "os.version",
+        os_features: Limited<Option<String>, MOST_FEATURES> = "os.features",
+    }
+}
+
+/// Whether Go takes the key for the name, which is in lower case: simple case folding maps
+/// two more letters to ASCII.
+fn is_key(key: &str, name: &str) -> bool {
+    let folded = key.chars().map(|character| match character {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    });
+    folded.eq(name.chars())
+}
+
+/// The annotations that matter. Their keys are map keys, which Go compares exactly.
+#[derive(Default)]
+pub(super) struct Annotations {
+    /// CRI-O prefers entries marked so. Source: containers/image `manifest/oci_index.go`.
+    pub(super) zstd: bool,
+}
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Annotations;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("annotations")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
+                let mut read = Annotations::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    let value = map.next_value::<Option<String>>()?;
+                    if key == "io.github.containers.compression.zstd" {
+                        read.zstd = value.as_deref() == Some("true");
+                    }
+                }
+                Ok(read)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// A list that keeps at most `MOST` items: what a registry claims never decides how much
+/// memory we take.
+pub(super) struct Limited<T, const MOST: usize> {
+    pub(super) items: Vec<T>,
+    pub(super) overflow: bool,
+}
+
+impl<T, const MOST: usize> Default for Limited<T, MOST> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            overflow: false,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Limited<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T, const MOST: usize>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Items<T, MOST> {
+            type Value = Limited<T, MOST>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut read = Limited::default();
+                while read.items.len() < MOST {
+                    let Some(item) = list.next_element()? else {
+                        return Ok(read);
+                    };
+                    read.items.push(item);
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    read.overflow = true;
+                }
+                Ok(read)
+            }
+        }
+        deserializer.deserialize_seq(Items(PhantomData))
+    }
+}

@@ -1,0 +1,101 @@
+//! The few failures of registries that the rest of the program can tell apart.
+//!
+//! Every failure becomes an [`Unknown`] here, in our own words: a text never holds what a
+//! registry sent, since a pod's creator chooses the registry and reads the answer.
+
+use std::error::Error;
+
+use reqwest::StatusCode;
+
+use super::address::AddressRefused;
+use crate::domain::unknown::{Reason, Unknown};
+
+/// The same text for a missing and for a hidden image: the difference would tell who may
+/// not read an image that it exists.
+pub(super) fn hidden(reason: Reason, host: &str) -> Unknown {
+    Unknown::new(
+        reason,
+        format!("{host} has no such image, or we may not read it"),
+    )
+}
+
+pub(super) fn blocked(host: &str, why: &str) -> Unknown {
+    Unknown::new(Reason::Blocked, format!("{host} is not contacted: {why}"))
+}
+
+pub(super) fn address_refused(host: &str) -> Unknown {
+    blocked(host, "its address is one that images may not come from")
+}
+
+pub(super) fn timeout(host: &str) -> Unknown {
+    Unknown::new(Reason::Timeout, format!("{host} did not answer in time"))
+}
+
+pub(super) fn over_budget(host: &str) -> Unknown {
+    let detail = format!("too many requests of ours are waiting for {host}");
+    Unknown::new(Reason::RateLimited, detail)
+}
+
+pub(super) fn malformed(what: &str) -> Unknown {
+    Unknown::new(Reason::Malformed, what)
+}
+
+pub(super) fn too_large(what: &str) -> Unknown {
+    Unknown::new(Reason::TooLarge, what)
+}
+
+pub(super) fn unsupported(what: &str) -> Unknown {
+    Unknown::new(Reason::Unsupported, what)
+}
+
+/// What a status that is no success means.
+pub(super) fn from_status(status: StatusCode, host: &str) -> Unknown {
+    match status.as_u16() {
+        404 | 410 => hidden(Reason::NotFound, host),
+        401 | 403 => hidden(Reason::Unauthorized, host),
+        429 => Unknown::new(
+            Reason::RateLimited,
+            format!("{host} limits our requests (429)"),
+        ),
+        408 => timeout(host),
+        code @ 500.. => Unknown::new(Reason::Unreachable, format!("{host} is failing ({code})")),
+        code => Unknown::new(
+            Reason::Unsupported,
+            format!("{host} answered in a way that registries do not ({code})"),
+        ),
+    }
+}
+
+/// What a failed exchange means: the cause is found in the chain of sources.
+pub(super) fn from_transport(error: &reqwest::Error, host: &str) -> Unknown {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = source {
+        if cause.is::<AddressRefused>() {
+            return address_refused(host);
+        }
+        if cause.is::<rustls::Error>() {
+            return certificate(host);
+        }
+        // What an `io::Error` wraps is not its source: `source` would skip one level.
+        source = match cause.downcast_ref::<std::io::Error>() {
+            Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as _),
+            None => cause.source(),
+        };
+    }
+    if error.is_timeout() {
+        return timeout(host);
+    }
+    let what = if error.is_connect() {
+        "there is no connection to"
+    } else {
+        "the answer broke off from"
+    };
+    Unknown::new(Reason::Unreachable, format!("{what} {host}"))
+}
+
+fn certificate(host: &str) -> Unknown {
+    Unknown::new(
+        Reason::Tls,
+        format!("the TLS handshake with {host} failed (its certificate may be unknown or expired)"),
+    )
+}

@@ -1,0 +1,430 @@
+//! The settings of registry hosts, and what is kept for each: a client, a place for
+//! requests at once, and a rate.
+//!
+//! A breaker for hosts that keep failing, and the pauses that registries ask for
+//! (`Retry-After`, `ratelimit-*`), belong in [`Bulkhead`]; they come later.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use reqwest::{Certificate, Client, Url, redirect};
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::address::{FilteringResolver, Names};
+use super::glob;
+use crate::domain::reference::ImageReference;
+
+/// Most hosts whose bulkheads are kept; the longest unused goes first.
+const MOST_HOSTS: u64 = 10_000;
+
+/// Everything about registries that an operator may set.
+#[derive(Clone)]
+pub struct Settings {
+    /// Settings by host; the first that matches counts.
+    pub hosts: Vec<HostSettings>,
+    /// How many documents are kept.
+    pub digests: u64,
+    /// How long a tag's digest counts as fresh.
+    pub tag_seconds: u64,
+    /// The operator's own credentials: the text of a docker `config.json`.
+    pub docker_config: Option<Vec<u8>>,
+    /// Time limits.
+    pub limits: Limits,
+}
+
+/// The settings of the hosts that a pattern matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSettings {
+    /// A pattern against `host[:port]` as references have it; `*` matches any text.
+    pub host: String,
+    /// Whether the registry speaks http without TLS.
+    pub plain_http: bool,
+    /// Further certificate authorities, as PEM.
+    pub ca: Option<Vec<u8>>,
+    /// Which addresses the host may have.
+    pub addresses: Addresses,
+    /// `host/prefix` of each mirror, in the order to try them in.
+    pub mirrors: Vec<String>,
+    /// Whether the host is never contacted.
+    pub blocked: bool,
+    /// How many requests may run at once.
+    pub concurrency: usize,
+    /// How many requests may start in a second; as many may start at once.
+    pub requests_per_second: u32,
+}
+
+/// Which addresses a host may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Addresses {
+    /// Only addresses of the public internet.
+    Public,
+    /// Also those of private networks, where registries of the cluster are.
+    #[default]
+    Private,
+    /// Also this machine and its link.
+    Any,
+}
+
+/// Time limits of look-ups.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// To connect, names and TLS included.
+    pub connect: Duration,
+    /// One request, from its sending to the last byte of its answer.
+    pub request: Duration,
+    /// One look-up: every request, every wait, every mirror.
+    pub lookup: Duration,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// A mirror is no `host/prefix`.
+    #[error("registry {host:?}: mirror {mirror:?} is no host with an optional path")]
+    Mirror {
+        /// The pattern of the settings.
+        host: String,
+        /// The mirror as written.
+        mirror: String,
+    },
+    /// The certificate authorities cannot be read.
+    #[error("registry {host:?}: the certificate authorities are no PEM certificates")]
+    Authorities {
+        /// The pattern of the settings.
+        host: String,
+    },
+    /// The docker config cannot be read.
+    #[error("read the docker config")]
+    DockerConfig(#[from] super::credentials::docker_config::DockerConfigError),
+    /// No client could be made.
+    #[error("prepare the client for registries")]
+    Client(#[from] reqwest::Error),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            digests: 20_000,
+            tag_seconds: 300,
+            docker_config: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Without the docker config: secrets never reach a log.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("hosts", &self.hosts)
+            .field("digests", &self.digests)
+            .field("tag_seconds", &self.tag_seconds)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            request: Duration::from_secs(5),
+            lookup: Duration::from_secs(15),
+        }
+    }
+}
+
+impl HostSettings {
+    /// The default settings for the hosts that the pattern matches.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            plain_http: false,
+            ca: None,
+            addresses: Addresses::default(),
+            mirrors: Vec::new(),
+            blocked: false,
+            concurrency: 8,
+            requests_per_second: 50,
+        }
+    }
+}
+
+/// One entry of the settings, ready for use.
+pub(super) struct Host {
+    pub(super) settings: HostSettings,
+    pub(super) mirrors: Vec<Mirror>,
+    pub(super) client: Client,
+}
+
+/// Where a mirror keeps repositories.
+pub(super) struct Mirror {
+    pub(super) registry: String,
+    /// What comes before the repository; empty or with a slash at its end.
+    pub(super) prefix: String,
+}
+
+/// The settings of every host, and the bulkheads of those that were contacted.
+pub(super) struct Hosts {
+    entries: Vec<Host>,
+    others: Host,
+    bulkheads: moka::sync::Cache<String, Arc<Bulkhead>>,
+}
+
+impl Hosts {
+    pub(super) fn new(settings: Vec<HostSettings>, limits: Limits) -> Result<Self, SettingsError> {
+        let mut clients = Clients::new(limits);
+        let mut host = |settings: HostSettings| {
+            Ok::<_, SettingsError>(Host {
+                client: clients.for_host(&settings)?,
+                mirrors: mirrors(&settings)?,
+                settings,
+            })
+        };
+        Ok(Self {
+            entries: settings
+                .into_iter()
+                .map(&mut host)
+                .collect::<Result<_, _>>()?,
+            others: host(HostSettings::new("*"))?,
+            bulkheads: moka::sync::Cache::new(MOST_HOSTS),
+        })
+    }
+
+    /// The settings for `host[:port]`.
+    pub(super) fn of(&self, authority: &str) -> &Host {
+        self.entries
+            .iter()
+            .find(|host| matches(&host.settings.host, authority))
+            .unwrap_or(&self.others)
+    }
+
+    /// The bulkhead of `host[:port]`: what one host does slows no other.
+    pub(super) fn bulkhead(&self, authority: &str) -> Arc<Bulkhead> {
+        let key = authority.to_ascii_lowercase();
+        self.bulkheads.get_with(key, || {
+            Arc::new(Bulkhead::new(&self.of(authority).settings))
+        })
+    }
+}
+
+/// `host[:port]` of a URL, as a reference would have it.
+pub(super) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// Whether the pattern, in which `*` matches any text, matches the whole host. Case does
+/// not count, since it does not for DNS and a `blocked` host must stay so.
+fn matches(pattern: &str, host: &str) -> bool {
+    glob::is_match(&pattern.to_ascii_lowercase(), &host.to_ascii_lowercase())
+}
+
+fn mirrors(settings: &HostSettings) -> Result<Vec<Mirror>, SettingsError> {
+    let parse = |text: &String| {
+        let trimmed = text.trim_end_matches('/');
+        // What follows the host must make a valid repository together with any other.
+        let reference = format!("{trimmed}/a/a").parse::<ImageReference>().ok();
+        let (registry, prefix) = trimmed.split_once('/').unwrap_or((trimmed, ""));
+        reference
+            .filter(|reference| reference.registry() == registry)
+            .map(|_| Mirror {
+                registry: registry.to_owned(),
+                prefix: if prefix.is_empty() {
+                    String::new()
+                } else {
+                    format!("{prefix}/")
+                },
+            })
+            .ok_or_else(|| SettingsError::Mirror {
+                host: settings.host.clone(),
+                mirror: text.clone(),
+            })
+    };
+    settings.mirrors.iter().map(parse).collect()
+}
+
+/// Clients by what makes connections differ. A client keeps connections open, so hosts
+/// with other rules about addresses or certificates must not share one.
+struct Clients {
+    names: Arc<Names>,
+    limits: Limits,
+    made: HashMap<(Option<Vec<u8>>, Addresses), Client>,
+}
+
+impl Clients {
+    fn new(limits: Limits) -> Self {
+        Self {
+            names: Arc::default(),
+            limits,
+            made: HashMap::new(),
+        }
+    }
+
+    fn for_host(&mut self, settings: &HostSettings) -> Result<Client, SettingsError> {
+        let key = (settings.ca.clone(), settings.addresses);
+        if let Some(client) = self.made.get(&key) {
+            return Ok(client.clone());
+        }
+        let authorities = match &settings.ca {
+            Some(pem) => authorities(pem).ok_or_else(|| SettingsError::Authorities {
+                host: settings.host.clone(),
+            })?,
+            None => Vec::new(),
+        };
+        let builder = || {
+            Client::builder()
+                .dns_resolver(FilteringResolver {
+                    names: Arc::clone(&self.names),
+                    addresses: settings.addresses,
+                })
+                // Each redirect is judged by us, and so is each address: a proxy would
+                // resolve names where the filter cannot see them.
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .retry(reqwest::retry::never())
+                .connect_timeout(self.limits.connect)
+                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_max_idle_per_host(settings.concurrency)
+                .user_agent(concat!("archmatch/", env!("CARGO_PKG_VERSION")))
+        };
+        let client = match builder().tls_certs_merge(authorities.clone()).build() {
+            Ok(client) => client,
+            // A machine without certificate authorities: those that are set still count,
+            // and every other handshake fails, which is then said for each host.
+            Err(error) => {
+                tracing::warn!(%error, "the system has no usable certificate authorities");
+                builder().tls_certs_only(authorities).build()?
+            }
+        };
+        self.made.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+fn authorities(pem: &[u8]) -> Option<Vec<Certificate>> {
+    Certificate::from_pem_bundle(pem)
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+}
+
+/// What one host may take of us: requests at once, and requests in a second.
+pub(super) struct Bulkhead {
+    places: Arc<Semaphore>,
+    rate: DefaultDirectRateLimiter,
+}
+
+/// The host's queue did not move until the deadline.
+pub(super) struct OverBudget;
+
+impl Bulkhead {
+    fn new(settings: &HostSettings) -> Self {
+        let rate = NonZeroU32::new(settings.requests_per_second).unwrap_or(NonZeroU32::MIN);
+        Self {
+            places: Arc::new(Semaphore::new(settings.concurrency.max(1))),
+            rate: RateLimiter::direct(Quota::per_second(rate)),
+        }
+    }
+
+    /// Waits for a place and for the rate. The place is held as long as the permit.
+    pub(super) async fn enter(
+        &self,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, OverBudget> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let permit = match timeout_at(deadline, place).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) | Err(_) => return Err(OverBudget),
+        };
+        while let Err(not_until) = self.rate.check() {
+            let wait = not_until.wait_time_from(self.rate.clock().now());
+            if Instant::now() + wait > deadline {
+                return Err(OverBudget);
+            }
+            sleep(wait).await;
+        }
+        Ok(permit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn matching(pattern: &str, hosts: &[&str], others: &[&str]) {
+        for host in hosts {
+            assert!(matches(pattern, host), "{pattern} should match {host}");
+        }
+        for host in others {
+            assert!(!matches(pattern, host), "{pattern} should not match {host}");
+        }
+    }
+
+    #[test]
+    fn a_star_spans_everything() {
+        matching("*", &["a", "a.b:5000", "[::1]:5000"], &[]);
+        matching(
+            "*.example",
+            &["a.example", "a.b.example", ".example"],
+            &["example", "a.example:1"],
+        );
+        matching(
+            "127.0.0.1:*",
+            &["127.0.0.1:5000"],
+            &["127.0.0.1", "127.0.0.11:1"],
+        );
+        matching(
+            "a*b*c",
+            &["abc", "axxbxxc", "abbcc"],
+            &["ab", "acb", "xabc"],
+        );
+        matching("ab*ba", &["abba", "abxba"], &["aba"]);
+    }
+
+    #[test]
+    fn a_pattern_without_star_is_one_host() {
+        matching(
+            "docker.io",
+            &["docker.io", "DOCKER.io"],
+            &["docker.io:443", "xdocker.io", "docker.i"],
+        );
+    }
+
+    #[test]
+    fn mirrors_name_a_host_and_maybe_a_prefix() {
+        let with = |mirror: &str| {
+            let mut settings = HostSettings::new("docker.io");
+            settings.mirrors = vec![mirror.to_owned()];
+            mirrors(&settings).map(|mut list| list.remove(0))
+        };
+        let mirror = with("mirror.example:5000/hub/cache/").unwrap();
+        assert_eq!(
+            (mirror.registry.as_str(), mirror.prefix.as_str()),
+            ("mirror.example:5000", "hub/cache/")
+        );
+        assert_eq!(with("mirror.example").unwrap().prefix, "");
+        for wrong in [
+            "",
+            "mirror",
+            "mirror/hub",
+            "https://mirror.example",
+            "a.b/Upper",
+            "a.b//x",
+        ] {
+            assert!(with(wrong).is_err(), "{wrong}");
+        }
+    }
+}

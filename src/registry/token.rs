@@ -1,0 +1,363 @@
+//! Proofs for registries: Basic, and tokens from token servers.
+//!
+//! Source: <https://distribution.github.io/distribution/spec/auth/token/>. Tokens are kept
+//! by realm, service, scope and credential: what one credential may see never answers for
+//! another. Refresh tokens (the POST variant) come later.
+
+mod challenge;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use moka::sync::Cache;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::credentials::Credential;
+use super::error::{blocked, hidden, malformed, unsupported};
+use super::flight::Flights;
+use super::transport::{Request, Target, Transport};
+use crate::domain::unknown::{Reason, Unknown};
+use challenge::Challenge;
+
+/// Largest answer of a token server.
+const LARGEST_TOKEN: u64 = 64 * 1024;
+/// Shortest and longest time that a token is used. Source: the token specification has
+/// 60 seconds as the least; a day-long one may have been revoked.
+const SHORTEST: f64 = 60.0;
+const LONGEST: f64 = 3600.0;
+/// Most tokens that are kept, and most repositories whose challenge is.
+const MOST: u64 = 10_000;
+
+/// Token servers that registries have on another host and that may see credentials for
+/// them: everybody else's must be on the registry's own host.
+const KNOWN_REALMS: [(&str, &str); 2] = [
+    ("registry-1.docker.io", "auth.docker.io"),
+    ("registry.gitlab.com", "gitlab.com"),
+];
+
+/// For whom and for what a proof is.
+#[derive(Clone)]
+pub(super) struct Purpose<'a> {
+    /// Any URL of the registry.
+    pub(super) registry: &'a Url,
+    pub(super) target: Target<'a>,
+    pub(super) repository: &'a str,
+    /// `None` is anonymous.
+    pub(super) credential: Option<&'a Arc<Credential>>,
+    pub(super) deadline: Instant,
+}
+
+/// How a registry wants to be asked, as far as it has said so.
+#[derive(Clone)]
+enum Scheme {
+    Basic,
+    Bearer(Arc<Source>),
+}
+
+/// Where a token comes from and what it is for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Source {
+    realm: Url,
+    service: String,
+    scope: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    source: Arc<Source>,
+    credential: Option<Arc<Credential>>,
+}
+
+#[derive(Clone)]
+struct Token {
+    header: HeaderValue,
+    until: Instant,
+}
+
+/// The proofs that are known.
+pub(super) struct Tokens {
+    /// By registry and repository; the empty repository stands for those not yet asked for.
+    schemes: Cache<(String, String), Scheme>,
+    tokens: Cache<Key, Token>,
+    flights: Flights<Key, Result<Token, Unknown>>,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            schemes: Cache::builder()
+                .max_capacity(MOST)
+                .time_to_live(Duration::from_secs(3600))
+                .build(),
+            tokens: Cache::new(MOST),
+            flights: Flights::default(),
+        }
+    }
+}
+
+impl Tokens {
+    /// What to send with the first request: nothing while the registry has asked for
+    /// nothing.
+    pub(super) async fn foresee(
+        self: &Arc<Self>,
+        transport: &Arc<Transport>,
+        purpose: &Purpose<'_>,
+    ) -> Result<Option<HeaderValue>, Unknown> {
+        match self.scheme(purpose) {
+            None => Ok(None),
+            Some(Scheme::Basic) => Ok(purpose.credential.and_then(|known| basic(known))),
+            Some(Scheme::Bearer(source)) => {
+                let token = self.token(transport, purpose, source).await?;
+                Ok(Some(token.header))
+            }
+        }
+    }
+
+    /// What to send after the registry refused `sent`: `None` when there is nothing else.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        transport: &Arc<Transport>,
+        purpose: &Purpose<'_>,
+        refusal: &HeaderMap,
+        sent: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, Unknown> {
+        let scheme = match challenge::choose(refusal) {
+            None => return Ok(None),
+            Some(Challenge::Basic) => Scheme::Basic,
+            Some(Challenge::Bearer {
+                realm,
+                service,
+                scope,
+            }) => {
+                let realm = parse_realm(&realm, purpose)?;
+                let scope = if scope.is_empty() {
+                    pull_scope(purpose.repository)
+                } else {
+                    scope
+                };
+                Scheme::Bearer(Arc::new(Source {
+                    realm,
+                    service,
+                    scope,
+                }))
+            }
+        };
+        self.remember(purpose, &scheme);
+        let header = match scheme {
+            Scheme::Basic => purpose.credential.and_then(|known| basic(known)),
+            Scheme::Bearer(source) => {
+                self.forget(purpose, &source, sent);
+                Some(self.token(transport, purpose, source).await?.header)
+            }
+        };
+        Ok(header.filter(|header| Some(header) != sent))
+    }
+
+    fn scheme(&self, purpose: &Purpose<'_>) -> Option<Scheme> {
+        let authority = purpose.target.authority.to_ascii_lowercase();
+        let own = (authority, purpose.repository.to_owned());
+        if let Some(scheme) = self.schemes.get(&own) {
+            return Some(scheme);
+        }
+        match self.schemes.get(&(own.0, String::new()))? {
+            Scheme::Basic => Some(Scheme::Basic),
+            Scheme::Bearer(source) => Some(Scheme::Bearer(Arc::new(Source {
+                scope: pull_scope(purpose.repository),
+                ..Source::clone(&source)
+            }))),
+        }
+    }
+
+    /// Remembers for this repository, and for all others if the scope is the usual one.
+    fn remember(&self, purpose: &Purpose<'_>, scheme: &Scheme) {
+        let authority = purpose.target.authority.to_ascii_lowercase();
+        let is_usual = match scheme {
+            Scheme::Basic => true,
+            Scheme::Bearer(source) => source.scope == pull_scope(purpose.repository),
+        };
+        if is_usual {
+            self.schemes
+                .insert((authority.clone(), String::new()), scheme.clone());
+        }
+        let own = (authority, purpose.repository.to_owned());
+        self.schemes.insert(own, scheme.clone());
+    }
+
+    /// Drops a token that the registry refused.
+    fn forget(&self, purpose: &Purpose<'_>, source: &Arc<Source>, sent: Option<&HeaderValue>) {
+        let key = Key::new(source, purpose);
+        let is_refused = |token: Token| Some(&token.header) == sent;
+        if self.tokens.get(&key).is_some_and(is_refused) {
+            self.tokens.invalidate(&key);
+        }
+    }
+
+    async fn token(
+        self: &Arc<Self>,
+        transport: &Arc<Transport>,
+        purpose: &Purpose<'_>,
+        source: Arc<Source>,
+    ) -> Result<Token, Unknown> {
+        // The realm may have been named to somebody without credentials.
+        judge_realm(&source.realm, purpose)?;
+        let key = Key::new(&source, purpose);
+        let known = || {
+            self.tokens
+                .get(&key)
+                .filter(|token| Instant::now() < token.until)
+        };
+        if let Some(token) = known() {
+            return Ok(token);
+        }
+        let flight = self.flights.join(
+            key.clone(),
+            || known().map(Ok),
+            || {
+                let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
+                let (key, label) = (key.clone(), purpose.target.authority.to_string());
+                // The deadline of the caller who came first: the others have later ones.
+                let deadline = purpose.deadline;
+                Box::pin(async move {
+                    let token = fetch(&transport, &key, &label, deadline).await?;
+                    tokens.tokens.insert(key, token.clone());
+                    Ok(token)
+                })
+            },
+        );
+        let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
+        flight.await.unwrap_or_else(|| Err(ended()))
+    }
+}
+
+impl Key {
+    fn new(source: &Arc<Source>, purpose: &Purpose<'_>) -> Self {
+        Self {
+            source: Arc::clone(source),
+            credential: purpose.credential.cloned(),
+        }
+    }
+}
+
+fn pull_scope(repository: &str) -> String {
+    format!("repository:{repository}:pull")
+}
+
+fn basic(credential: &Credential) -> Option<HeaderValue> {
+    let pair = STANDARD.encode(format!("{}:{}", credential.username, credential.password));
+    secret(&format!("Basic {pair}"))
+}
+
+fn secret(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn parse_realm(text: &str, purpose: &Purpose<'_>) -> Result<Url, Unknown> {
+    let label = &purpose.target.authority;
+    let mut realm = Url::parse(text).map_err(|_| blocked(label, "its token server is no URL"))?;
+    realm.set_fragment(None);
+    Ok(realm)
+}
+
+/// A registry names its token server as it likes: what it may name is decided here.
+///
+/// Over https, save on the very host and port of a registry that is set to plain http;
+/// with credentials only where the registry itself is, or a known server of it. Sources:
+/// go-containerregistry 2193, CVE-2026-48978 (oras-go), and their kin.
+fn judge_realm(realm: &Url, purpose: &Purpose<'_>) -> Result<(), Unknown> {
+    let refuse = |why: &str| Err(blocked(&purpose.target.authority, why));
+    let is_named = realm.has_host() && realm.username().is_empty() && realm.password().is_none();
+    if !is_named {
+        return refuse("its token server is no plain URL");
+    }
+    let is_plain =
+        purpose.registry.scheme() == "http" && realm.origin() == purpose.registry.origin();
+    if realm.scheme() != "https" && !is_plain {
+        return refuse("its token server is not on https");
+    }
+    let pair = (
+        purpose.registry.host_str().unwrap_or_default(),
+        realm.host_str().unwrap_or_default(),
+    );
+    let may_see_credentials = pair.0 == pair.1 || KNOWN_REALMS.contains(&pair);
+    if purpose.credential.is_some() && !may_see_credentials {
+        return refuse("its token server is on another host, which may not see the credentials");
+    }
+    Ok(())
+}
+
+/// What a token server answers; both names of the token are in use.
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<f64>,
+}
+
+async fn fetch(
+    transport: &Transport,
+    key: &Key,
+    label: &str,
+    deadline: Instant,
+) -> Result<Token, Unknown> {
+    let Source {
+        realm,
+        service,
+        scope,
+    } = &*key.source;
+    let mut url = realm.clone();
+    if !service.is_empty() {
+        url.query_pairs_mut().append_pair("service", service);
+    }
+    for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
+        url.query_pairs_mut().append_pair("scope", scope);
+    }
+    let request = Request {
+        method: Method::GET,
+        target: transport.target(realm),
+        url,
+        label,
+        accept: None,
+        authorization: key.credential.as_deref().and_then(basic),
+        largest: LARGEST_TOKEN,
+        deadline,
+    };
+    let answer = transport.exchange(&request).await?;
+    match answer.status.as_u16() {
+        200..300 => read(&answer.body),
+        300..400 => Err(blocked(label, "its token server redirects")),
+        408 | 429 | 500.. => Err(super::error::from_status(answer.status, label)),
+        // Other refusals mean that these credentials get no token.
+        _ => Err(hidden(Reason::Unauthorized, label)),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Token, Unknown> {
+    let answer: Answer = serde_json::from_slice(body)
+        .map_err(|_| malformed("the token server's answer is not the expected JSON"))?;
+    let text = answer
+        .token
+        .filter(|token| !token.is_empty())
+        .or(answer.access_token)
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| malformed("the token server sent no token"))?;
+    let header = secret(&format!("Bearer {text}"))
+        .ok_or_else(|| unsupported("the token server sent a token that cannot be sent on"))?;
+    let seconds = answer
+        .expires_in
+        .unwrap_or(SHORTEST)
+        .clamp(SHORTEST, LONGEST);
+    Ok(Token {
+        header,
+        until: Instant::now() + Duration::from_secs_f64(seconds),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Requests: one exchange within its limits, and the redirects that may be followed.
+//!
+//! Every host that is contacted is judged by its own settings: blocked or not, TLS or not,
+//! which addresses; and waits in its own queue.
+
+use std::borrow::Cow;
+use std::cmp::min;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION,
+};
+use reqwest::{Method, Response, StatusCode, Url};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::address::check_literal;
+use super::error::{
+    address_refused, blocked, from_transport, malformed, over_budget, timeout as timed_out,
+    too_large, unsupported,
+};
+use super::host::{Host, Hosts, Limits, authority};
+use super::statistics::Statistics;
+use crate::domain::unknown::Unknown;
+
+/// Most redirects of one request.
+const MOST_REDIRECTS: usize = 3;
+/// The most that is read of a body that says why something failed, so that the connection
+/// can be used again. It is read away, never shown.
+const LARGEST_ERROR: u64 = 16 * 1024;
+const LONGEST_ERROR: Duration = Duration::from_millis(200);
+
+/// Speaks to registries and token servers.
+pub(super) struct Transport {
+    pub(super) hosts: Hosts,
+    pub(super) limits: Limits,
+    pub(super) statistics: Arc<Statistics>,
+}
+
+/// Whom to contact: `host[:port]` as a reference has it, with its settings.
+#[derive(Clone)]
+pub(super) struct Target<'a> {
+    pub(super) authority: Cow<'a, str>,
+    pub(super) host: &'a Host,
+}
+
+/// One request.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) target: Target<'a>,
+    /// The host that failures are told about; never one that a registry named.
+    pub(super) label: &'a str,
+    pub(super) accept: Option<&'static str>,
+    pub(super) authorization: Option<HeaderValue>,
+    /// Most bytes of a successful answer.
+    pub(super) largest: u64,
+    pub(super) deadline: Instant,
+}
+
+/// An answer, read to its end if it is a success.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Whether the registry itself answered, not one that it redirected to.
+    pub(super) is_direct: bool,
+}
+
+impl Transport {
+    pub(super) fn target(&self, url: &Url) -> Target<'_> {
+        let authority = authority(url);
+        Target {
+            host: self.hosts.of(&authority),
+            authority: authority.into(),
+        }
+    }
+
+    /// Sends a request and follows redirects: each to a host that its own settings allow,
+    /// and without credentials from the first other host on.
+    pub(super) async fn follow<'a>(&'a self, mut request: Request<'a>) -> Result<Answer, Unknown> {
+        let mut is_direct = true;
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = self.exchange(&request).await?;
+            if !answer.status.is_redirection() {
+                return Ok(Answer {
+                    is_direct,
+                    ..answer
+                });
+            }
+            let next = location(&request, &answer.headers)?;
+            if next.origin() != request.url.origin() {
+                is_direct = false;
+                request.authorization = None;
+                request.target = self.target(&next);
+            }
+            request.url = next;
+        }
+        Err(unsupported("the registry redirects too often"))
+    }
+
+    /// Sends a request, once. Redirects are answers like others.
+    pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+        self.judge(request)?;
+        let bulkhead = self.hosts.bulkhead(&request.target.authority);
+        let _place = bulkhead
+            .enter(request.deadline)
+            .await
+            .map_err(|_| over_budget(request.label))?;
+        let deadline = min(request.deadline, Instant::now() + self.limits.request);
+        let answer = timeout_at(deadline, self.perform(request))
+            .await
+            .unwrap_or_else(|_| Err(timed_out(request.label)));
+        match &answer {
+            Ok(answer) => self.statistics.answered(answer.status),
+            Err(_) => self.statistics.failed(),
+        }
+        answer
+    }
+
+    /// Whether the settings let us contact the host of the URL at all. Names are judged
+    /// again when they are resolved.
+    fn judge(&self, request: &Request<'_>) -> Result<(), Unknown> {
+        let (url, settings) = (&request.url, &request.target.host.settings);
+        // A reference may spell an address in a way that its settings do not.
+        let is_blocked = settings.blocked || self.hosts.of(&authority(url)).settings.blocked;
+        if is_blocked {
+            return Err(blocked(request.label, "the configuration blocks it"));
+        }
+        let is_http = url.scheme() == "http" && settings.plain_http;
+        if url.scheme() != "https" && !is_http {
+            return Err(blocked(request.label, "it would not be over https"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(blocked(
+                request.label,
+                "it redirects to a URL with a user name",
+            ));
+        }
+        check_literal(url, settings.addresses).map_err(|_| address_refused(request.label))
+    }
+
+    async fn perform(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+        let client = &request.target.host.client;
+        let mut builder = client
+            .request(request.method.clone(), request.url.clone())
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(accept) = request.accept {
+            builder = builder.header(ACCEPT, HeaderValue::from_static(accept));
+        }
+        if let Some(authorization) = &request.authorization {
+            builder = builder.header(AUTHORIZATION, authorization.clone());
+        }
+        let mut response = builder
+            .send()
+            .await
+            .map_err(|error| from_transport(&error, request.label))?;
+        let body = if response.status().is_success() {
+            read(&mut response, request).await?
+        } else {
+            discard(&mut response).await;
+            Vec::new()
+        };
+        Ok(Answer {
+            status: response.status(),
+            headers: std::mem::take(response.headers_mut()),
+            body,
+            is_direct: true,
+        })
+    }
+}
+
+/// Reads a body as it comes: what the registry says of its length takes no memory.
+async fn read(response: &mut Response, request: &Request<'_>) -> Result<Vec<u8>, Unknown> {
+    if request.method == Method::HEAD {
+        return Ok(Vec::new());
+    }
+    let encoding = response.headers().get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        return Err(unsupported(
+            "the answer is compressed, which was not asked for",
+        ));
+    }
+    let too_long = || too_large("the answer is larger than such answers may be");
+    if response
+        .content_length()
+        .is_some_and(|length| length > request.largest)
+    {
+        return Err(too_long());
+    }
+    let mut body = Vec::new();
+    loop {
+        let chunk = response.chunk().await;
+        let Some(chunk) = chunk.map_err(|error| from_transport(&error, request.label))? else {
+            return Ok(body);
+        };
+        if (body.len() + chunk.len()) as u64 > request.largest {
+            return Err(too_long());
+        }
+        body.extend_from_slice(&chunk);
+    }
+}
+
+/// Reads a short body away; a connection with a longer one is not worth keeping.
+async fn discard(response: &mut Response) {
+    let drain = async {
+        let mut length = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            length += chunk.len() as u64;
+            if length > LARGEST_ERROR {
+                break;
+            }
+        }
+    };
+    // What the status says counts, with or without the rest of the body.
+    timeout(LONGEST_ERROR, drain).await.unwrap_or_default();
+}
+
+fn location(request: &Request<'_>, headers: &HeaderMap) -> Result<Url, Unknown> {
+    headers
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| request.url.join(text).ok())
+        .ok_or_else(|| malformed("the registry redirects to nowhere"))
+}

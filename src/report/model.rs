@@ -1,0 +1,286 @@
+//! The published JSON.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Judged, Run};
+use crate::domain::candidates::CandidatePlatform;
+use crate::domain::node::{NodePlatform, Nodes, Source};
+use crate::domain::policy::Level;
+use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Value, Verdict};
+
+/// A report, as `check -o json` prints it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    api_version: &'static str,
+    kind: &'static str,
+    summary: Summary,
+    platforms: Vec<Platform>,
+    workloads: Vec<Workload>,
+}
+
+/// Counts of workloads, and of distinct image references.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Summary {
+    pub(super) workloads: usize,
+    pub(super) portable: usize,
+    pub(super) runnable: usize,
+    pub(super) failing: usize,
+    pub(super) undecided: usize,
+    pub(super) images: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Platform {
+    platform: String,
+    runtime: &'static str,
+    nodes: usize,
+    sources: Vec<&'static str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Workload {
+    api_version: String,
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    levels: Levels,
+    candidates: Vec<Candidate>,
+    images: Vec<Image>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Levels {
+    runnable: &'static str,
+    portable: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate {
+    platform: String,
+    runtime: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<String>,
+    node_count: usize,
+    sources: Vec<&'static str>,
+    value: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Image {
+    image: String,
+    reference: Option<String>,
+    containers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    outcomes: Vec<ImageOutcome>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct ImageOutcome {
+    platform: String,
+    runtime: &'static str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    picked: Vec<String>,
+}
+
+impl Report {
+    /// The report of a run.
+    pub fn of(run: &Run) -> Self {
+        Self {
+            api_version: "archmatch.io/v1alpha1",
+            kind: "Report",
+            summary: Summary::of(&run.workloads),
+            platforms: platforms(&run.nodes),
+            workloads: run.workloads.iter().map(Workload::of).collect(),
+        }
+    }
+}
+
+impl Summary {
+    pub(super) fn of(workloads: &[Judged]) -> Self {
+        let count = |level, wanted| {
+            workloads
+                .iter()
+                .filter(|one| one.at(level) == wanted)
+                .count()
+        };
+        let images: BTreeSet<String> = workloads
+            .iter()
+            .flat_map(|judged| &judged.verdicts)
+            .flat_map(|verdict| &verdict.images)
+            .map(reference_or_text)
+            .collect();
+        Self {
+            workloads: workloads.len(),
+            portable: count(Level::Portable, Passing::Pass),
+            runnable: count(Level::Runnable, Passing::Pass),
+            failing: count(Level::Runnable, Passing::Fail),
+            undecided: count(Level::Runnable, Passing::Undecided),
+            images: images.len(),
+        }
+    }
+}
+
+fn reference_or_text(image: &ImageVerdict) -> String {
+    match &image.image.reference {
+        Ok(reference) => reference.to_string(),
+        Err(_) => image.image.image.clone(),
+    }
+}
+
+/// Node platforms of the whole cluster. Nodes that differ in emulation share a row.
+fn platforms(nodes: &Nodes) -> Vec<Platform> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for (group, members) in nodes.groups() {
+        let (name, runtime) = names(&group.platform);
+        let count = if group.source == Source::Node {
+            members.len()
+        } else {
+            0
+        };
+        let source = group.source.name();
+        let known = platforms
+            .iter_mut()
+            .find(|known| known.platform == name && known.runtime == runtime);
+        match known {
+            Some(known) => {
+                known.nodes += count;
+                if !known.sources.contains(&source) {
+                    known.sources.push(source);
+                }
+            }
+            None => platforms.push(Platform {
+                platform: name,
+                runtime,
+                nodes: count,
+                sources: vec![source],
+            }),
+        }
+    }
+    platforms
+}
+
+fn names(platform: &NodePlatform) -> (String, &'static str) {
+    (platform.platform.to_string(), platform.runtime.name())
+}
+
+impl Workload {
+    fn of(judged: &Judged) -> Self {
+        let mut workload = Self {
+            api_version: judged.api_version.clone(),
+            kind: judged.kind.clone(),
+            namespace: judged.namespace.clone(),
+            name: judged.name.clone(),
+            source: judged.source.clone(),
+            levels: Levels {
+                runnable: judged.at(Level::Runnable).name(),
+                portable: judged.at(Level::Portable).name(),
+            },
+            candidates: Vec::new(),
+            images: Vec::new(),
+        };
+        for verdict in &judged.verdicts {
+            workload.add(verdict);
+        }
+        workload
+    }
+
+    /// Most kinds have one pod template. What several have in common shares a row.
+    fn add(&mut self, verdict: &Verdict) {
+        let values = verdict.platform_values();
+        for (candidate, value) in verdict.candidates.platforms.iter().zip(values) {
+            self.add_candidate(candidate, value);
+        }
+        for image in &verdict.images {
+            self.add_image(image, &verdict.candidates.platforms);
+        }
+    }
+
+    fn add_candidate(&mut self, candidate: &CandidatePlatform, value: Value) {
+        let (platform, runtime) = names(&candidate.platform);
+        let known = self
+            .candidates
+            .iter_mut()
+            .find(|known| known.platform == platform && known.runtime == runtime);
+        match known {
+            // The worse of two values is what holds for the workload.
+            Some(known) if value == Value::No || known.value == Value::Yes.name() => {
+                known.value = value.name();
+            }
+            Some(_) => {}
+            None => self.candidates.push(Candidate {
+                platform,
+                runtime,
+                nodes: candidate.nodes.clone(),
+                node_count: candidate.node_count,
+                sources: candidate
+                    .sources
+                    .iter()
+                    .map(|source| source.name())
+                    .collect(),
+                value: value.name(),
+            }),
+        }
+    }
+
+    fn add_image(&mut self, image: &ImageVerdict, platforms: &[CandidatePlatform]) {
+        let outcomes = image
+            .outcomes
+            .iter()
+            .zip(platforms)
+            .map(|(outcome, candidate)| {
+                let (platform, runtime) = names(&candidate.platform);
+                ImageOutcome {
+                    platform,
+                    runtime,
+                    outcome: outcome.name(),
+                    reason: match outcome {
+                        Outcome::Unknown(unknown) => Some(unknown.reason.name()),
+                        _ => None,
+                    },
+                    picked: match outcome {
+                        Outcome::Supported { picked } | Outcome::Mismatched { picked, .. } => {
+                            picked.iter().map(ToString::to_string).collect()
+                        }
+                        _ => Vec::new(),
+                    },
+                }
+            });
+        let known = self
+            .images
+            .iter_mut()
+            .find(|known| known.image == image.image.image);
+        if let Some(known) = known {
+            known
+                .containers
+                .extend(image.image.containers.iter().cloned());
+            for outcome in outcomes {
+                if !known.outcomes.contains(&outcome) {
+                    known.outcomes.push(outcome);
+                }
+            }
+            return;
+        }
+        self.images.push(Image {
+            image: image.image.image.clone(),
+            reference: image.image.reference.as_ref().ok().map(ToString::to_string),
+            containers: image.image.containers.clone(),
+            digest: image
+                .inspection
+                .as_ref()
+                .map(|inspection| inspection.digest.to_string()),
+            outcomes: outcomes.collect(),
+        });
+    }
+}

@@ -1,0 +1,248 @@
+//! The default view: a summary, the matrix of images and platforms, and what fails.
+
+use std::fmt::Write;
+
+use comfy_table::{Table, presets};
+
+use super::model::Summary;
+use super::{Run, explain};
+use crate::domain::node::Source;
+use crate::domain::policy::Level;
+use crate::domain::verdict::{Outcome, Passing};
+
+/// How text may look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether colours may be used.
+    pub colour: bool,
+    /// Whether the terminal reads UTF-8.
+    pub unicode: bool,
+}
+
+impl Style {
+    /// Text for files and pipes.
+    pub const PLAIN: Self = Self {
+        colour: false,
+        unicode: true,
+    };
+
+    /// The same without colours. Tables count widths, so colours come last.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self {
+            colour: false,
+            ..self
+        }
+    }
+
+    /// Adds colours to the marks of a finished table.
+    pub fn colour(self, text: String) -> String {
+        if !self.colour {
+            return text;
+        }
+        const WORDS: [&str; 10] = [
+            "supported",
+            "missing",
+            "mismatched",
+            "unknown",
+            "not needed",
+            "pass",
+            "fail",
+            "undecided",
+            "yes",
+            "no ",
+        ];
+        WORDS.into_iter().fold(text, |text, word| {
+            text.replace(&self.plain().mark(word), &self.mark(word))
+        })
+    }
+
+    /// A word with its symbol and, on a terminal, its colour. Colour is never alone.
+    pub fn mark(self, word: &str) -> String {
+        let (symbol, ascii, colour) = match word.split(' ').next().unwrap_or_default() {
+            "supported" | "pass" | "yes" => ("✓", "+", "32"),
+            "missing" | "fail" | "no" => ("✗", "x", "31"),
+            "mismatched" => ("≠", "!", "31"),
+            "unknown" | "undecided" => ("?", "?", "33"),
+            _ => ("·", ".", "2"),
+        };
+        let symbol = if self.unicode { symbol } else { ascii };
+        if self.colour {
+            format!("\u{1b}[{colour}m{symbol} {word}\u{1b}[0m")
+        } else {
+            format!("{symbol} {word}")
+        }
+    }
+}
+
+/// A table without lines, as kubectl prints them.
+pub fn columns(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 3));
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// The whole view.
+pub fn render(run: &Run, style: Style) -> String {
+    let mut text = summary(run);
+    text.push('\n');
+    text.push_str(&matrix(run, style));
+    let failing = findings(run, style);
+    if !failing.is_empty() {
+        text.push('\n');
+        text.push_str(&failing);
+    }
+    text
+}
+
+fn summary(run: &Run) -> String {
+    let summary = Summary::of(&run.workloads);
+    let not_portable = run
+        .workloads
+        .iter()
+        .filter(|judged| judged.at(Level::Portable) == Passing::Fail)
+        .count();
+    let plural =
+        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!(
+        "{}, {}: {} on every candidate platform, {} lack some, {} run nowhere, {} undecided\n",
+        plural(summary.workloads, "workload"),
+        plural(summary.images, "image"),
+        summary.portable,
+        not_portable - summary.failing.min(not_portable),
+        summary.failing,
+        summary.undecided,
+    )
+}
+
+/// A column of the matrix: a platform with its runtime, and how many nodes have it.
+struct Column {
+    platform: String,
+    runtime: &'static str,
+    nodes: usize,
+    is_declared: bool,
+}
+
+fn matrix(run: &Run, style: Style) -> String {
+    let columns = matrix_columns(run);
+    let several_runtimes = columns
+        .iter()
+        .any(|column| column.runtime != columns[0].runtime);
+    let header = columns.iter().map(|column| {
+        let runtime = if several_runtimes { column.runtime } else { "" };
+        let nodes = if column.is_declared {
+            String::new()
+        } else {
+            format!("({})", column.nodes)
+        };
+        let parts = [column.platform.as_str(), runtime, &nodes];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(" ")
+    });
+    let header = std::iter::once("IMAGE".to_owned()).chain(header).collect();
+    let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
+        for image in &verdict.images {
+            let name = explain::printable(&image.image.image);
+            let position = rows.iter().position(|(known, _)| *known == name);
+            let position = position.unwrap_or_else(|| {
+                rows.push((name, vec![None; columns.len()]));
+                rows.len() - 1
+            });
+            for (outcome, candidate) in image.outcomes.iter().zip(&verdict.candidates.platforms) {
+                let platform = candidate.platform.platform.to_string();
+                let runtime = candidate.platform.runtime.name();
+                let column = columns
+                    .iter()
+                    .position(|column| column.platform == platform && column.runtime == runtime);
+                if let Some(cell) = column.and_then(|column| rows[position].1.get_mut(column)) {
+                    *cell = Some(cell_text(outcome));
+                }
+            }
+        }
+    }
+    let rows = rows.into_iter().map(|(name, cells)| {
+        let cells = cells
+            .into_iter()
+            .map(|cell| cell.unwrap_or_else(|| "not needed".to_owned()));
+        std::iter::once(name).chain(cells).collect()
+    });
+    // Widths are counted before colours are added.
+    let plain = Style {
+        colour: false,
+        ..style
+    };
+    let rows: Vec<Vec<String>> = rows
+        .map(|row: Vec<String>| {
+            let mut cells = row.into_iter();
+            let name = cells.next().unwrap_or_default();
+            std::iter::once(name)
+                .chain(cells.map(|cell| plain.mark(&cell)))
+                .collect()
+        })
+        .collect();
+    style.colour(self::columns(header, rows))
+}
+
+fn matrix_columns(run: &Run) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    for (group, members) in run.nodes.groups() {
+        let platform = group.platform.platform.to_string();
+        let runtime = group.platform.runtime.name();
+        let is_declared = group.source != Source::Node;
+        let count = if is_declared { 0 } else { members.len() };
+        let known = columns
+            .iter_mut()
+            .find(|column| column.platform == platform && column.runtime == runtime);
+        match known {
+            Some(known) => {
+                known.nodes += count;
+                known.is_declared &= is_declared;
+            }
+            None => columns.push(Column {
+                platform,
+                runtime,
+                nodes: count,
+                is_declared,
+            }),
+        }
+    }
+    columns
+}
+
+fn cell_text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Unknown(unknown) => format!("unknown ({})", unknown.reason),
+        other => other.name().to_owned(),
+    }
+}
+
+fn findings(run: &Run, style: Style) -> String {
+    let mut text = String::new();
+    for judged in &run.workloads {
+        if judged.at(Level::Portable) == Passing::Pass {
+            continue;
+        }
+        let source = judged.source.as_ref().map(|source| format!(" ({source})"));
+        let _ = writeln!(
+            text,
+            "{}{}: runnable {}, portable {}",
+            judged.title(),
+            source.unwrap_or_default(),
+            style.mark(judged.at(Level::Runnable).name()),
+            style.mark(judged.at(Level::Portable).name()),
+        );
+        for cause in explain::causes(&judged.verdicts) {
+            let _ = writeln!(text, "  {cause}");
+        }
+    }
+    text
+}

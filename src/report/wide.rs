@@ -1,0 +1,114 @@
+//! The long view: for each workload where it may go, why not elsewhere, and what every node
+//! platform would pick.
+
+use std::fmt::Write;
+
+use super::table::{Style, columns};
+use super::{Judged, Run, explain};
+use crate::domain::policy::Level;
+use crate::domain::verdict::Verdict;
+
+/// The whole view.
+pub fn render(run: &Run, style: Style) -> String {
+    let mut text = super::table::render(run, style);
+    for judged in &run.workloads {
+        text.push('\n');
+        text.push_str(&workload(judged, style));
+    }
+    text
+}
+
+fn workload(judged: &Judged, style: Style) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "Name:        {}", judged.title());
+    if let Some(source) = &judged.source {
+        let _ = writeln!(text, "Source:      {source}");
+    }
+    for level in [Level::Runnable, Level::Portable] {
+        let mark = style.mark(judged.at(level).name());
+        let _ = writeln!(text, "{:<13}{mark}", format!("{}:", capital(level.name())));
+    }
+    for (position, verdict) in judged.verdicts.iter().enumerate() {
+        if judged.verdicts.len() > 1 {
+            let _ = writeln!(text, "Template {}:", position + 1);
+        }
+        text.push_str(&template(verdict, judged.everywhere.get(position), style));
+    }
+    text
+}
+
+fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> String {
+    let mut text = String::new();
+    let candidates = verdict
+        .candidates
+        .platforms
+        .iter()
+        .zip(verdict.platform_values());
+    let rows: Vec<String> = candidates
+        .map(|(candidate, value)| {
+            format!(
+                "{} {}, {}: {}",
+                candidate.platform.platform,
+                candidate.platform.runtime,
+                explain::nodes(candidate),
+                style.mark(value.name())
+            )
+        })
+        .collect();
+    let none = vec!["none".to_owned()];
+    for (position, row) in (if rows.is_empty() { none } else { rows })
+        .iter()
+        .enumerate()
+    {
+        let label = if position == 0 { "Candidates:" } else { "" };
+        let _ = writeln!(text, "{label:<13}{row}");
+    }
+    if let Some(excluded) = explain::excluded(&verdict.candidates) {
+        let _ = writeln!(text, "Not:         {excluded}");
+    }
+    // Where every platform was asked for, show all; candidates are among them.
+    let shown = everywhere.unwrap_or(verdict);
+    for image in &shown.images {
+        let mut name = explain::printable(&image.image.image);
+        if !image.image.containers.is_empty() {
+            let containers = explain::printable(&image.image.containers.join(", "));
+            name = format!("{name} ({containers})");
+        }
+        let _ = writeln!(text, "Image:       {name}");
+        if let Ok(reference) = &image.image.reference {
+            let _ = writeln!(text, "  Reference: {reference}");
+        }
+        if let Some(inspection) = &image.inspection {
+            let _ = writeln!(text, "  Digest:    {}", inspection.digest);
+        }
+        let plain = Style {
+            colour: false,
+            ..style
+        };
+        let rows = image.outcomes.iter().zip(&shown.candidates.platforms);
+        let rows: Vec<Vec<String>> = rows
+            .map(|(outcome, candidate)| {
+                vec![
+                    format!("  {}", candidate.platform.platform),
+                    candidate.platform.runtime.to_string(),
+                    plain.mark(outcome.name()),
+                    explain::outcome(outcome, candidate),
+                ]
+            })
+            .collect();
+        if !rows.is_empty() {
+            let header = ["  PLATFORM", "RUNTIME", "OUTCOME", "WHAT HAPPENS"];
+            let header = header.into_iter().map(str::to_owned).collect();
+            text.push_str(&style.colour(columns(header, rows)));
+        }
+    }
+    text
+}
+
+fn capital(word: &str) -> String {
+    let mut characters = word.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}

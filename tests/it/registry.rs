@@ -1,0 +1,56 @@
+//! The registry adapter against a registry on loopback.
+
+mod access;
+mod faults;
+mod lookups;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archmatch::checker::{Access, ImageInspector};
+use archmatch::domain::inspection::Inspection;
+use archmatch::domain::reference::ImageReference;
+use archmatch::domain::unknown::{Reason, Unknown};
+use archmatch::registry::{Cache, HostSettings, Registry, Settings, open};
+
+use crate::support::install_crypto_provider;
+
+/// A cached registry with these settings of hosts.
+fn inspector(hosts: &[HostSettings]) -> Cache<Registry> {
+    inspector_with(hosts, |_| {})
+}
+
+fn inspector_with(hosts: &[HostSettings], change: impl FnOnce(&mut Settings)) -> Cache<Registry> {
+    install_crypto_provider();
+    let mut settings = Settings {
+        hosts: hosts.to_vec(),
+        ..Settings::default()
+    };
+    // Tests that are about limits set them; the others must not fail on a busy machine.
+    settings.limits.connect = Duration::from_secs(10);
+    settings.limits.request = Duration::from_secs(10);
+    change(&mut settings);
+    open(settings).unwrap()
+}
+
+async fn inspect(
+    inspector: &Cache<Registry>,
+    image: &ImageReference,
+) -> Result<Arc<Inspection>, Unknown> {
+    inspector.inspect(image, &Access::Operator).await
+}
+
+async fn platforms(inspector: &Cache<Registry>, image: &ImageReference) -> Vec<String> {
+    let found = inspect(inspector, image).await;
+    let found = found.unwrap_or_else(|unknown| panic!("{image}: {}: {unknown}", unknown.reason));
+    found.platforms().iter().map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn is_unknown(found: Result<Arc<Inspection>, Unknown>, reason: Reason) {
+    let unknown = found.expect_err("an unknown");
+    assert_eq!(unknown.reason, reason, "{unknown}");
+    for text in ["evil", "says the", "token-realm"] {
+        assert!(!unknown.detail.contains(text), "{unknown}");
+    }
+}
