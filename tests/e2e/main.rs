@@ -1,0 +1,69 @@
+//! The product on a real cluster: a real API server, scheduler and node; nodes of other
+//! architectures are objects that kwok keeps alive.
+//!
+//! `make e2e` builds what is needed. The tests run one after the other, since some change
+//! nodes; each makes what it needs in a namespace of its own, so their order is free.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests assert by panicking, their helpers too"
+)]
+
+mod cluster;
+mod faults;
+mod kinds;
+mod kubectl;
+mod nodes;
+mod product;
+mod reality;
+mod scale;
+mod stories;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::cluster::Cluster;
+
+type Test = fn(&Cluster);
+
+fn tests() -> Vec<(&'static str, Test)> {
+    [
+        stories::TESTS,
+        kinds::TESTS,
+        reality::TESTS,
+        faults::TESTS,
+        scale::TESTS,
+    ]
+    .concat()
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    if arguments.list {
+        let trials = tests()
+            .into_iter()
+            .map(|(name, _)| Trial::test(name, || Ok(())));
+        return libtest_mimic::run(&arguments, trials.collect()).exit_code();
+    }
+    // The cluster ends with this value, whatever the tests do.
+    let cluster = Arc::new(Cluster::start());
+    product::install(&cluster);
+    let trials = tests().into_iter().map(|(name, test)| {
+        let cluster = Arc::clone(&cluster);
+        Trial::test(name, move || {
+            test(&cluster);
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if conclusion.has_failed() {
+        eprintln!("{}", product::logs(&cluster));
+    }
+    drop(cluster);
+    conclusion.exit_code()
+}

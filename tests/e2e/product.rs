@@ -1,0 +1,161 @@
+//! The product, installed as an operator would: our image, our chart, Helm.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::cluster::{Cluster, eventually};
+
+/// Values of the installation. The program itself has to run on the node that runs pods.
+fn values() -> String {
+    json!({
+        "image": {"repository": "10.99.0.1:5000/archmatch", "tag": "e2e"},
+        "nodeSelector": {"kubernetes.io/hostname": "real-amd64"},
+        "config": {"registries": [{"host": "10.99.0.1:5000", "plainHttp": true}]},
+    })
+    .to_string()
+}
+
+/// Pushes the image and installs the chart; two replicas run when this returns.
+pub fn install(cluster: &Cluster) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let archive = std::env::var_os("ARCHMATCH_IMAGE").map_or_else(
+        || root.join("target/image/archmatch.oci.tar"),
+        PathBuf::from,
+    );
+    let layout = tempfile::tempdir_in(root.join("target")).expect("a folder");
+    let unpacked = Command::new("tar")
+        .arg("-xf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(layout.path())
+        .status();
+    assert!(
+        unpacked.is_ok_and(|status| status.success()),
+        "unpack {}",
+        archive.display()
+    );
+    let layout = layout.path().to_str().unwrap();
+    cluster
+        .inside(&[
+            "crane",
+            "push",
+            "--insecure",
+            layout,
+            "10.99.0.1:5000/archmatch:e2e",
+        ])
+        .expect_ok();
+    let words = [
+        "helm",
+        "install",
+        "archmatch",
+        "charts/archmatch",
+        "--namespace",
+        "archmatch",
+        "--create-namespace",
+        "--wait",
+        "--timeout",
+        "120s",
+        "--values",
+        "-",
+    ];
+    let installed = cluster.inside_with(&words, &values());
+    assert!(
+        installed.ok,
+        "{}\n{}\n{}",
+        installed.stdout,
+        installed.stderr,
+        logs(cluster)
+    );
+    settle(cluster);
+}
+
+/// Waits until the API server asks us and trusts what answers.
+pub fn settle(cluster: &Cluster) {
+    let probe = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": "default"},
+        "spec": {
+            "nodeSelector": {"kubernetes.io/hostname": "real-amd64"},
+            "containers": [{"name": "web", "image": "10.99.0.1:5000/app:noamd64"}],
+        },
+    })
+    .to_string();
+    eventually("the webhook answers", || {
+        let words = ["kubectl", "create", "--dry-run=server", "-f", "-"];
+        let said = cluster.inside_with(&words, &probe);
+        if said.stderr.contains("denied the request") {
+            Ok(())
+        } else {
+            Err(format!("{}{}\n{}", said.stdout, said.stderr, logs(cluster)))
+        }
+    });
+}
+
+/// The pods of the product, and the end of what they said.
+pub fn logs(cluster: &Cluster) -> String {
+    let pods = cluster.inside(&["kubectl", "-n", "archmatch", "get", "pods", "-o", "wide"]);
+    let words = [
+        "kubectl",
+        "-n",
+        "archmatch",
+        "logs",
+        "-l",
+        "app.kubernetes.io/name=archmatch",
+        "--tail=40",
+        "--prefix",
+    ];
+    let logs = cluster.inside(&words);
+    let events = cluster.inside(&["kubectl", "-n", "archmatch", "get", "events"]);
+    [pods.stdout, logs.stdout, logs.stderr, events.stdout].join("\n")
+}
+
+/// Changes the webhook's own configuration, and waits for the API server to follow.
+pub fn set_failure_policy(cluster: &Cluster, policy: &str) {
+    let patch = json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": policy}]);
+    let words = [
+        "kubectl",
+        "patch",
+        "validatingwebhookconfiguration",
+        "archmatch",
+        "--type=json",
+        "-p",
+        &patch.to_string(),
+    ];
+    cluster.inside(&words).expect_ok();
+}
+
+/// Sets the number of replicas and waits until it is reached.
+pub fn scale(cluster: &Cluster, replicas: usize) {
+    let count = format!("--replicas={replicas}");
+    let words = [
+        "kubectl",
+        "-n",
+        "archmatch",
+        "scale",
+        "deployment",
+        "archmatch",
+        &count,
+    ];
+    cluster.inside(&words).expect_ok();
+    eventually("the replicas are there", || {
+        let words = [
+            "kubectl",
+            "-n",
+            "archmatch",
+            "get",
+            "endpointslices",
+            "-l",
+            "kubernetes.io/service-name=archmatch",
+            "-o",
+            "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses}",
+        ];
+        let ready = cluster.inside(&words).expect_ok();
+        let count = ready.split_whitespace().count();
+        if count == replicas {
+            Ok(())
+        } else {
+            Err(format!("{count} ready: {ready}"))
+        }
+    });
+}
