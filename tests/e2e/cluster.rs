@@ -54,7 +54,7 @@ impl Cluster {
         let run = line.trim().strip_prefix("ready ").map(str::to_owned);
         let run = run.expect("the cluster is ready");
         let cluster = Self { supervisor, run };
-        cluster.inside(&["images", "10.99.0.1:5000"]).expect_ok();
+        cluster.push_images();
         cluster
     }
 
@@ -83,6 +83,14 @@ impl Cluster {
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         Said::of(&child.wait_with_output().expect("wait for a command"))
+    }
+
+    /// Pushes the fixtures. The registry keeps manifests in memory, so a new one has none.
+    pub fn push_images(&self) {
+        crate::cluster::eventually("the registry takes the images", || {
+            let said = self.inside(&["images", "10.99.0.1:5000"]);
+            if said.ok { Ok(()) } else { Err(said.stderr) }
+        });
     }
 
     /// Starts, stops or restarts a part of the cluster.

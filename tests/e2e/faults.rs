@@ -26,6 +26,7 @@ fn registry_down(cluster: &Cluster) {
     // A name that nobody asked for before, so that no cache has it.
     let said = namespace.apply(&deployment(spec("unseen:1")), &[]);
     cluster.control("start", "registry");
+    cluster.push_images();
     assert!(said.ok, "{}", said.stderr);
     assert!(
         said.stderr.contains("could not be checked"),
@@ -35,6 +36,7 @@ fn registry_down(cluster: &Cluster) {
 }
 
 fn webhook_down(cluster: &Cluster) {
+    product::restore(cluster);
     let _nodes = nodes::mixed(cluster);
     let namespace = Namespace::new(cluster, &[]);
     let refused = deployment(on("s390x", spec("node:22")));
@@ -59,6 +61,7 @@ fn webhook_down(cluster: &Cluster) {
 }
 
 fn replica_lost(cluster: &Cluster) {
+    product::restore(cluster);
     let _nodes = nodes::mixed(cluster);
     let namespace = Namespace::new(cluster, &[]);
     let refused = deployment(on("s390x", spec("node:22")));
@@ -101,6 +104,7 @@ fn replica_lost(cluster: &Cluster) {
 }
 
 fn api_server_restarted(cluster: &Cluster) {
+    product::restore(cluster);
     let _nodes = nodes::mixed(cluster);
     let namespace = Namespace::new(cluster, &[]);
     cluster.control("restart", "apiserver");

@@ -125,6 +125,13 @@ pub fn set_failure_policy(cluster: &Cluster, policy: &str) {
     cluster.inside(&words).expect_ok();
 }
 
+/// As installed, whatever an earlier test left when it failed.
+pub fn restore(cluster: &Cluster) {
+    set_failure_policy(cluster, "Ignore");
+    scale(cluster, 2);
+    settle(cluster);
+}
+
 /// Sets the number of replicas and waits until it is reached.
 pub fn scale(cluster: &Cluster, replicas: usize) {
     let count = format!("--replicas={replicas}");

@@ -40,6 +40,7 @@ fn unanswered(cluster: &Cluster) -> f64 {
 }
 
 fn replicas(cluster: &Cluster) {
+    crate::product::restore(cluster);
     let _node = nodes::add(cluster, "kwok-amd", "amd64", json!({}));
     let before = unanswered(cluster);
     // Once for the caches of everybody, then in turns.
