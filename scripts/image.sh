@@ -7,14 +7,16 @@ cd "$(dirname "$0")/.."
 command -v buildah >/dev/null || scripts/packages.sh
 
 host=$(rustc -vV | sed -n 's/^host: //p')
+# PROFILE=dev builds faster, for work on the tests of the cluster.
+profile=${PROFILE:-release}
 RUSTFLAGS="-C target-feature=+crt-static" \
-  cargo build --release --locked --bin archmatch --target "$host"
+  cargo build --profile "$profile" --locked --bin archmatch --target "$host"
 
 image=$PWD/target/image
 stage=$image/build/out
 rm -rf "$image/build"
 mkdir -p "$stage/etc/ssl/certs"
-cp "target/$host/release/archmatch" "$stage/archmatch"
+cp "target/$host/${profile/dev/debug}/archmatch" "$stage/archmatch"
 cp /etc/ssl/certs/ca-certificates.crt "$stage/etc/ssl/certs/"
 
 # A store of its own, which goes when the image is written.

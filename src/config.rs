@@ -250,22 +250,13 @@ impl Default for CacheSettings {
     }
 }
 
-/// `audit`
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `audit`: none where the key is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditSettings {
     /// `interval`: from one pass to the next.
-    pub interval: Duration,
+    pub interval: Option<Duration>,
     /// `reports`: which report objects are written.
-    pub reports: Reports,
-}
-
-impl Default for AuditSettings {
-    fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(3600),
-            reports: Reports::Auto,
-        }
-    }
+    pub reports: Option<Reports>,
 }
 
 /// `audit.reports`
@@ -309,7 +300,6 @@ impl Configuration {
     /// Keys that are set and have no effect in this version: their parts come later, and a
     /// configuration that names them shall be taken already.
     pub fn without_effect(&self) -> Vec<String> {
-        let audit = AuditSettings::default();
         let rows = [
             (
                 "credentials.secrets",
@@ -320,8 +310,8 @@ impl Configuration {
                 self.credentials.providers.is_some(),
             ),
             ("cache.file", self.cache.file.is_some()),
-            ("audit.interval", self.audit.interval != audit.interval),
-            ("audit.reports", self.audit.reports != audit.reports),
+            ("audit.interval", self.audit.interval.is_some()),
+            ("audit.reports", self.audit.reports.is_some()),
         ];
         let without = rows.into_iter().filter(|(_, set)| *set);
         without.map(|(key, _)| key.to_owned()).collect()

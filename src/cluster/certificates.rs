@@ -63,14 +63,25 @@ impl CertificateStore {
         Ok(secret.and_then(|secret| pair(&secret)))
     }
 
-    /// Stores a new pair, unless another replica was first: then that one's pair is
-    /// returned, and everybody serves the same.
+    /// Stores a new pair in place of the one that was found unfit, or of none. Where another
+    /// replica was first, that one's pair is returned instead, so that all serve the same.
     ///
     /// # Errors
     /// When the API server cannot be asked, or refuses.
-    pub async fn offer(&self, offered: SharedPair) -> Result<SharedPair, CertificateStoreError> {
+    pub async fn offer(
+        &self,
+        offered: SharedPair,
+        unfit: Option<&SharedPair>,
+    ) -> Result<SharedPair, CertificateStoreError> {
         let existing = self.secrets.get_opt(&self.name).await;
         let existing = existing.map_err(|error| self.failed("read", error))?;
+        // What nobody found unfit was stored since the caller read: making a pair takes
+        // long enough for the other replica.
+        if let Some(theirs) = existing.as_ref().and_then(pair)
+            && unfit != Some(&theirs)
+        {
+            return Ok(theirs);
+        }
         let secret = self.secret(&offered, existing.as_ref());
         let parameters = PostParams::default();
         // With the resource version that was read, a second writer is refused.

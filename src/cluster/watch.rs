@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures::stream::{BoxStream, StreamExt, select_all};
+use futures::future::ready;
+use futures::stream::{self, BoxStream, StreamExt, select_all};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -29,6 +30,12 @@ use crate::objects::node;
 /// How long events may gather before a new view is made of them.
 const QUIET: Duration = Duration::from_millis(20);
 const LONGEST_GATHERING: Duration = Duration::from_millis(200);
+
+/// Nodes are large, and a page is in memory as text.
+const PAGE: u32 = 100;
+
+/// When a watch is asked anew. A connection that died silently is noticed after as long.
+const WATCH_SECONDS: u32 = 120;
 
 /// What others see of a watched cluster.
 #[derive(Clone)]
@@ -173,12 +180,30 @@ impl Watching {
     }
 }
 
+/// The events of one kind, for ever.
+///
+/// A watch that may not start at its version (410 as the status of the answer) must list
+/// anew; the watcher does so by itself only when it is told within the stream.
 fn stream<K: Watched>(client: &Client) -> Events {
-    let api: Api<Lean<K>> = Api::all(client.clone());
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .map(|event| (K::KIND, event.map(reduce)))
-        .boxed()
+    let client = client.clone();
+    let attempts = stream::repeat_with(move || {
+        let config = watcher::Config::default()
+            .page_size(PAGE)
+            .timeout(WATCH_SECONDS);
+        let api: Api<Lean<K>> = Api::all(client.clone());
+        let events = watcher(api, config).default_backoff();
+        events.scan(false, |gone, event| {
+            if *gone {
+                return ready(None);
+            }
+            *gone = matches!(
+                &event,
+                Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 410
+            );
+            ready(Some((K::KIND, event.map(reduce))))
+        })
+    });
+    attempts.flatten().boxed()
 }
 
 fn reduce<K>(event: Event<Lean<K>>) -> Event<Reduced> {

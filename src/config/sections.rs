@@ -328,7 +328,6 @@ fn cache(field: &Field<'_>) -> Result<CacheSettings, ConfigError> {
 
 fn audit(field: &Field<'_>) -> Result<AuditSettings, ConfigError> {
     let section = field.section(&["interval", "reports"])?;
-    let default = AuditSettings::default();
     let reports = [
         ("openreports", Reports::Openreports),
         ("policyreport", Reports::Policyreport),
@@ -336,12 +335,8 @@ fn audit(field: &Field<'_>) -> Result<AuditSettings, ConfigError> {
         ("none", Reports::None),
     ];
     Ok(AuditSettings {
-        interval: section
-            .read("interval", duration)?
-            .unwrap_or(default.interval),
-        reports: section
-            .read("reports", |field| field.one_of(&reports))?
-            .unwrap_or(default.reports),
+        interval: section.read("interval", duration)?,
+        reports: section.read("reports", |field| field.one_of(&reports))?,
     })
 }
 

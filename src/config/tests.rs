@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::domain::node::Source;
 use crate::domain::policy::Level;
@@ -76,10 +78,15 @@ fn the_sample_of_the_contract_is_taken() {
     assert!(client_auth.names.contains("kube-apiserver"));
     assert_eq!(found.kinds[0].templates, ["spec.template"]);
     assert_eq!(found.cache.digests, 20_000);
-    assert_eq!(found.audit.interval, Duration::from_secs(3600));
+    assert_eq!(found.audit.interval, Some(Duration::from_secs(3600)));
     assert_eq!(
         found.without_effect(),
-        ["credentials.providers", "cache.file", "audit.reports"]
+        [
+            "credentials.providers",
+            "cache.file",
+            "audit.interval",
+            "audit.reports"
+        ]
     );
 }
 
@@ -138,7 +145,7 @@ audit: {interval: 1h30m5s, reports: none}
         SecretAccess::Namespaces(namespaces.into())
     );
     assert_eq!(found.cache.tag_lifetime, Duration::from_secs(7));
-    assert_eq!(found.audit.interval, Duration::from_secs(5405));
+    assert_eq!(found.audit.interval, Some(Duration::from_secs(5405)));
     assert_eq!(
         found.without_effect(),
         ["credentials.secrets", "audit.interval", "audit.reports"]
@@ -306,4 +313,11 @@ fn a_file_is_named_in_errors() {
     assert!(wrong.to_string().starts_with(&start), "{wrong}");
     std::fs::write(&path, SAMPLE).unwrap();
     assert!(Configuration::load(&path).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[a-z\\[\\]{}:,&*!|>'\"#%\n \t-]{0,80}|\\PC{0,40}") {
+        let _ = Configuration::parse(&text);
+    }
 }

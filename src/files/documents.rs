@@ -154,9 +154,9 @@ impl<'a> Reader<'a, '_> {
     /// One JSON object after the other; YAML's flow style where it is no JSON.
     fn read_json(&mut self, text: &'a str, offset: usize) {
         let mut lines = Lines::new(self.chunk, offset);
-        let mut objects = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+        let objects = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
         let mut first = true;
-        while let Some(object) = objects.next() {
+        for object in objects {
             let raw = match object {
                 Ok(raw) => raw.get(),
                 Err(error) => {

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -180,7 +181,7 @@ fn anchors_work_and_bombs_do_not() {
 fn what_is_no_text_is_named() {
     let mut found = Vec::new();
     read_input("f", &b"a: b\nc: \xff\n"[..], &mut |object| {
-        found.push(object)
+        found.push(object);
     });
     assert_eq!(
         found[0].as_ref().unwrap_err().to_string(),
@@ -237,4 +238,26 @@ fn directories_are_read_as_kubectl_does() {
         format!("{named}:1: expected a Kubernetes object")
     );
     assert!(errors[1].starts_with(&format!("{absent}: ")), "{errors:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "([a-z\\[\\]{}:,&*!|>'\"#%\n \t-]|---\n|items:\n- ){0,60}|\\PC{0,40}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn documents_are_found_wherever_they_are(names in proptest::collection::vec("[a-z]{1,5}", 1..6), blank in 0_usize..3) {
+        let mut text = String::new();
+        let mut expected = Vec::new();
+        for name in &names {
+            text.push_str(&"\n# comment\n".repeat(blank));
+            let line = text.matches('\n').count() + 1;
+            expected.push(format!("f:{line}"));
+            text.push_str(&yaml(&format!("x{name}")));
+            text.push_str("---\n");
+        }
+        let found: Vec<String> = parse(&text).into_iter().map(|object| object.unwrap().0).collect();
+        prop_assert_eq!(found, expected);
+    }
 }

@@ -10,7 +10,8 @@ use super::json::{
     self, ObjectError, Pairs, Resources, Text, object, objects, or_default, readable,
 };
 use crate::domain::node::{
-    Effect, Labels, Node, NodeFacts, NodeOverride, NodePlatform, Source, Taint, parse_emulates,
+    Effect, INDIVIDUAL_LABELS, Labels, Node, NodeFacts, NodeOverride, NodePlatform, Source, Taint,
+    parse_emulates,
 };
 
 /// The annotation by which a node declares emulation.
@@ -84,13 +85,17 @@ struct NodeInfo<'a> {
 
 readable!(NodeObject);
 
+type SharedLabel = (Arc<str>, Arc<str>);
+type SharedLabels = Arc<[SharedLabel]>;
+
 /// A node as it is kept between events: all that a decision may need, and nothing of what
 /// changes with every heartbeat. Two equal records mean the same to every decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeRecord {
     /// Object name.
     pub name: Arc<str>,
-    labels: Box<[(Arc<str>, Arc<str>)]>,
+    labels: SharedLabels,
+    individual_labels: Box<[SharedLabel]>,
     taints: Box<[Taint]>,
     unschedulable: bool,
     extended_resources: Box<[Arc<str>]>,
@@ -100,23 +105,40 @@ pub struct NodeRecord {
     emulates: Option<Arc<str>>,
 }
 
-/// Strings that many nodes share, kept once.
+/// What many nodes share, kept once: whole sets of labels, since the nodes of a pool have
+/// the same, and strings where the sets differ.
 #[derive(Debug, Default)]
-pub struct Interner(HashSet<Arc<str>>);
+pub struct Interner {
+    labels: HashSet<SharedLabels>,
+    strings: HashSet<Arc<str>>,
+}
 
 impl Interner {
     fn share(&mut self, text: &mut Arc<str>) {
-        match self.0.get(text) {
+        match self.strings.get(text) {
             Some(known) => *text = Arc::clone(known),
             None => {
-                self.0.insert(Arc::clone(text));
+                self.strings.insert(Arc::clone(text));
             }
         }
     }
 
+    fn share_labels(&mut self, labels: &mut SharedLabels) {
+        if let Some(known) = self.labels.get(labels) {
+            *labels = Arc::clone(known);
+            return;
+        }
+        for (key, value) in Arc::make_mut(labels) {
+            self.share(key);
+            self.share(value);
+        }
+        self.labels.insert(Arc::clone(labels));
+    }
+
     /// Forgets what no node uses any more.
     pub fn prune(&mut self) {
-        self.0.retain(|text| Arc::strong_count(text) > 1);
+        self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+        self.strings.retain(|text| Arc::strong_count(text) > 1);
     }
 }
 
@@ -124,7 +146,10 @@ impl NodeObject<'_> {
     /// The part of the node that is kept.
     pub fn to_record(&self) -> NodeRecord {
         let shared = |text: &str| Arc::<str>::from(text);
-        let labels = self.metadata.labels.0.iter();
+        let pairs = self.metadata.labels.0.iter();
+        let pairs = pairs.map(|(key, value)| (shared(key), shared(value)));
+        let (individual, labels): (Vec<SharedLabel>, Vec<SharedLabel>) =
+            pairs.partition(|(key, _)| INDIVIDUAL_LABELS.contains(&&**key));
         let taints = self.spec.taints.iter().map(|taint| Taint {
             key: taint.key.to_string(),
             value: taint.value.to_string(),
@@ -133,9 +158,8 @@ impl NodeObject<'_> {
         let emulates = self.metadata.annotations.value(EMULATES_ANNOTATION);
         NodeRecord {
             name: shared(&self.metadata.name),
-            labels: labels
-                .map(|(key, value)| (shared(key), shared(value)))
-                .collect(),
+            labels: labels.into(),
+            individual_labels: individual.into(),
             taints: taints.collect(),
             unschedulable: self.spec.unschedulable,
             extended_resources: self.status.allocatable.extended().map(shared).collect(),
@@ -150,9 +174,9 @@ impl NodeObject<'_> {
 impl NodeRecord {
     /// Shares the record's strings with those of other nodes.
     pub fn intern(&mut self, interner: &mut Interner) {
-        for (key, value) in &mut self.labels {
+        interner.share_labels(&mut self.labels);
+        for (key, _) in &mut self.individual_labels {
             interner.share(key);
-            interner.share(value);
         }
         for name in &mut self.extended_resources {
             interner.share(name);
@@ -167,6 +191,7 @@ impl NodeRecord {
         let labels: Labels = self
             .labels
             .iter()
+            .chain(&self.individual_labels)
             .map(|(key, value)| (key.to_string(), value.to_string()))
             .collect();
         let mut warning = None;

@@ -7,6 +7,8 @@
     reason = "tests assert by panicking, their helpers too"
 )]
 
+#[cfg(test)]
+mod cluster;
 mod layering;
 mod registry;
 mod support;

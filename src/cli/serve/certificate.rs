@@ -92,14 +92,14 @@ impl Shared {
 
     /// Reads the pair, renews it when it is due, and has the API server trust it.
     async fn reconcile(&self) -> Result<SelfSigned> {
-        let stored = self.store.read().await?.map(SelfSigned::from);
+        let stored = self.store.read().await?;
         let usable =
             |pair: &SelfSigned| pair.pair().is_ok() && !pair.needs_renewal(SystemTime::now());
-        let pair = match stored.filter(usable) {
+        let pair = match stored.clone().map(SelfSigned::from).filter(usable) {
             Some(pair) => pair,
             None => {
                 let made = SelfSigned::make(&self.names).context("make a certificate")?;
-                self.store.offer(made.into()).await?.into()
+                self.store.offer(made.into(), stored.as_ref()).await?.into()
             }
         };
         if let Some(configuration) = &self.webhook_configuration {

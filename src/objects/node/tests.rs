@@ -116,13 +116,15 @@ fn shared_strings_are_kept_once() {
         record.intern(&mut interner);
     }
     assert_eq!(records[0], records[2]);
-    assert!(Arc::ptr_eq(
-        &records[0].labels[1].1,
-        &records[2].labels[1].1
-    ));
-    drop(records);
+    assert!(Arc::ptr_eq(&records[0].labels, &records[2].labels));
+    let mut other = node();
+    other["metadata"]["labels"]["pool"] = json!("other");
+    let mut other = read(&other).unwrap();
+    other.intern(&mut interner);
+    assert!(Arc::ptr_eq(&other.labels[0].1, &records[0].labels[0].1));
+    drop((records, other));
     interner.prune();
-    assert!(interner.0.is_empty());
+    assert!(interner.labels.is_empty() && interner.strings.is_empty());
 }
 
 #[test]

@@ -1,0 +1,314 @@
+//! A small Kubernetes API server: lists in pages, watches, single objects, conflicts.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::any;
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// How a test talks to its server.
+#[derive(Clone)]
+pub(super) struct Api {
+    state: Arc<Mutex<Cluster>>,
+    changed: Arc<watch::Sender<u64>>,
+    pub(super) address: std::net::SocketAddr,
+}
+
+/// How the server says that a version is gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Gone {
+    /// As an event in the stream.
+    #[default]
+    Event,
+    /// As the status of the answer.
+    Status,
+}
+
+#[derive(Default)]
+struct Cluster {
+    /// By path of the object, such as `/api/v1/nodes/a`.
+    objects: BTreeMap<String, Value>,
+    version: u64,
+    /// Version, path of the collection, event.
+    events: Vec<(u64, String, Value)>,
+    /// Watches from before this version are gone.
+    oldest: u64,
+    gone: Gone,
+    /// Every request is refused.
+    down: bool,
+    /// Running watches end when it changes.
+    connection: u64,
+    requests: Vec<String>,
+    /// Writes that lose a race first.
+    conflicts: usize,
+}
+
+impl Api {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = Self {
+            state: Arc::default(),
+            changed: Arc::new(watch::Sender::new(0)),
+            address: listener.local_addr().unwrap(),
+        };
+        let router = axum::Router::new()
+            .fallback(any(answer))
+            .with_state(api.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        api
+    }
+
+    pub(super) fn client(&self) -> kube::Client {
+        crate::support::install_crypto_provider();
+        let url = format!("http://{}", self.address);
+        kube::Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Cluster> {
+        self.state.lock().unwrap()
+    }
+
+    fn wake(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn put(&self, path: &str, object: Value) {
+        self.state().put(path, object);
+        self.wake();
+    }
+
+    pub(super) fn get(&self, path: &str) -> Option<Value> {
+        self.state().objects.get(path).cloned()
+    }
+
+    pub(super) fn delete(&self, path: &str) {
+        self.state().delete(path);
+        self.wake();
+    }
+
+    /// Ends running watches; what happened until now can no longer be watched.
+    pub(super) fn forget_history(&self, gone: Gone) {
+        {
+            let mut state = self.state();
+            state.version += 1;
+            state.oldest = state.version;
+            state.gone = gone;
+            state.connection += 1;
+        }
+        self.wake();
+    }
+
+    pub(super) fn set_down(&self, down: bool) {
+        {
+            let mut state = self.state();
+            state.down = down;
+            state.connection += 1;
+        }
+        self.wake();
+    }
+
+    pub(super) fn lose_races(&self, count: usize) {
+        self.state().conflicts = count;
+    }
+
+    /// Requests so far whose line starts so.
+    pub(super) fn requests(&self, start: &str) -> usize {
+        let state = self.state();
+        state
+            .requests
+            .iter()
+            .filter(|line| line.starts_with(start))
+            .count()
+    }
+}
+
+impl Cluster {
+    fn put(&mut self, path: &str, mut object: Value) -> Value {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        let (collection, name) = path.rsplit_once('/').unwrap();
+        object["metadata"]["name"] = name.into();
+        let old = self.objects.insert(path.to_owned(), object.clone());
+        let kind = if old.is_some() { "MODIFIED" } else { "ADDED" };
+        let event = json!({"type": kind, "object": object});
+        self.events
+            .push((self.version, collection.to_owned(), event));
+        object
+    }
+
+    fn delete(&mut self, path: &str) {
+        self.version += 1;
+        let mut object = self.objects.remove(path).unwrap();
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        let (collection, _) = path.rsplit_once('/').unwrap();
+        let event = json!({"type": "DELETED", "object": object});
+        self.events
+            .push((self.version, collection.to_owned(), event));
+    }
+
+    fn list(&self, collection: &str, limit: usize, after: &str) -> Value {
+        let inside = self.objects.iter().filter(|(path, _)| {
+            let (parent, name) = path.rsplit_once('/').unwrap();
+            parent == collection && name > after
+        });
+        let mut items: Vec<&Value> = inside.map(|(_, object)| object).collect();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = match items.last() {
+            Some(last) if more => last["metadata"]["name"].clone(),
+            _ => Value::Null,
+        };
+        let metadata = json!({"resourceVersion": self.version.to_string(), "continue": next});
+        json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items})
+    }
+}
+
+fn status(code: u16, reason: &str) -> Response {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": reason, "reason": reason, "code": code,
+    });
+    respond(code, &body)
+}
+
+fn respond(code: u16, body: &Value) -> Response {
+    Response::builder()
+        .status(StatusCode::from_u16(code).unwrap())
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap()
+}
+
+async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -> Response {
+    let path = uri.path();
+    let query: BTreeMap<&str, &str> = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
+    let watching = query.contains_key("watch");
+    let mut state = api.state();
+    let verb = if watching { "WATCH" } else { method.as_str() };
+    state.requests.push(format!("{verb} {path}"));
+    if state.down {
+        return status(500, "Down");
+    }
+    if watching {
+        let from = query
+            .get("resourceVersion")
+            .map_or(0, |text| text.parse().unwrap());
+        let connection = state.connection;
+        drop(state);
+        return watch_events(api, path.to_owned(), from, connection);
+    }
+    let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if method == Method::POST {
+        let created = format!("{path}/{}", sent["metadata"]["name"].as_str().unwrap());
+        if state.conflicts > 0 {
+            state.conflicts -= 1;
+            state.put(&created, json!({}));
+        }
+        if state.objects.contains_key(&created) {
+            return status(409, "AlreadyExists");
+        }
+        return respond(201, &state.put(&created, sent));
+    }
+    let Some(object) = state.objects.get(path).cloned() else {
+        let objects = ["nodes", "namespaces", "runtimeclasses"];
+        if objects.iter().any(|plural| path.ends_with(plural)) {
+            let limit = query
+                .get("limit")
+                .map_or(usize::MAX, |text| text.parse().unwrap());
+            let after = query.get("continue").copied().unwrap_or_default();
+            return respond(200, &state.list(path, limit, after));
+        }
+        return status(404, "NotFound");
+    };
+    if method == Method::GET {
+        return respond(200, &object);
+    }
+    if state.conflicts > 0 {
+        state.conflicts -= 1;
+        state.put(path, object.clone());
+    }
+    let current = state.objects[path]["metadata"]["resourceVersion"].clone();
+    let expected = &sent["metadata"]["resourceVersion"];
+    if !expected.is_null() && *expected != current {
+        return status(409, "Conflict");
+    }
+    if method == Method::PUT {
+        return respond(200, &state.put(path, sent));
+    }
+    assert_eq!(method, Method::PATCH);
+    let mut patched = object;
+    merge(&mut patched, &sent);
+    respond(200, &state.put(path, patched))
+}
+
+/// A merge patch, in which webhooks merge by name.
+fn merge(into: &mut Value, patch: &Value) {
+    for (key, change) in patch.as_object().unwrap() {
+        match (&mut into[key], change) {
+            (old @ Value::Object(_), Value::Object(_)) => merge(old, change),
+            (Value::Array(old), Value::Array(changes)) if key == "webhooks" => {
+                for change in changes {
+                    let found = old.iter_mut().find(|entry| entry["name"] == change["name"]);
+                    merge(found.unwrap(), change);
+                }
+            }
+            (old, change) => *old = change.clone(),
+        }
+    }
+}
+
+fn watch_events(api: Api, collection: String, from: u64, connection: u64) -> Response {
+    let (oldest, gone) = {
+        let state = api.state();
+        (state.oldest, state.gone)
+    };
+    if from < oldest {
+        if matches!(gone, Gone::Status) {
+            return status(410, "Expired");
+        }
+        let gone = json!({"type": "ERROR", "object": {
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": "too old resource version", "reason": "Expired", "code": 410,
+        }});
+        return respond(200, &gone);
+    }
+    let changed = api.changed.subscribe();
+    let lines = stream::unfold((from, changed), move |(seen, mut changed)| {
+        let (api, collection) = (api.clone(), collection.clone());
+        async move {
+            loop {
+                {
+                    let state = api.state();
+                    if state.connection != connection {
+                        return None;
+                    }
+                    let next = state
+                        .events
+                        .iter()
+                        .find(|(version, parent, _)| *version > seen && *parent == collection);
+                    if let Some((version, _, event)) = next {
+                        let line = Ok::<_, std::convert::Infallible>(format!("{event}\n"));
+                        return Some((line, (*version, changed)));
+                    }
+                }
+                changed.changed().await.ok()?;
+            }
+        }
+    });
+    Response::builder()
+        .header("content-type", "application/json")
+        .body(Body::from_stream(lines))
+        .unwrap()
+}
