@@ -58,6 +58,11 @@ impl Cluster {
         cluster
     }
 
+    /// The cluster's folder, named by its supervisor's process id.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(script("exec.sh"));
         command.arg(&self.run).args(words).current_dir(root());

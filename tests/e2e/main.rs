@@ -15,13 +15,14 @@ mod cluster;
 mod faults;
 mod kinds;
 mod kubectl;
+mod lifecycle;
 mod nodes;
 mod product;
 mod reality;
 mod scale;
 mod stories;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
@@ -37,8 +38,17 @@ fn tests() -> Vec<(&'static str, Test)> {
         reality::TESTS,
         faults::TESTS,
         scale::TESTS,
+        lifecycle::TESTS,
     ]
     .concat()
+}
+
+/// Whether a cluster can run here; the script says in one line why it cannot.
+fn possible() -> bool {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/can-run-cluster.sh");
+    Command::new(script)
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 fn main() -> ExitCode {
@@ -50,6 +60,11 @@ fn main() -> ExitCode {
             .map(|(name, _)| Trial::test(name, || Ok(())));
         return libtest_mimic::run(&arguments, trials.collect()).exit_code();
     }
+    if !possible() {
+        let insisted = std::env::var_os("CI").is_some();
+        return ExitCode::from(u8::from(insisted));
+    }
+    lifecycle::hold_if_asked();
     // The cluster ends with this value, whatever the tests do.
     let cluster = Arc::new(Cluster::start());
     product::install(&cluster);
