@@ -7,6 +7,12 @@
 //!     cargo bench --bench floor            # everything
 //!     cargo bench --bench floor -- cpu     # one part: cpu, latency, burst, memory
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark ends at the first surprise"
+)]
+
 #[path = "floor/load.rs"]
 mod load;
 #[path = "floor/server.rs"]

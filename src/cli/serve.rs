@@ -100,7 +100,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             tasks.spawn(async move {
                 synced.synced().await;
                 drop(nodes_listed);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             });
             (view, Some(cluster))
         }
@@ -203,11 +203,11 @@ async fn serve_status(listener: TcpListener, router: axum::Router, shutdown: Shu
     if let Err(error) = served.with_graceful_shutdown(ended).await {
         tracing::warn!(%error, "serve probes and metrics");
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn unready_while_leaving(readiness: Readiness, shutdown: Shutdown) {
     shutdown.reached(Phase::Draining).await;
     let _leaving = readiness.wait_for("shutdown");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

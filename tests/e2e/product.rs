@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, eventually};
 
@@ -155,14 +155,20 @@ pub fn scale(cluster: &Cluster, replicas: usize) {
             "-l",
             "kubernetes.io/service-name=archmatch",
             "-o",
-            "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses}",
+            "json",
         ];
-        let ready = cluster.inside(&words).expect_ok();
-        let count = ready.split_whitespace().count();
+        let slices = cluster.inside(&words).expect_ok();
+        let slices: Value = serde_json::from_str(&slices).unwrap();
+        let lists = slices["items"].as_array().into_iter().flatten();
+        let endpoints = lists
+            .filter_map(|slice| slice["endpoints"].as_array())
+            .flatten();
+        let ready = endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true);
+        let count = ready.count();
         if count == replicas {
             Ok(())
         } else {
-            Err(format!("{count} ready: {ready}"))
+            Err(format!("{count} of {replicas} are ready"))
         }
     });
 }

@@ -7,8 +7,10 @@
     reason = "tests assert by panicking, their helpers too"
 )]
 
-#[cfg(test)]
+mod admission;
+mod cli;
 mod cluster;
 mod layering;
+mod process;
 mod registry;
 mod support;

@@ -1,0 +1,88 @@
+//! What would help, as text that can be pasted.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::{NAMES, clean};
+use crate::domain::node::Nodes;
+use crate::domain::platform::Platform;
+use crate::domain::verdict::{ImageVerdict, Value, Verdict};
+
+/// What would help: nodes that run everything, or an image for all nodes.
+pub(super) fn remedy(verdicts: &[Verdict], nodes: &Nodes) -> String {
+    let failing = || {
+        verdicts
+            .iter()
+            .flat_map(|verdict| &verdict.images)
+            .filter(|image| {
+                image
+                    .outcomes
+                    .iter()
+                    .any(|outcome| outcome.value() == Value::No)
+            })
+    };
+    if failing().next().is_none() {
+        return String::new();
+    }
+    let mut text = String::from("To fix it, ");
+    let working = working_architectures(verdicts, nodes);
+    if !working.is_empty() {
+        text.push_str("run it where its images work:\n");
+        let _ = match working.as_slice() {
+            [one] => writeln!(text, "  nodeSelector: {{kubernetes.io/arch: {one}}}"),
+            several => writeln!(
+                text,
+                "  affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: \
+                 {{nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/arch, \
+                 operator: In, values: [{}]}}]}}]}}}}}}",
+                several.join(", ")
+            ),
+        };
+        text.push_str("or ");
+    }
+    text.push_str("build the image for every node:\n");
+    for image in failing().take(NAMES) {
+        let mut platforms: BTreeSet<String> = verdicts
+            .iter()
+            .flat_map(|verdict| &verdict.candidates.platforms)
+            .map(|candidate| candidate.platform.platform.to_string())
+            .collect();
+        if let Some(inspection) = &image.inspection {
+            platforms.extend(inspection.platforms().iter().map(Platform::to_string));
+        }
+        let platforms: Vec<String> = platforms.into_iter().take(16).collect();
+        let _ = writeln!(
+            text,
+            "  docker buildx build --platform {} --tag {} --push .",
+            platforms.join(","),
+            clean(&image.image.image)
+        );
+    }
+    text
+}
+
+/// Architectures of this cluster's nodes for which every image names a platform.
+fn working_architectures(verdicts: &[Verdict], nodes: &Nodes) -> Vec<String> {
+    let has = |image: &ImageVerdict, wanted: &Platform| {
+        image.inspection.as_ref().is_some_and(|inspection| {
+            let wanted = wanted.normalized();
+            inspection.platforms().iter().any(|platform| {
+                platform.os == wanted.os && platform.architecture == wanted.architecture
+            })
+        })
+    };
+    let architectures: BTreeSet<&str> = nodes
+        .groups()
+        // A cordon or a taint would be the next thing in the way.
+        .filter(|(group, _)| !group.unschedulable && group.taints.is_empty())
+        .map(|(group, _)| &group.platform.platform)
+        .filter(|platform| {
+            verdicts
+                .iter()
+                .flat_map(|verdict| &verdict.images)
+                .all(|image| has(image, platform))
+        })
+        .map(|platform| platform.architecture.as_str())
+        .collect();
+    architectures.into_iter().map(str::to_owned).collect()
+}

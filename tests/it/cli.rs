@@ -1,0 +1,343 @@
+//! The real binary, run as a user would.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::install_crypto_provider;
+use crate::support::registry::{FakeRegistry, index, manifest};
+
+/// What a run said, and how it ended.
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn archmatch(arguments: &[&str], input: &str) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_archmatch"))
+        .args(arguments)
+        .env_remove("KUBECONFIG")
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A registry with known images, and a configuration that reaches it.
+struct World {
+    registry: FakeRegistry,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        install_crypto_provider();
+        let registry = FakeRegistry::start().await;
+        registry.push("node:22", &index([manifest("linux/amd64")]));
+        registry.push(
+            "node:21",
+            &index([manifest("linux/amd64"), manifest("linux/s390x")]),
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let world = Self { registry, folder };
+        let host = world.registry.host();
+        world.write(
+            "config.yaml",
+            &format!("registries: [{{host: '{host}', plainHttp: true, addresses: any}}]\n"),
+        );
+        world.write("nodes.yaml", NODES);
+        world
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.registry.host())
+    }
+
+    /// Runs off the runtime's thread, which serves the registry.
+    async fn run(&self, arguments: &[&str]) -> Run {
+        self.run_with(arguments, "").await
+    }
+
+    async fn run_with(&self, arguments: &[&str], input: &str) -> Run {
+        let config = self.path("config.yaml");
+        let mut words: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+        words.extend(["--config".to_owned(), config]);
+        let input = input.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            archmatch(&words, &input)
+        })
+        .await
+        .unwrap()
+    }
+}
+
+const NODES: &str = "\
+apiVersion: v1
+kind: Node
+metadata: {name: a1, labels: {kubernetes.io/arch: amd64}}
+status: {nodeInfo: {operatingSystem: linux, architecture: amd64, containerRuntimeVersion: 'containerd://2.1.4'}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: z1, labels: {kubernetes.io/arch: s390x}}
+status: {nodeInfo: {operatingSystem: linux, architecture: s390x, containerRuntimeVersion: 'cri-o://1.33.1'}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: z2, labels: {kubernetes.io/arch: s390x}}
+spec: {unschedulable: true}
+status: {nodeInfo: {operatingSystem: linux, architecture: s390x, containerRuntimeVersion: 'cri-o://1.33.1'}}
+";
+
+fn deployment(name: &str, image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: web}}\n\
+         spec:\n  template:\n    spec:\n      containers: [{{name: web, image: '{image}'}}]\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_findings_from_usage_and_from_not_knowing() {
+    let world = World::new().await;
+    let (lacking, whole) = (world.image("node:22"), world.image("node:21"));
+    let absent = world.image("absent:1");
+    let on_z = ["--platform", "linux/s390x"];
+    for (arguments, expected) in [
+        (vec!["check", &whole], 0),
+        (vec!["check", &lacking], 1),
+        (vec!["check", &absent], 3),
+        (vec!["check", &lacking, &absent], 1),
+        (vec!["check"], 2),
+        (vec!["check", "--allow-empty"], 0),
+        (vec!["check", "--no-such-flag"], 2),
+        (vec!["inspect", &whole], 0),
+        (vec!["inspect", &lacking], 1),
+        (vec!["inspect", &absent], 3),
+        (vec!["inspect", "UPPER case"], 2),
+    ] {
+        let run = world.run(&[&arguments[..], &on_z].concat()).await;
+        assert_eq!(
+            run.code,
+            Some(expected),
+            "{arguments:?}\n{}{}",
+            run.stdout,
+            run.stderr
+        );
+    }
+    let both = [
+        "check",
+        &lacking,
+        "--platform",
+        "linux/s390x",
+        "--platform",
+        "linux/amd64",
+    ];
+    let runnable = [&both[..], &["--level", "runnable"]].concat();
+    assert_eq!(world.run(&both).await.code, Some(1));
+    assert_eq!(world.run(&runnable).await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_report_has_the_published_fields() {
+    let world = World::new().await;
+    let file = world.write(
+        "shop.yaml",
+        &format!("\n---\n{}", deployment("shop", &world.image("node:22"))),
+    );
+    let nodes = world.path("nodes.yaml");
+    let run = world
+        .run(&["check", "-f", &file, "--snapshot", &nodes, "-o", "json"])
+        .await;
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["apiVersion"], "archmatch.io/v1alpha1");
+    assert_eq!(report["kind"], "Report");
+    assert_eq!(
+        report["summary"],
+        serde_json::json!({"workloads": 1, "portable": 0, "runnable": 1, "failing": 0, "undecided": 0, "images": 1})
+    );
+    let workload = &report["workloads"][0];
+    assert_eq!(workload["source"], format!("{file}:3"));
+    assert_eq!(workload["namespace"], "web");
+    assert_eq!(
+        workload["levels"],
+        serde_json::json!({"runnable": "pass", "portable": "fail"})
+    );
+    let candidate = &workload["candidates"][1];
+    assert_eq!(candidate["platform"], "linux/s390x");
+    assert_eq!(candidate["runtime"], "cri-o");
+    assert_eq!(candidate["nodes"], serde_json::json!(["z1"]));
+    assert_eq!(candidate["value"], "no");
+    let image = &workload["images"][0];
+    assert_eq!(image["containers"], serde_json::json!(["web"]));
+    assert!(image["digest"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(image["outcomes"][0]["picked"].as_array().unwrap().len(), 1);
+    assert_eq!(image["outcomes"][1]["outcome"], "missing");
+    assert!(image["outcomes"][1].get("picked").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_by_name_has_no_namespace_and_a_bad_one_no_reference() {
+    let world = World::new().await;
+    let run = world
+        .run(&[
+            "check",
+            "UPPER case",
+            "--platform",
+            "linux/s390x=cri-o",
+            "-o",
+            "json",
+        ])
+        .await;
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let workload = &report["workloads"][0];
+    assert_eq!(workload["kind"], "Image");
+    assert!(workload.get("namespace").is_none());
+    let candidate = &workload["candidates"][0];
+    assert!(candidate.get("nodes").is_none());
+    assert_eq!(candidate["nodeCount"], 0);
+    assert_eq!(candidate["runtime"], "cri-o");
+    let image = &workload["images"][0];
+    assert_eq!(image["reference"], Value::Null);
+    assert_eq!(image["outcomes"][0]["reason"], "malformed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_document_is_named_and_the_others_are_judged() {
+    let world = World::new().await;
+    let good = deployment("good", &world.image("node:21"));
+    let input = format!(
+        "{good}---\nkind: Pod\nmetadata: {{name: broken\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: 7}}\n---\n{good}"
+    );
+    let run = world
+        .run_with(
+            &[
+                "check",
+                "-f",
+                "-",
+                "--platform",
+                "linux/s390x",
+                "-o",
+                "json",
+            ],
+            &input,
+        )
+        .await;
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("stdin:") && run.stderr.contains("spec.containers"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(
+        run.stderr
+            .lines()
+            .filter(|line| line.starts_with("error:"))
+            .count(),
+        2
+    );
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["summary"]["workloads"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_long_view_says_why_nodes_are_no_candidates() {
+    let world = World::new().await;
+    let nodes = world.path("nodes.yaml");
+    let image = world.image("node:22");
+    let run = world
+        .run(&["check", "--snapshot", &nodes, "-o", "wide", &image])
+        .await;
+    assert!(
+        run.stdout.contains("Not:         1 cordoned"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("no image found in image index"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains('\u{1b}'), "no colours in a pipe");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_key_of_the_configuration_is_named_with_its_path() {
+    let world = World::new().await;
+    world.write("config.yaml", "registries: [{hots: example.com}]\n");
+    let run = world
+        .run(&["check", "node:22", "--platform", "linux/s390x"])
+        .await;
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("registries[0].hots"), "{}", run.stderr);
+}
+
+#[test]
+fn the_demo_ends_well_and_leaves_nothing() {
+    let run = archmatch(&["demo"], "");
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    for part in [
+        "Warning: archmatch: image \"node:22\" (container web) has no linux/s390x manifest",
+        "denied the request: image \"node:22.15-bullseye-slim\"",
+        "exec format error",
+        "✗ missing",
+    ] {
+        assert!(run.stdout.contains(part), "{part} in {}", run.stdout);
+    }
+}
+
+#[test]
+fn help_version_and_completions_are_results() {
+    assert_eq!(
+        archmatch(&["version"], "").stdout.trim(),
+        concat!("archmatch ", env!("CARGO_PKG_VERSION"))
+    );
+    let help = archmatch(&["check", "--help"], "");
+    assert_eq!(help.code, Some(0));
+    assert!(help.stdout.contains("Exit codes:"), "{}", help.stdout);
+    let script = archmatch(&["completion", "bash"], "");
+    assert!(script.stdout.contains("complete"), "{}", script.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_archmatch"))
+        .args(["completion", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
