@@ -430,8 +430,8 @@ async fn what_is_no_review_gets_one_line_and_never_a_redirect() {
     let webhook = Webhook::start().await;
     let json = "application/json";
     let huge = vec![b' '; 7 * 1024 * 1024 + 1];
-    let cases: Vec<(&str, &str, Option<&str>, Vec<u8>, u16)> = vec![
-        ("POST", "/validate", Some(json), b"".to_vec(), 400),
+    let cases = [
+        ("POST", "/validate", Some(json), Vec::new(), 400),
         ("POST", "/validate", Some(json), b"{".to_vec(), 400),
         ("POST", "/validate", Some(json), b"\xff\xfe".to_vec(), 400),
         ("POST", "/validate", Some(json), b"[[[[".repeat(30_000), 400),

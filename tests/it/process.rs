@@ -279,7 +279,7 @@ async fn a_drain_tells_clients_to_go_and_finishes_what_is_in_flight() {
 
 #[tokio::test]
 async fn now_means_now() {
-    let never = get(|| std::future::pending::<&'static str>());
+    let never = get(std::future::pending::<&'static str>);
     let server = Server::plain(hello().route("/never", never), Limits::default()).await;
     let mut stuck = server.connect().await;
     stuck
