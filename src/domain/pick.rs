@@ -168,12 +168,12 @@ fn judge_config(node: &NodePlatform, config: &Platform, path: Vec<Digest>) -> Pi
 /// Whether a kernel of the first platform runs programs of the second: 386 on amd64, arm on
 /// arm64, and older arm variants on newer ones.
 fn runs(node: &Platform, program: &Platform) -> bool {
-    let node = node.normalized();
-    let program = program.normalized();
+    let node = node.normalize();
+    let program = program.normalize();
     if !program.os.is_empty() && program.os != node.os {
         return false;
     }
-    match (node.architecture.as_str(), program.architecture.as_str()) {
+    match (node.architecture.as_ref(), program.architecture.as_ref()) {
         ("amd64", "386") | ("arm64", "arm") => true,
         ("arm", "arm") => arm_level(&program.variant) <= arm_level(&node.variant),
         (own, other) => own == other,

@@ -3,6 +3,7 @@
 //! A [`Platform`] keeps what a document says, letter by letter, since runtimes differ in
 //! how much they forgive. [`Platform::normalized`] is the one place that knows aliases.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -52,17 +53,28 @@ impl Platform {
     /// Source: <https://github.com/containerd/platforms/blob/main/database.go>
     #[must_use]
     pub fn normalized(&self) -> Self {
-        let mut os = self.os.to_lowercase();
-        if os == "macos" {
-            os = "darwin".to_owned();
-        }
-        let (architecture, variant) = normalize_architecture(&self.architecture, &self.variant);
+        let normalized = self.normalize();
         Self {
+            os: normalized.os.into_owned(),
+            architecture: normalized.architecture.into_owned(),
+            variant: normalized.variant.into_owned(),
+            os_version: self.os_version.clone(),
+            os_features: self.os_features.clone(),
+        }
+    }
+
+    /// The same as [`Platform::normalized`], borrowed: every review compares platforms.
+    pub(super) fn normalize(&self) -> Normalized<'_> {
+        let os = match lowercase(&self.os) {
+            os if os == "macos" => Cow::Borrowed("darwin"),
+            os => os,
+        };
+        let (architecture, variant) =
+            normalize_architecture(lowercase(&self.architecture), lowercase(&self.variant));
+        Normalized {
             os,
             architecture,
             variant,
-            os_version: self.os_version.clone(),
-            os_features: self.os_features.clone(),
         }
     }
 
@@ -72,25 +84,44 @@ impl Platform {
     }
 }
 
-fn normalize_architecture(architecture: &str, variant: &str) -> (String, String) {
-    let architecture = architecture.to_lowercase();
-    let variant = variant.to_lowercase();
-    let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
-        ("i386", _) => ("386", ""),
-        ("x86_64" | "x86-64" | "amd64", "v1") => ("amd64", ""),
-        ("x86_64" | "x86-64" | "amd64", other) => ("amd64", other),
-        ("aarch64" | "arm64", "8" | "v8" | "v8.0") => ("arm64", ""),
-        ("aarch64" | "arm64", "9" | "9.0" | "v9.0") => ("arm64", "v9"),
-        ("aarch64" | "arm64", other) => ("arm64", other),
-        ("armhf", _) => ("arm", "v7"),
-        ("armel", _) => ("arm", "v6"),
-        ("arm", "" | "7") => ("arm", "v7"),
-        ("arm", "5") => ("arm", "v5"),
-        ("arm", "6") => ("arm", "v6"),
-        ("arm", "8") => ("arm", "v8"),
-        (architecture, variant) => (architecture, variant),
+/// Operating system, architecture and variant without aliases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Normalized<'a> {
+    pub(super) os: Cow<'a, str>,
+    pub(super) architecture: Cow<'a, str>,
+    pub(super) variant: Cow<'a, str>,
+}
+
+fn lowercase(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_uppercase) {
+        Cow::Owned(text.to_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn normalize_architecture<'a>(
+    architecture: Cow<'a, str>,
+    variant: Cow<'a, str>,
+) -> (Cow<'a, str>, Cow<'a, str>) {
+    let fixed = |architecture: &'static str, variant: &'static str| {
+        (Cow::Borrowed(architecture), Cow::Borrowed(variant))
     };
-    (architecture.to_owned(), variant.to_owned())
+    match (architecture.as_ref(), variant.as_ref()) {
+        ("i386", _) => fixed("386", ""),
+        ("x86_64" | "x86-64" | "amd64", "v1") => fixed("amd64", ""),
+        ("x86_64" | "x86-64" | "amd64", _) => (Cow::Borrowed("amd64"), variant),
+        ("aarch64" | "arm64", "8" | "v8" | "v8.0") => fixed("arm64", ""),
+        ("aarch64" | "arm64", "9" | "9.0" | "v9.0") => fixed("arm64", "v9"),
+        ("aarch64" | "arm64", _) => (Cow::Borrowed("arm64"), variant),
+        ("armhf", _) => fixed("arm", "v7"),
+        ("armel", _) => fixed("arm", "v6"),
+        ("arm", "" | "7") => fixed("arm", "v7"),
+        ("arm", "5") => fixed("arm", "v5"),
+        ("arm", "6") => fixed("arm", "v6"),
+        ("arm", "8") => fixed("arm", "v8"),
+        _ => (architecture, variant),
+    }
 }
 
 impl FromStr for Platform {
@@ -120,7 +151,7 @@ fn is_platform_character(character: char) -> bool {
 
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let normalized = self.normalized();
+        let normalized = self.normalize();
         write_part(formatter, &normalized.os)?;
         formatter.write_str("/")?;
         write_part(formatter, &normalized.architecture)?;

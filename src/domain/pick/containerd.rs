@@ -3,6 +3,8 @@
 //! Sources: <https://github.com/containerd/platforms> (`compare.go`, `platforms.go`,
 //! `platform_windows_compat.go`) and containerd's `core/images/image.go`.
 
+use std::borrow::Cow;
+
 use super::Choice;
 use crate::domain::inspection::Entry;
 use crate::domain::platform::Platform;
@@ -32,8 +34,7 @@ pub(super) fn choose_exact<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<
 
 /// Whether the config of an entry without platform is acceptable.
 pub(super) fn accepts(node: &Platform, config: &Platform) -> bool {
-    let acceptable = acceptable(node);
-    position(&acceptable, config).is_some()
+    Acceptable::of(node).position(config).is_some()
 }
 
 enum Ranked<'a> {
@@ -43,10 +44,10 @@ enum Ranked<'a> {
 }
 
 fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
-    let acceptable = acceptable(node);
+    let acceptable = Acceptable::of(node);
     let matching = entries.iter().filter_map(|entry| {
         let platform = entry.platform.as_ref()?;
-        Some((entry, position(&acceptable, platform)?))
+        Some((entry, acceptable.position(platform)?))
     });
     let best = if node.os == "windows" {
         // The newest build first, compared as text; the first of equals.
@@ -67,7 +68,7 @@ fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
         return Ranked::WindowsBuild;
     }
     match entries.iter().find(|entry| entry.platform.is_none()) {
-        Some(entry) => Ranked::Entry(entry, acceptable.len()),
+        Some(entry) => Ranked::Entry(entry, usize::MAX),
         None => Ranked::Nothing,
     }
 }
@@ -83,26 +84,47 @@ fn os_version(entry: &Entry) -> &str {
 pub(super) fn any_build_matches(node: &Platform, entries: &[Entry]) -> bool {
     entries.iter().any(|entry| {
         entry.platform.as_ref().is_some_and(|platform| {
-            let platform = platform.normalized();
+            let platform = platform.normalize();
             platform.os == node.os && platform.architecture == node.architecture
         })
     })
 }
 
-/// The first acceptable platform that equals the candidate, after normalisation.
-pub(super) fn position(acceptable: &[Platform], candidate: &Platform) -> Option<usize> {
-    let mut candidate = candidate.normalized();
-    if candidate.os.is_empty() {
-        // The code that reads the index takes its own operating system.
-        candidate.os = acceptable.first()?.os.clone();
+/// An architecture with a variant, normalised.
+type Kind<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// What a node accepts, best first: `Only(node)` in containerd.
+pub(super) struct Acceptable<'a> {
+    node: &'a Platform,
+    kinds: Vec<Kind<'a>>,
+}
+
+impl<'a> Acceptable<'a> {
+    pub(super) fn of(node: &'a Platform) -> Self {
+        let own = node.normalize();
+        let kinds = if own.os == "windows" {
+            vec![(own.architecture, own.variant)]
+        } else {
+            acceptable_kinds(own.architecture, own.variant)
+        };
+        Self { node, kinds }
     }
-    acceptable.iter().position(|wanted| {
-        wanted.os == candidate.os
-            && wanted.architecture == candidate.architecture
-            && wanted.variant == candidate.variant
-            && features_fit(wanted, &candidate)
-            && (wanted.os != "windows" || windows_build_fits(wanted, &candidate))
-    })
+
+    /// The rank of the first acceptable platform that equals the candidate.
+    pub(super) fn position(&self, candidate: &Platform) -> Option<usize> {
+        let stated = candidate.normalize();
+        // Whoever reads the index takes its own operating system where none is stated.
+        if !stated.os.is_empty() && stated.os != self.node.os {
+            return None;
+        }
+        let fits = features_fit(self.node, candidate)
+            && (self.node.os != "windows" || windows_build_fits(self.node, candidate));
+        let mut kinds = self.kinds.iter();
+        let position = kinds.position(|(architecture, variant)| {
+            *architecture == stated.architecture && *variant == stated.variant
+        });
+        position.filter(|_| fits)
+    }
 }
 
 /// An entry may demand only features that the node has. Nodes state none; `win32k` is
@@ -113,54 +135,41 @@ fn features_fit(node: &Platform, candidate: &Platform) -> bool {
     })
 }
 
-/// `Only(node)`: what the node accepts, best first.
-pub(super) fn acceptable(node: &Platform) -> Vec<Platform> {
-    let node = node.normalized();
-    if node.os == "windows" {
-        return vec![node];
-    }
-    let with = |architecture: &str, variant: &str| Platform {
-        architecture: architecture.to_owned(),
-        variant: variant.to_owned(),
-        ..node.clone()
+fn acceptable_kinds<'a>(architecture: Cow<'a, str>, variant: Cow<'a, str>) -> Vec<Kind<'a>> {
+    let arm = |levels: std::ops::Range<u32>| {
+        let names = levels.rev().map(|level| format!("v{level}"));
+        names.map(|variant| (Cow::Borrowed("arm"), Cow::Owned(variant)))
     };
-    let mut list = Vec::new();
-    match node.architecture.as_str() {
+    match architecture.as_ref() {
         "amd64" => {
-            list.push(node.clone());
-            if let Some(level) = level(&node.variant) {
-                list.extend(
-                    (2..level)
-                        .rev()
-                        .map(|below| with("amd64", &format!("v{below}"))),
-                );
-                if level > 1 {
-                    list.push(with("amd64", ""));
-                }
+            let mut kinds: Vec<Kind<'a>> = Vec::new();
+            if let Some(level) = level(&variant).filter(|level| *level > 1) {
+                let below = (2..level).rev().map(|below| format!("v{below}"));
+                kinds.push((Cow::Borrowed("amd64"), variant));
+                kinds.extend(below.map(|below| (Cow::Borrowed("amd64"), Cow::Owned(below))));
+                kinds.push((Cow::Borrowed("amd64"), Cow::Borrowed("")));
+            } else {
+                kinds.push((architecture, variant));
             }
-            list.push(with("386", ""));
+            kinds.push((Cow::Borrowed("386"), Cow::Borrowed("")));
+            kinds
         }
         "arm" => {
-            list.push(node.clone());
-            if let Some(level) = level(&node.variant) {
-                list.extend(
-                    (5..level)
-                        .rev()
-                        .map(|below| with("arm", &format!("v{below}"))),
-                );
-            }
+            let below = level(&variant).map(|level| arm(5..level));
+            let own = std::iter::once((architecture, variant));
+            own.chain(below.into_iter().flatten()).collect()
         }
-        "arm64" => match arm64_variants(&node.variant) {
+        // An arm64 variant that the table does not know matches nothing.
+        "arm64" => match arm64_variants(&variant) {
+            None => Vec::new(),
             Some(variants) => {
-                list.extend(variants.iter().map(|variant| with("arm64", variant)));
-                list.extend((5..=8).rev().map(|below| with("arm", &format!("v{below}"))));
+                let own = variants.into_iter().map(Cow::Owned);
+                let own = own.map(|variant| (Cow::Borrowed("arm64"), variant));
+                own.chain(arm(5..9)).collect()
             }
-            // An arm64 variant that the table does not know matches nothing.
-            None => return Vec::new(),
         },
-        _ => list.push(node.clone()),
+        _ => vec![(architecture, variant)],
     }
-    list
 }
 
 fn level(variant: &str) -> Option<u32> {

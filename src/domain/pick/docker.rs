@@ -4,7 +4,7 @@
 //! `pull_v2_unix.go`, `pull_v2_windows.go`).
 
 use super::Choice;
-use super::containerd;
+use super::containerd::{self, Acceptable};
 use crate::domain::inspection::{Entry, EntryKind};
 use crate::domain::platform::Platform;
 
@@ -25,11 +25,11 @@ pub(super) fn choose<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, entry)| entry)
     } else {
-        let acceptable = containerd::acceptable(node);
+        let acceptable = Acceptable::of(node);
         known()
             .filter_map(|entry| {
                 let platform = entry.platform.as_ref()?;
-                Some((containerd::position(&acceptable, platform)?, entry))
+                Some((acceptable.position(platform)?, entry))
             })
             .min_by_key(|(position, _)| *position)
             .map(|(_, entry)| entry)
@@ -40,8 +40,8 @@ pub(super) fn choose<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
 
 /// Builds newer than the host are dropped; the host's own build comes first.
 fn windows_rank(node: &Platform, platform: &Platform) -> Option<u8> {
-    let platform = platform.normalized();
-    if platform.os != "windows" || platform.architecture != node.architecture {
+    let stated = platform.normalize();
+    if stated.os != "windows" || stated.architecture != node.architecture {
         return None;
     }
     let host = containerd::windows_version(&node.os_version);
