@@ -252,7 +252,7 @@ fn required_by(candidates: &[&CandidatePlatform]) -> String {
         .iter()
         .flat_map(|candidate| &candidate.nodes)
         .take(NAMES)
-        .map(String::as_str)
+        .map(AsRef::as_ref)
         .collect();
     let more = if count > names.len() { ", …" } else { "" };
     match count {

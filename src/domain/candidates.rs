@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::node::{
     CORDON_TAINT, Effect, GroupKey, INDIVIDUAL_LABELS, Labels, NodePlatform, Nodes, Source, Taint,
@@ -51,7 +52,7 @@ pub struct CandidatePlatform {
     /// The platform, with its runtime.
     pub platform: NodePlatform,
     /// Up to [`NAMES`] node names.
-    pub nodes: Vec<String>,
+    pub nodes: Vec<Arc<str>>,
     /// How many nodes have it; a pool without nodes counts none.
     pub node_count: usize,
     /// Where it came from.
@@ -129,7 +130,12 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
 }
 
 impl Candidates {
-    fn add<'a>(&mut self, group: &GroupKey, names: impl Iterator<Item = &'a String>, count: usize) {
+    fn add<'a>(
+        &mut self,
+        group: &GroupKey,
+        names: impl Iterator<Item = &'a Arc<str>>,
+        count: usize,
+    ) {
         let known = self
             .platforms
             .iter_mut()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::platform::Platform;
 use super::runtime::Runtime;
@@ -161,11 +162,15 @@ pub struct GroupKey {
     pub labels: Labels,
 }
 
+/// Names of the nodes of a group, each with its individual labels. Names are shared with
+/// the answers that show them.
+pub type Members = BTreeMap<Arc<str>, Labels>;
+
 /// The nodes of a cluster, in groups that are equal for every decision that names no
 /// individual label.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodes {
-    groups: BTreeMap<GroupKey, BTreeMap<String, Labels>>,
+    groups: BTreeMap<GroupKey, Members>,
 }
 
 impl Nodes {
@@ -195,11 +200,14 @@ impl Nodes {
             extended_resources,
             labels,
         };
-        self.groups.entry(key).or_default().insert(name, individual);
+        self.groups
+            .entry(key)
+            .or_default()
+            .insert(name.into(), individual);
     }
 
     /// The groups, in a stable order.
-    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &BTreeMap<String, Labels>)> {
+    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &Members)> {
         self.groups.iter()
     }
 

@@ -22,7 +22,7 @@ pub(super) fn printable(text: &str) -> String {
 
 /// `2 nodes (a1, a2)`, or where a platform without nodes came from.
 pub(super) fn nodes(candidate: &CandidatePlatform) -> String {
-    let names = candidate.nodes.iter().take(NAMES).map(String::as_str);
+    let names = candidate.nodes.iter().take(NAMES).map(AsRef::as_ref);
     let names = printable(&names.collect::<Vec<_>>().join(", "));
     let more = if candidate.node_count > NAMES {
         ", …"

@@ -222,7 +222,7 @@ impl Workload {
             None => self.candidates.push(Candidate {
                 platform,
                 runtime,
-                nodes: candidate.nodes.clone(),
+                nodes: candidate.nodes.iter().map(ToString::to_string).collect(),
                 node_count: candidate.node_count,
                 sources: candidate
                     .sources

@@ -16,7 +16,7 @@ fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
             runtime: Runtime::ContainerdTransfer,
             emulates: Vec::new(),
         },
-        nodes: nodes.iter().map(|name| (*name).to_owned()).collect(),
+        nodes: nodes.iter().map(|name| (*name).into()).collect(),
         node_count: nodes.len(),
         sources: vec![Source::Node],
     }

@@ -141,7 +141,7 @@ fn names(found: &Candidates) -> Vec<&str> {
         .platforms
         .iter()
         .flat_map(|platform| &platform.nodes)
-        .map(String::as_str)
+        .map(AsRef::as_ref)
         .collect()
 }
 
