@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, eventually};
 
@@ -155,14 +155,24 @@ pub fn scale(cluster: &Cluster, replicas: usize) {
             "-l",
             "kubernetes.io/service-name=archmatch",
             "-o",
-            "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses}",
+            "json",
         ];
-        let ready = cluster.inside(&words).expect_ok();
-        let count = ready.split_whitespace().count();
+        let slices: Value = serde_json::from_str(&cluster.inside(&words).expect_ok()).unwrap();
+        let count = ready_endpoints(&slices);
         if count == replicas {
             Ok(())
         } else {
-            Err(format!("{count} ready: {ready}"))
+            Err(format!("{count} ready: {slices}"))
         }
     });
+}
+
+/// Counted here, since a path of kubectl fails on a slice whose endpoints are null: what a
+/// Service without any has.
+fn ready_endpoints(slices: &Value) -> usize {
+    let items = slices["items"].as_array().into_iter().flatten();
+    let endpoints = items.flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    endpoints
+        .filter(|endpoint| endpoint["conditions"]["ready"] == true)
+        .count()
 }
