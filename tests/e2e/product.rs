@@ -157,22 +157,18 @@ pub fn scale(cluster: &Cluster, replicas: usize) {
             "-o",
             "json",
         ];
-        let slices: Value = serde_json::from_str(&cluster.inside(&words).expect_ok()).unwrap();
-        let count = ready_endpoints(&slices);
+        let slices = cluster.inside(&words).expect_ok();
+        let slices: Value = serde_json::from_str(&slices).unwrap();
+        let lists = slices["items"].as_array().into_iter().flatten();
+        let endpoints = lists
+            .filter_map(|slice| slice["endpoints"].as_array())
+            .flatten();
+        let ready = endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true);
+        let count = ready.count();
         if count == replicas {
             Ok(())
         } else {
-            Err(format!("{count} ready: {slices}"))
+            Err(format!("{count} of {replicas} are ready"))
         }
     });
-}
-
-/// Counted here, since a path of kubectl fails on a slice whose endpoints are null: what a
-/// Service without any has.
-fn ready_endpoints(slices: &Value) -> usize {
-    let items = slices["items"].as_array().into_iter().flatten();
-    let endpoints = items.flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
-    endpoints
-        .filter(|endpoint| endpoint["conditions"]["ready"] == true)
-        .count()
 }
