@@ -1,6 +1,7 @@
 //! Registry, webhook and API server fail; nobody is denied by accident, nothing hangs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::Test;
 use crate::cluster::{Cluster, eventually};
@@ -14,6 +15,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ),
     ("without_a_webhook_the_failure_policy_decides", webhook_down),
     ("a_lost_replica_loses_no_review", replica_lost),
+    ("a_crashed_replica_holds_nobody_up", replica_crashed),
     (
         "a_restarted_api_server_is_answered_again",
         api_server_restarted,
@@ -101,6 +103,36 @@ fn replica_lost(cluster: &Cluster) {
         }
     });
     product::scale(cluster, 2);
+}
+
+fn replica_crashed(cluster: &Cluster) {
+    product::restore(cluster);
+    let _nodes = nodes::mixed(cluster);
+    let namespace = Namespace::new(cluster, &[]);
+    let refused = deployment(on("s390x", spec("node:22")));
+    namespace.rejects(&refused);
+    // Inside, only the cluster's own processes can be seen.
+    let found = cluster.inside(&["pgrep", "-x", "archmatch"]).expect_ok();
+    assert_eq!(found.lines().count(), 2, "two replicas: {found}");
+    for replica in found.lines() {
+        cluster.inside(&["kill", "-KILL", replica]).expect_ok();
+        // Ignore lets through what was under way; but nobody waits longer than the webhook's
+        // own time limit.
+        let began = Instant::now();
+        let said = namespace.apply(&refused, &["--dry-run=server"]);
+        let decided = said.ok || said.stderr.contains("denied the request");
+        assert!(decided, "{}", said.stderr);
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+    product::scale(cluster, 2);
+    product::settle(cluster);
+    namespace.rejects(&refused);
+    let logs = product::logs(cluster);
+    assert!(!logs.contains("panicked"), "{logs}");
 }
 
 fn api_server_restarted(cluster: &Cluster) {
