@@ -35,6 +35,9 @@ listens() { (exec 3<> "/dev/tcp/10.99.0.1/$1"); }
 start_registry() {
   launch registry crane registry serve --address 10.99.0.1:5000 --disk "$RUN/registry"
   await registry listens 5000
+  # It keeps manifests in memory, only layers on disk. Pushed again they have
+  # the same digests.
+  images 10.99.0.1:5000 >> log/images.log
 }
 
 start_etcd() {

@@ -81,7 +81,6 @@ start_scheduler
 start_kubelet
 start_proxy
 start_kwok
-images 10.99.0.1:5000 > log/images.log
 # No pod is admitted before its namespace has this.
 await controller-manager kubectl --namespace default get serviceaccount default
 await kubelet kubectl wait --for=condition=Ready node/real-amd64 --timeout=60s
