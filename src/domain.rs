@@ -13,6 +13,7 @@ pub mod platform;
 pub mod policy;
 pub mod reference;
 pub mod runtime;
+pub mod text;
 pub mod unknown;
 pub mod verdict;
 pub mod workload;

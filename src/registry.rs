@@ -26,9 +26,10 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use address::Addresses;
 pub use cache::{Cache, TagInspector};
 pub use client::Registry;
-pub use host::{Addresses, HostSettings, Limits, Settings, SettingsError};
+pub use host::{HostSettings, Limits, Settings, SettingsError};
 pub use statistics::Statistics;
 
 /// The registry with the cache around it, as everything but tests uses it.

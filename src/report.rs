@@ -14,6 +14,7 @@ pub use self::wide::render as render_wide;
 
 use crate::domain::node::Nodes;
 use crate::domain::policy::{Findings, Level};
+use crate::domain::text::printable;
 use crate::domain::verdict::{Passing, Verdict};
 
 /// One workload, judged.
@@ -43,9 +44,9 @@ impl Judged {
 
     /// `Deployment web/shop`, as kubectl names things.
     pub fn title(&self) -> String {
-        let name = explain::printable(&self.name);
+        let name = printable(&self.name);
         match &self.namespace {
-            Some(namespace) => format!("{} {}/{name}", self.kind, explain::printable(namespace)),
+            Some(namespace) => format!("{} {}/{name}", self.kind, printable(namespace)),
             None if self.kind == "Image" => name,
             None => format!("{} {name}", self.kind),
         }

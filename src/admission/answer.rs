@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::message::Cause;
 use super::review::API_VERSION;
 use crate::domain::policy::Action;
+use crate::domain::text::printable;
 
 /// What is answered to one review.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ impl Answer {
     /// Allowed with one warning.
     pub(super) fn warned(text: &str) -> Self {
         Self {
-            warnings: vec![format!("archmatch: {}", super::message::clean(text))],
+            warnings: vec![format!("archmatch: {}", printable(text))],
             ..Self::default()
         }
     }
@@ -64,7 +65,7 @@ impl Answer {
             refusal: Some(Refusal {
                 code: 400,
                 reason: "BadRequest",
-                message: super::message::clean(message),
+                message: printable(message),
                 causes: Vec::new(),
             }),
             ..Self::default()

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::Nodes;
 use crate::domain::platform::Platform;
+use crate::domain::text::printable;
 use crate::domain::verdict::{ImageVerdict, Outcome, Verdict};
 use crate::domain::workload::{ContainerImage, Usage};
 
@@ -90,7 +91,7 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
                 unknown.push(format!(
                     "image {} could not be checked: {} ({})",
                     quoted(&image.image),
-                    clean(&reason.detail),
+                    printable(&reason.detail),
                     reason.reason
                 ));
             }
@@ -127,7 +128,7 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
                     quoted(&image.image),
                     candidate.platform.platform
                 ),
-                field: format!("{place}[{}].image", clean(name)),
+                field: format!("{place}[{}].image", printable(name)),
             });
         }
     }
@@ -208,7 +209,7 @@ fn no_candidates(verdict: &Verdict) -> String {
     } else {
         format!(
             "no node may run this pod ({}), so no image was checked",
-            clean(&why.join(", "))
+            printable(&why.join(", "))
         )
     }
 }
@@ -231,7 +232,7 @@ fn in_containers(image: &ContainerImage) -> String {
     } else {
         ""
     };
-    format!(" ({what} {}{more})", clean(&names.join(", ")))
+    format!(" ({what} {}{more})", printable(&names.join(", ")))
 }
 
 /// Platform names without repetition: one platform may be there with several runtimes.
@@ -288,7 +289,7 @@ fn platforms_of(image: &ImageVerdict) -> Option<String> {
 /// A name of an image, in quotes; long names lose their middle.
 fn quoted(image: &ContainerImage) -> String {
     const LONGEST: usize = 100;
-    let text = clean(&image.image);
+    let text = printable(&image.image);
     let length = text.chars().count();
     if length <= LONGEST {
         return format!("\"{text}\"");
@@ -296,20 +297,6 @@ fn quoted(image: &ContainerImage) -> String {
     let head: String = text.chars().take(LONGEST / 2).collect();
     let tail: String = text.chars().skip(length - LONGEST / 2).collect();
     format!("\"{head}…{tail}\"")
-}
-
-/// The text without control characters, cut at a length that no honest name has.
-pub(super) fn clean(text: &str) -> String {
-    text.chars()
-        .take(512)
-        .map(|character| {
-            if character.is_control() {
-                '?'
-            } else {
-                character
-            }
-        })
-        .collect()
 }
 
 /// Warnings within the API server's limits, with a last line for those that do not fit.

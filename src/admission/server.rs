@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
 use super::{Reviewer, review};
+use crate::domain::text::printable;
 
 /// Object and old object, each from a request of up to 3 MiB.
 /// Source: `staging/src/k8s.io/apiserver/pkg/server/config.go`, `MaxRequestBodyBytes`.
@@ -105,7 +106,7 @@ async fn read_body(body: Body) -> Result<Bytes, Response> {
 }
 
 fn refuse(status: StatusCode, reason: &str) -> Response {
-    let line = super::message::clean(reason);
+    let line = printable(reason);
     (
         status,
         [(CONTENT_TYPE, "text/plain; charset=utf-8")],

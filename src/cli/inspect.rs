@@ -19,6 +19,7 @@ use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
+use crate::domain::unknown::Reason;
 use crate::domain::verdict::{Outcome, Passing};
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::report::columns;
@@ -201,16 +202,8 @@ fn describe_pick(platform: &NodePlatform, outcome: &Outcome) -> DescribedPick {
         platform: platform.platform.to_string(),
         runtime: platform.runtime.name(),
         outcome: outcome.name(),
-        reason: match outcome {
-            Outcome::Unknown(unknown) => Some(unknown.reason.name()),
-            _ => None,
-        },
-        picked: match outcome {
-            Outcome::Supported { picked } | Outcome::Mismatched { picked, .. } => {
-                picked.iter().map(ToString::to_string).collect()
-            }
-            _ => Vec::new(),
-        },
+        reason: outcome.reason().map(Reason::name),
+        picked: outcome.picked().iter().map(ToString::to_string).collect(),
     }
 }
 

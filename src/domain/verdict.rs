@@ -131,6 +131,23 @@ impl Outcome {
         }
     }
 
+    /// The reason, where the outcome is unknown.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Unknown(unknown) => Some(unknown.reason),
+            _ => None,
+        }
+    }
+
+    /// Digests from the index, itself excluded, to what would be pulled; empty for a plain
+    /// manifest, and where nothing would be.
+    pub fn picked(&self) -> &[Digest] {
+        match self {
+            Self::Supported { picked } | Self::Mismatched { picked, .. } => picked,
+            Self::Missing | Self::Unknown(_) => &[],
+        }
+    }
+
     /// Whether the image runs.
     pub fn value(&self) -> Value {
         match self {
@@ -230,10 +247,7 @@ impl Verdict {
             .images
             .iter()
             .flat_map(|image| &image.outcomes)
-            .filter_map(|outcome| match outcome {
-                Outcome::Unknown(unknown) => Some(unknown.reason),
-                _ => None,
-            })
+            .filter_map(Outcome::reason)
             .collect();
         if self.candidates.is_empty() {
             reasons.push(Reason::NoCandidates);

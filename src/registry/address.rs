@@ -15,7 +15,17 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
-use super::host::Addresses;
+/// Which addresses a host may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Addresses {
+    /// Only addresses of the public internet.
+    Public,
+    /// Also those of private networks, where registries of the cluster are.
+    #[default]
+    Private,
+    /// Also this machine and its link.
+    Any,
+}
 
 /// The filter refused every address of a host.
 #[derive(Debug, Error)]

@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::address::{FilteringResolver, Names};
+use super::address::{Addresses, FilteringResolver, Names};
 use super::glob;
 use crate::domain::reference::ImageReference;
 
@@ -58,18 +58,6 @@ pub struct HostSettings {
     pub concurrency: usize,
     /// How many requests may start in a second; as many may start at once.
     pub requests_per_second: u32,
-}
-
-/// Which addresses a host may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Addresses {
-    /// Only addresses of the public internet.
-    Public,
-    /// Also those of private networks, where registries of the cluster are.
-    #[default]
-    Private,
-    /// Also this machine and its link.
-    Any,
 }
 
 /// Time limits of look-ups.

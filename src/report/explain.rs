@@ -2,23 +2,11 @@
 
 use crate::domain::candidates::{CandidatePlatform, Candidates};
 use crate::domain::pick::NESTED_INDEXES;
+use crate::domain::text::printable;
 use crate::domain::verdict::{ImageVerdict, Outcome, Verdict};
 
 /// How many node names a line shows.
 const NAMES: usize = 3;
-
-/// Text of users without control characters, which terminals obey.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                '?'
-            } else {
-                character
-            }
-        })
-        .collect()
-}
 
 /// `2 nodes (a1, a2)`, or where a platform without nodes came from.
 pub(super) fn nodes(candidate: &CandidatePlatform) -> String {

@@ -8,7 +8,8 @@ use super::{Judged, Run};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::{NodePlatform, Nodes, Source};
 use crate::domain::policy::Level;
-use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Value, Verdict};
+use crate::domain::unknown::Reason;
+use crate::domain::verdict::{ImageVerdict, Passing, Value, Verdict};
 
 /// A report, as `check -o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -245,16 +246,8 @@ impl Workload {
                     platform,
                     runtime,
                     outcome: outcome.name(),
-                    reason: match outcome {
-                        Outcome::Unknown(unknown) => Some(unknown.reason.name()),
-                        _ => None,
-                    },
-                    picked: match outcome {
-                        Outcome::Supported { picked } | Outcome::Mismatched { picked, .. } => {
-                            picked.iter().map(ToString::to_string).collect()
-                        }
-                        _ => Vec::new(),
-                    },
+                    reason: outcome.reason().map(Reason::name),
+                    picked: outcome.picked().iter().map(ToString::to_string).collect(),
                 }
             });
         let known = self

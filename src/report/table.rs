@@ -8,6 +8,7 @@ use super::model::Summary;
 use super::{Run, explain};
 use crate::domain::node::Source;
 use crate::domain::policy::Level;
+use crate::domain::text::printable;
 use crate::domain::verdict::{Outcome, Passing};
 
 /// How text may look.
@@ -151,7 +152,7 @@ fn matrix(run: &Run, style: Style) -> String {
     let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
     for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
         for image in &verdict.images {
-            let name = explain::printable(&image.image.image);
+            let name = printable(&image.image.image);
             let position = rows.iter().position(|(known, _)| *known == name);
             let position = position.unwrap_or_else(|| {
                 rows.push((name, vec![None; columns.len()]));

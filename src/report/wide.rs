@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::table::{Style, columns};
 use super::{Judged, Run, explain};
 use crate::domain::policy::Level;
+use crate::domain::text::printable;
 use crate::domain::verdict::Verdict;
 
 /// The whole view.
@@ -69,9 +70,9 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
     // Where every platform was asked for, show all; candidates are among them.
     let shown = everywhere.unwrap_or(verdict);
     for image in &shown.images {
-        let mut name = explain::printable(&image.image.image);
+        let mut name = printable(&image.image.image);
         if !image.image.containers.is_empty() {
-            let containers = explain::printable(&image.image.containers.join(", "));
+            let containers = printable(&image.image.containers.join(", "));
             name = format!("{name} ({containers})");
         }
         let _ = writeln!(text, "Image:       {name}");

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::{NAMES, clean};
+use super::NAMES;
 use crate::domain::node::Nodes;
 use crate::domain::platform::Platform;
+use crate::domain::text::printable;
 use crate::domain::verdict::{ImageVerdict, Value, Verdict};
 
 /// What would help: nodes that run everything, or an image for all nodes.
@@ -55,7 +56,7 @@ pub(super) fn remedy(verdicts: &[Verdict], nodes: &Nodes) -> String {
             text,
             "  docker buildx build --platform {} --tag {} --push .",
             platforms.join(","),
-            clean(&image.image.image)
+            printable(&image.image.image)
         );
     }
     text
