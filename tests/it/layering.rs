@@ -16,7 +16,7 @@ const RANKS: [(&str, u8); 11] = [
     ("checker", 1),
     ("registry", 2),
     ("cluster", 2),
-    ("files", 1),
+    ("files", 2),
     ("admission", 3),
     ("cli", 4),
 ];

@@ -3,6 +3,7 @@
 mod access;
 mod faults;
 mod lookups;
+mod oci_client;
 
 use std::sync::Arc;
 use std::time::Duration;
