@@ -40,13 +40,7 @@ struct Request<'a> {
 #[derive(Deserialize)]
 struct Object<'a> {
     #[serde(borrow)]
-    spec: Spec<'a>,
-}
-
-#[derive(Deserialize)]
-struct Spec<'a> {
-    #[serde(borrow, flatten)]
-    pod: Pod<'a>,
+    spec: Pod<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,7 +70,7 @@ struct Container<'a> {
 
 async fn validate(body: Bytes) -> impl IntoResponse {
     let review: Review<'_> = serde_json::from_slice(&body).expect("the benchmark sends reviews");
-    let pod = &review.request.object.spec.pod;
+    let pod = &review.request.object.spec;
     let pod = pod.template.as_ref().map_or(pod, |template| &template.spec);
     let images: usize = pod
         .containers

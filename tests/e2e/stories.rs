@@ -20,6 +20,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ),
     ("a_slim_tag_without_arm64_is_refused_there", slim_is_refused),
     ("helm_shows_the_refusal_and_the_warning", helm),
+    (
+        "cordoned_and_tainted_nodes_do_not_count",
+        cordoned_and_tainted,
+    ),
     ("a_new_node_turns_the_next_answer", new_node),
     ("a_namespace_label_changes_the_level", namespace_label),
     ("a_dry_run_answers_the_same", dry_run),
@@ -76,35 +80,49 @@ fn helm(cluster: &Cluster) {
         "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
     )
     .unwrap();
-    let install = |name: &str, object: serde_json::Value| {
+    let install = |helm: &str, name: &str, object: serde_json::Value| {
         fs::write(chart.path().join("templates/web.yaml"), object.to_string()).unwrap();
         let chart = chart.path().to_str().unwrap();
-        let words = [
-            "helm",
-            "install",
-            name,
-            chart,
-            "--namespace",
-            &namespace.name,
-        ];
+        let words = [helm, "install", name, chart, "--namespace", &namespace.name];
         cluster.inside(&words)
     };
-    let refused = install("refused", deployment(on("s390x", spec("node:22"))));
-    assert!(!refused.ok, "{}", refused.stdout);
-    assert!(
-        refused.stderr.contains("INSTALLATION FAILED"),
-        "{}",
-        refused.stderr
+    for helm in ["helm", "helm3"] {
+        let refused = install(helm, "refused", deployment(on("s390x", spec("node:22"))));
+        assert!(!refused.ok, "{}", refused.stdout);
+        let failed = refused.stderr.contains("INSTALLATION FAILED");
+        assert!(failed, "{}", refused.stderr);
+        let explained = refused.stderr.contains("has no linux/s390x manifest");
+        assert!(explained, "{}", refused.stderr);
+        let warned = install(helm, "warned", deployment(spec("node:22")));
+        assert!(warned.ok, "{}", warned.stderr);
+        let text = format!("{}{}", warned.stdout, warned.stderr);
+        assert!(text.contains("has no linux/s390x manifest"), "{text}");
+        let words = [helm, "uninstall", "warned", "--namespace", &namespace.name];
+        cluster.inside(&words).expect_ok();
+        // The refused release is kept as failed; its name is free again after this.
+        let words = [helm, "uninstall", "refused", "--namespace", &namespace.name];
+        cluster.inside(&words);
+    }
+}
+
+fn cordoned_and_tainted(cluster: &Cluster) {
+    let taint = json!({"taints": [{"key": "dedicated", "value": "z", "effect": "NoSchedule"}]});
+    let _cordoned = nodes::add(
+        cluster,
+        "cordoned-z",
+        "s390x",
+        json!({"unschedulable": true}),
     );
+    let _tainted = nodes::add(cluster, "tainted-z", "s390x", taint);
+    let namespace = Namespace::new(cluster, &[]);
+    namespace.accepts(&deployment(spec("node:22")));
+    let mut tolerating = spec("node:20");
+    tolerating["tolerations"] = json!([{"key": "dedicated", "operator": "Exists"}]);
+    let warning = namespace.warns(&pod(tolerating));
     assert!(
-        refused.stderr.contains("has no linux/s390x manifest"),
-        "{}",
-        refused.stderr
+        warning.contains("required by 1 node (tainted-z)"),
+        "{warning}"
     );
-    let warned = install("warned", deployment(spec("node:22")));
-    assert!(warned.ok, "{}", warned.stderr);
-    let text = format!("{}{}", warned.stdout, warned.stderr);
-    assert!(text.contains("has no linux/s390x manifest"), "{text}");
 }
 
 fn new_node(cluster: &Cluster) {
