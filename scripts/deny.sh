@@ -10,4 +10,4 @@ if ! command -v cargo-deny >/dev/null && [ ! -x "$tools/bin/cargo-deny" ]; then
   cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" --debug \
     "cargo-deny@$version"
 fi
-PATH=$PATH:$tools/bin cargo deny --offline check bans licenses sources
+PATH=$PATH:$tools/bin cargo deny --locked check bans licenses sources
