@@ -10,9 +10,8 @@ COPY . .
 # hickory, since a static glibc has no NSS.
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
  && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin archmatch --target "$target" \
- && mkdir -p /out/etc/ssl/certs \
- && cp "target/$target/release/archmatch" /out/archmatch \
- && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/
+ && install -D -m 755 "target/$target/release/archmatch" /out/archmatch \
+ && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt
 
 FROM scratch
 LABEL org.opencontainers.image.title="archmatch" \
