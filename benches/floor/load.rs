@@ -29,7 +29,17 @@ impl Outcome {
         self.microseconds.get(position).copied().unwrap_or(f64::NAN)
     }
 
-    fn of(mut microseconds: Vec<f64>, failures: usize) -> Self {
+    /// Waits for every request: how long it took, and whether it was answered.
+    async fn gather(mut receiver: mpsc::UnboundedReceiver<(Duration, bool)>) -> Self {
+        let mut microseconds = Vec::new();
+        let mut failures = 0;
+        while let Some((took, answered)) = receiver.recv().await {
+            if answered {
+                microseconds.push(took.as_secs_f64() * 1e6);
+            } else {
+                failures += 1;
+            }
+        }
         microseconds.sort_by(f64::total_cmp);
         Self {
             microseconds,
@@ -76,7 +86,7 @@ impl Load {
     /// is answered.
     pub(crate) async fn closed(&self, url: &str, connections: usize, requests: usize) -> Outcome {
         let left = Arc::new(AtomicUsize::new(requests));
-        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         for _ in 0..connections {
             let (left, sender, client) = (Arc::clone(&left), sender.clone(), self.client());
             let (url, body) = (url.to_owned(), Arc::clone(&self.body));
@@ -93,23 +103,14 @@ impl Load {
             });
         }
         drop(sender);
-        let mut microseconds = Vec::with_capacity(requests);
-        let mut failures = 0;
-        while let Some((took, answered)) = receiver.recv().await {
-            if answered {
-                microseconds.push(took.as_secs_f64() * 1e6);
-            } else {
-                failures += 1;
-            }
-        }
-        Outcome::of(microseconds, failures)
+        Outcome::gather(receiver).await
     }
 
     /// So many requests a second, sent on time whether or not earlier ones were answered;
     /// the time counts from when a request was due.
     pub(crate) async fn open(&self, url: &str, rate: u32, length: Duration) -> Outcome {
         let clients: Vec<_> = (0..16).map(|_| self.client()).collect();
-        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         let start = tokio::time::Instant::now();
         let total = (length.as_secs_f64() * f64::from(rate)) as u32;
         for number in 0..total {
@@ -123,15 +124,6 @@ impl Load {
             });
         }
         drop(sender);
-        let mut microseconds = Vec::new();
-        let mut failures = 0;
-        while let Some((took, answered)) = receiver.recv().await {
-            if answered {
-                microseconds.push(took.as_secs_f64() * 1e6);
-            } else {
-                failures += 1;
-            }
-        }
-        Outcome::of(microseconds, failures)
+        Outcome::gather(receiver).await
     }
 }

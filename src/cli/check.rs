@@ -1,6 +1,5 @@
 //! `archmatch check`: images, manifests or rendered charts, judged before they are deployed.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -215,21 +214,18 @@ fn read_subjects(
         found.extend(kustomize(folder)?);
     }
     let mut errors = Vec::new();
-    let mut seen: HashMap<String, usize> = HashMap::new();
     for object in found {
         match object.and_then(|object| from_object(&object, kinds)) {
             Ok(Some(mut subject)) => {
                 if subject.workload.namespace.is_empty() {
                     subject.workload.namespace.clone_from(&arguments.namespace);
                 }
-                *seen.entry(subject.workload.kind.clone()).or_default() += 1;
                 subjects.push(subject);
             }
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
     }
-    tracing::debug!(workloads = ?seen, errors = errors.len(), "read");
     Ok((subjects, errors))
 }
 
