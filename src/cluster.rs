@@ -6,5 +6,5 @@ mod state;
 pub mod view;
 mod watch;
 
-pub use self::state::NodeSettings;
+pub use self::state::{NodeSettings, Record, State};
 pub use self::watch::{Cluster, watch};

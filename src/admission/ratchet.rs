@@ -20,7 +20,7 @@ fn gaps(verdicts: &[Verdict]) -> impl Iterator<Item = Gap<'_>> {
     verdicts.iter().flat_map(|verdict| {
         verdict.gaps().filter_map(|(image, position)| {
             let candidate = verdict.candidates.platforms.get(position)?;
-            Some((image.image.image.as_str(), &candidate.platform))
+            Some((image.image.image.as_str(), &*candidate.platform))
         })
     })
 }

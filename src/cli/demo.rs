@@ -273,7 +273,7 @@ fn configuration(ca: &Path, registry: u16) -> String {
 fn introduction(paint: Paint, view: &View) -> String {
     let mut text = paint.title("A mixed cluster");
     for (group, members) in view.nodes.groups() {
-        let names: Vec<&str> = members.keys().map(AsRef::as_ref).collect();
+        let names: Vec<&str> = members.names().map(AsRef::as_ref).collect();
         let cordon = if group.unschedulable {
             ", cordoned"
         } else {

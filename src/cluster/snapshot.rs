@@ -15,7 +15,7 @@ impl View {
         objects: impl IntoIterator<Item = &'a Value>,
         settings: &NodeSettings,
     ) -> (Self, Vec<(usize, ObjectError)>) {
-        let mut state = State::default();
+        let mut state = State::new(settings.clone());
         let mut errors = Vec::new();
         for (position, object) in objects.into_iter().enumerate() {
             match read(object) {
@@ -26,11 +26,7 @@ impl View {
                 None => {}
             }
         }
-        let (view, warnings) = state.view(settings);
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
-        (view, errors)
+        (state.view(), errors)
     }
 }
 

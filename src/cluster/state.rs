@@ -1,7 +1,9 @@
 //! The objects that count, reduced, and the view that they amount to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use rpds::HashTrieMapSync;
 
 use super::view::View;
 use crate::domain::node::{Node, NodeOverride, Nodes};
@@ -20,89 +22,139 @@ pub struct NodeSettings {
 
 /// An object that counts.
 #[derive(Clone, Debug)]
-pub(super) enum Record {
+pub enum Record {
+    /// A node.
     Node(NodeRecord),
+    /// A namespace with its name.
     Namespace(String, Namespace),
+    /// A RuntimeClass with its name.
     RuntimeClass(String, RuntimeClass),
 }
 
-/// All objects that count.
+/// All objects that count, kept up to date one object at a time.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    nodes: BTreeMap<Arc<str>, NodeRecord>,
-    namespaces: HashMap<String, Namespace>,
-    runtime_classes: HashMap<String, RuntimeClass>,
+pub struct State {
+    settings: NodeSettings,
+    records: HashMap<Arc<str>, NodeRecord>,
     interner: Interner,
+    /// What the records amount to under the settings.
+    nodes: Nodes,
+    namespaces: HashTrieMapSync<String, Namespace>,
+    runtime_classes: HashTrieMapSync<String, RuntimeClass>,
 }
 
 impl State {
+    /// A cluster without objects.
+    pub fn new(settings: NodeSettings) -> Self {
+        let mut state = Self::default();
+        state.set_settings(settings);
+        state
+    }
+
+    /// Judges all nodes by other settings.
+    pub fn set_settings(&mut self, settings: NodeSettings) {
+        self.settings = settings;
+        let live = self.records.values();
+        let live = live.map(|record| to_node(record, &self.settings, Warnings::Logged));
+        self.nodes = live.chain(self.settings.pools.iter().cloned()).collect();
+    }
+
     /// Adds or replaces an object; tells whether anything changed that a decision reads.
-    pub(super) fn apply(&mut self, record: Record) -> bool {
+    pub fn apply(&mut self, record: Record) -> bool {
         match record {
-            Record::Node(mut node) => {
-                if self.nodes.get(&node.name) == Some(&node) {
-                    // A heartbeat: the record holds nothing that it changes.
-                    return false;
-                }
-                node.intern(&mut self.interner);
-                self.nodes.insert(Arc::clone(&node.name), node);
-                true
-            }
+            Record::Node(node) => self.apply_node(node),
             Record::Namespace(name, namespace) => {
                 let changed = self.namespaces.get(&name) != Some(&namespace);
-                self.namespaces.insert(name, namespace);
+                self.namespaces.insert_mut(name, namespace);
                 changed
             }
             Record::RuntimeClass(name, class) => {
                 let changed = self.runtime_classes.get(&name) != Some(&class);
-                self.runtime_classes.insert(name, class);
+                self.runtime_classes.insert_mut(name, class);
                 changed
             }
         }
     }
 
+    fn apply_node(&mut self, mut record: NodeRecord) -> bool {
+        if self.records.get(&record.name) == Some(&record) {
+            // A heartbeat: the record holds nothing that it changes.
+            return false;
+        }
+        self.remove_node(&Arc::clone(&record.name));
+        record.intern(&mut self.interner);
+        let node = to_node(&record, &self.settings, Warnings::Logged);
+        self.nodes.insert(node);
+        self.records.insert(Arc::clone(&record.name), record);
+        true
+    }
+
+    fn remove_node(&mut self, name: &str) -> bool {
+        let Some(record) = self.records.remove(name) else {
+            return false;
+        };
+        // The same record under the same settings is the same node.
+        let node = to_node(&record, &self.settings, Warnings::Known);
+        self.nodes.remove(node);
+        true
+    }
+
     /// Removes an object; tells whether it was there.
-    pub(super) fn remove(&mut self, record: &Record) -> bool {
+    pub fn remove(&mut self, record: &Record) -> bool {
         match record {
-            Record::Node(node) => {
-                let removed = self.nodes.remove(&node.name).is_some();
-                self.interner.prune();
-                removed
-            }
-            Record::Namespace(name, _) => self.namespaces.remove(name).is_some(),
-            Record::RuntimeClass(name, _) => self.runtime_classes.remove(name).is_some(),
+            Record::Node(node) => self.remove_node(&node.name),
+            Record::Namespace(name, _) => self.namespaces.remove_mut(name),
+            Record::RuntimeClass(name, _) => self.runtime_classes.remove_mut(name),
         }
     }
 
     /// Keeps of one kind only what a new complete list names.
-    pub(super) fn retain(&mut self, kind: Kind, names: &std::collections::HashSet<String>) {
+    pub(super) fn retain(&mut self, kind: Kind, names: &HashSet<String>) {
         match kind {
-            Kind::Node => self.nodes.retain(|name, _| names.contains(name.as_ref())),
-            Kind::Namespace => self.namespaces.retain(|name, _| names.contains(name)),
-            Kind::RuntimeClass => self.runtime_classes.retain(|name, _| names.contains(name)),
+            Kind::Node => {
+                let gone = |name: &&Arc<str>| !names.contains(name.as_ref());
+                let gone: Vec<Arc<str>> = self.records.keys().filter(gone).cloned().collect();
+                for name in gone {
+                    self.remove_node(&name);
+                }
+                self.nodes.regroup();
+            }
+            Kind::Namespace => retain(&mut self.namespaces, names),
+            Kind::RuntimeClass => retain(&mut self.runtime_classes, names),
         }
-        self.interner.prune();
     }
 
-    /// The view that all this amounts to, and what about it deserves a warning.
-    pub(super) fn view(&self, settings: &NodeSettings) -> (View, Vec<String>) {
-        let mut nodes = Nodes::default();
-        let mut warnings = Vec::new();
-        for record in self.nodes.values() {
-            let (node, warning) = record.to_node(&settings.overrides);
-            warnings.extend(warning);
-            nodes.insert(node);
-        }
-        for pool in &settings.pools {
-            nodes.insert(pool.clone());
-        }
-        let view = View {
-            nodes,
+    /// The view that all this amounts to. It shares what it can with the view before; the
+    /// cost grows with the number of groups, not of nodes.
+    pub fn view(&self) -> View {
+        View {
+            nodes: self.nodes.clone(),
             namespaces: self.namespaces.clone(),
             runtime_classes: self.runtime_classes.clone(),
-        };
-        (view, warnings)
+        }
     }
+}
+
+fn retain<V>(map: &mut HashTrieMapSync<String, V>, names: &HashSet<String>) {
+    let gone = map.keys().filter(|name| !names.contains(*name));
+    for name in gone.cloned().collect::<Vec<_>>() {
+        map.remove_mut(&name);
+    }
+}
+
+/// Whether what about a record deserves a warning was said before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Warnings {
+    Logged,
+    Known,
+}
+
+fn to_node(record: &NodeRecord, settings: &NodeSettings, warnings: Warnings) -> Node {
+    let (node, warning) = record.to_node(&settings.overrides);
+    if let Some(warning) = warning.filter(|_| warnings == Warnings::Logged) {
+        tracing::warn!("{warning}");
+    }
+    node
 }
 
 /// The kinds that count.

@@ -1,18 +1,19 @@
 //! What a decision needs of the cluster, as one value that is replaced whole.
 
-use std::collections::HashMap;
+use rpds::HashTrieMapSync;
 
 use crate::domain::node::Nodes;
 use crate::domain::placement::{PlacementDefaults, RuntimeClass};
 use crate::objects::context::Namespace;
 
-/// The cluster at one moment. A review uses one view from its first look to its answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The cluster at one moment. A review uses one view from its first look to its answer. A
+/// clone is cheap: views share what they have in common.
+#[derive(Clone, Debug, Default)]
 pub struct View {
     /// Nodes, and pools that have none yet.
     pub nodes: Nodes,
-    pub(super) namespaces: HashMap<String, Namespace>,
-    pub(super) runtime_classes: HashMap<String, RuntimeClass>,
+    pub(super) namespaces: HashTrieMapSync<String, Namespace>,
+    pub(super) runtime_classes: HashTrieMapSync<String, RuntimeClass>,
 }
 
 impl View {

@@ -68,6 +68,7 @@ impl Cluster {
 /// only when it is dropped. While the API server is away, the last view stays.
 pub fn watch(client: Client, settings: NodeSettings) -> (Cluster, impl Future<Output = ()> + Send) {
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
+    let state = State::new(settings.clone());
     let (settings, changed) = channel::channel(settings);
     let (sender, synced) = channel::channel(false);
     let cluster = Cluster {
@@ -79,7 +80,7 @@ pub fn watch(client: Client, settings: NodeSettings) -> (Cluster, impl Future<Ou
         view,
         settings: changed,
         synced: sender,
-        state: State::default(),
+        state,
         listings: Default::default(),
     };
     (cluster, watching.run(client))
@@ -119,7 +120,11 @@ impl Watching {
                     None => return,
                 },
                 settings = self.settings.changed() => match settings {
-                    Ok(()) => true,
+                    Ok(()) => {
+                        let settings = self.settings.borrow_and_update().clone();
+                        self.state.set_settings(settings);
+                        true
+                    }
                     // Nobody holds the cluster any more.
                     Err(_) => return,
                 },
@@ -170,11 +175,7 @@ impl Watching {
     }
 
     fn publish(&self) {
-        let (view, warnings) = self.state.view(&self.settings.borrow());
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
-        self.view.store(Arc::new(view));
+        self.view.store(Arc::new(self.state.view()));
         self.synced
             .send_if_modified(|synced| !std::mem::replace(synced, true));
     }

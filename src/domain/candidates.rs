@@ -5,18 +5,20 @@
 //! Sources: `pkg/scheduler/framework/plugins`, `pkg/kubelet/lifecycle/predicate.go` and
 //! `pkg/controller/daemon` of <https://github.com/kubernetes/kubernetes>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use super::node::{
-    CORDON_TAINT, Effect, GroupKey, INDIVIDUAL_LABELS, Labels, NodePlatform, Nodes, Source, Taint,
+    CORDON_TAINT, Effect, FIRST_NAMES, GroupKey, IndividualLabel, NodePlatform, Nodes, Source,
+    Taint,
 };
+use super::placement::affinity::NodeSelector;
 use super::placement::toleration::{ComparisonOperators, Toleration, untolerated};
 use super::placement::{Placement, Placer};
 
 /// How many node names a candidate platform keeps.
-pub const NAMES: usize = 10;
+pub const NAMES: usize = FIRST_NAMES;
 
 /// How candidates are counted, by the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +52,8 @@ pub struct Candidates {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CandidatePlatform {
     /// The platform, with its runtime.
-    pub platform: NodePlatform,
-    /// Up to [`NAMES`] node names.
+    pub platform: Arc<NodePlatform>,
+    /// Up to [`NAMES`] node names, the first in alphabetical order.
     pub nodes: Vec<Arc<str>>,
     /// How many nodes have it; a pool without nodes counts none.
     pub node_count: usize,
@@ -104,21 +106,29 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
         added: &added,
         rules,
     };
-    let by_member = filter.reads_individual();
+    let reach = filter.reach(nodes);
     let mut found = Candidates::default();
     let mut excluded: BTreeMap<Exclusion, usize> = BTreeMap::new();
+    let mut exclude = |why, count| *excluded.entry(why).or_default() += count;
     for (group, members) in nodes.groups() {
-        if by_member {
-            for (name, individual) in members {
-                match filter.exclusion(group, name, individual) {
-                    None => found.add(group, std::iter::once(name), 1),
-                    Some(why) => *excluded.entry(why).or_default() += 1,
+        let mut judge = |(name, individual): (&Arc<str>, &[IndividualLabel])| match filter
+            .exclusion(group, name, individual)
+        {
+            None => found.add(group, std::slice::from_ref(name), 1),
+            Some(why) => exclude(why, 1),
+        };
+        match &reach {
+            Reach::Groups => match filter.exclusion(group, "", &[]) {
+                None => found.add(group, members.first_names(), members.len()),
+                Some(why) => exclude(why, members.len()),
+            },
+            Reach::Nodes => members.iter().for_each(judge),
+            Reach::Named { names, others } => {
+                let named = names.iter().filter_map(|name| members.get(name));
+                let judged = named.map(&mut judge).count();
+                if members.len() > judged {
+                    exclude(others.clone(), members.len() - judged);
                 }
-            }
-        } else {
-            match filter.exclusion(group, "", &Labels::new()) {
-                None => found.add(group, members.keys(), members.len()),
-                Some(why) => *excluded.entry(why).or_default() += members.len(),
             }
         }
     }
@@ -130,38 +140,59 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
 }
 
 impl Candidates {
-    fn add<'a>(
-        &mut self,
-        group: &GroupKey,
-        names: impl Iterator<Item = &'a Arc<str>>,
-        count: usize,
-    ) {
-        let known = self
+    /// Adds nodes of one group, the first of them by name. Groups come in their order.
+    fn add(&mut self, group: &GroupKey, first_names: &[Arc<str>], count: usize) {
+        // Groups of one platform are neighbours.
+        let last = self
             .platforms
-            .iter_mut()
-            .position(|known| known.platform == group.platform);
-        let position = known.unwrap_or_else(|| {
-            self.platforms.push(CandidatePlatform {
-                platform: group.platform.clone(),
-                nodes: Vec::new(),
-                node_count: 0,
-                sources: Vec::new(),
-            });
-            self.platforms.len() - 1
+            .pop_if(|last| last.platform == group.platform);
+        let mut entry = last.unwrap_or_else(|| CandidatePlatform {
+            platform: Arc::clone(&group.platform),
+            nodes: Vec::new(),
+            node_count: 0,
+            sources: Vec::new(),
         });
-        let Some(entry) = self.platforms.get_mut(position) else {
-            return;
-        };
         if !entry.sources.contains(&group.source) {
             entry.sources.push(group.source);
         }
         // Pools and flags stand for nodes that do not exist yet.
         if group.source == Source::Node {
             entry.node_count += count;
-            let room = NAMES.saturating_sub(entry.nodes.len());
-            entry.nodes.extend(names.take(room).cloned());
+            entry.add_names(first_names);
+        }
+        self.platforms.push(entry);
+    }
+}
+
+impl CandidatePlatform {
+    /// Keeps the first of its own names and these, both in alphabetical order.
+    fn add_names(&mut self, names: &[Arc<str>]) {
+        self.nodes.reserve_exact(NAMES - self.nodes.len());
+        for name in names {
+            if self.nodes.len() == NAMES {
+                if self.nodes.last().is_some_and(|last| last <= name) {
+                    break;
+                }
+                self.nodes.pop();
+            }
+            let position = self.nodes.partition_point(|known| known < name);
+            self.nodes.insert(position, Arc::clone(name));
         }
     }
+}
+
+/// Which nodes a placement tells apart.
+enum Reach<'a> {
+    /// None within a group.
+    Groups,
+    /// Those of these names, from all others.
+    Named {
+        names: BTreeSet<&'a str>,
+        /// Why the others are no candidates.
+        others: Exclusion,
+    },
+    /// Every node.
+    Nodes,
 }
 
 /// The DaemonSet controller's own tolerations. Those of temporary taints need no entry,
@@ -181,19 +212,37 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
-    /// Whether the answer may differ between the nodes of a group.
-    fn reads_individual(&self) -> bool {
+    fn reach(&self, nodes: &Nodes) -> Reach<'_> {
         let placement = self.placement;
-        let individual = |key: &str| INDIVIDUAL_LABELS.contains(&key);
-        placement.node_name.is_some()
-            || placement.node_selector.keys().any(|key| individual(key))
-            || placement
-                .required_affinity
-                .as_ref()
-                .is_some_and(|affinity| affinity.reads_name() || affinity.keys().any(individual))
+        if let Some(name) = &placement.node_name {
+            return Reach::Named {
+                names: [name.as_str()].into(),
+                others: Exclusion::OtherNodeName,
+            };
+        }
+        let affinity = placement.required_affinity.as_ref();
+        if let Some(names) = affinity.and_then(NodeSelector::names) {
+            return Reach::Named {
+                names,
+                others: Exclusion::Selector,
+            };
+        }
+        let selected = placement.node_selector.keys().map(String::as_str);
+        let mut keys = selected.chain(affinity.into_iter().flat_map(NodeSelector::keys));
+        if affinity.is_some_and(NodeSelector::reads_name)
+            || keys.any(|key| nodes.is_individual(key))
+        {
+            return Reach::Nodes;
+        }
+        Reach::Groups
     }
 
-    fn exclusion(&self, group: &GroupKey, name: &str, individual: &Labels) -> Option<Exclusion> {
+    fn exclusion(
+        &self,
+        group: &GroupKey,
+        name: &str,
+        individual: &[IndividualLabel],
+    ) -> Option<Exclusion> {
         let placement = self.placement;
         if placement
             .node_name
@@ -203,8 +252,9 @@ impl Filter<'_> {
             return Some(Exclusion::OtherNodeName);
         }
         let label = |key: &str| {
-            let value = group.labels.get(key).or_else(|| individual.get(key));
-            value.map(String::as_str)
+            let own = individual.iter().find(|(own, _)| **own == *key);
+            own.map(|(_, value)| &**value)
+                .or_else(|| group.labels.get(key).map(String::as_str))
         };
         let selected = placement
             .node_selector

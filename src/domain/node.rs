@@ -1,18 +1,16 @@
 //! Nodes, and groups of nodes that are equal for every decision.
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
+pub use self::groups::{FIRST_NAMES, GroupKey, IndividualLabel, Members, Nodes};
 use super::platform::Platform;
 use super::runtime::Runtime;
 
 /// Labels of a node.
 pub type Labels = BTreeMap<String, String>;
-
-/// Labels that differ on every node by design. Nodes are grouped without them; a pod that
-/// names one is judged node by node.
-pub const INDIVIDUAL_LABELS: [&str; 2] = ["kubernetes.io/hostname", "alpha.eksctl.io/instance-id"];
 
 /// What a node's container runtime looks for in an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,109 +141,6 @@ pub struct Node {
     pub platform: NodePlatform,
     /// Where it came from.
     pub source: Source,
-}
-
-/// What all nodes of a group have in common.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GroupKey {
-    /// What their runtimes look for.
-    pub platform: NodePlatform,
-    /// Where they came from.
-    pub source: Source,
-    /// Whether they are cordoned.
-    pub unschedulable: bool,
-    /// Their taints, temporary ones left out.
-    pub taints: Vec<Taint>,
-    /// Extended resources that they allocate.
-    pub extended_resources: BTreeSet<String>,
-    /// Their labels, individual ones left out.
-    pub labels: Labels,
-}
-
-/// Names of the nodes of a group, each with its individual labels. Names are shared with
-/// the answers that show them.
-pub type Members = BTreeMap<Arc<str>, Labels>;
-
-/// The nodes of a cluster, in groups that are equal for every decision that names no
-/// individual label.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Nodes {
-    groups: BTreeMap<GroupKey, Members>,
-}
-
-impl Nodes {
-    /// Adds a node. Names are the caller's to keep unique.
-    pub fn insert(&mut self, node: Node) {
-        let Node {
-            name,
-            labels,
-            mut taints,
-            unschedulable,
-            extended_resources,
-            platform,
-            source,
-        } = node;
-        let (individual, labels): (Labels, Labels) = labels
-            .into_iter()
-            .partition(|(key, _)| INDIVIDUAL_LABELS.contains(&key.as_str()));
-        // The cordon has its own field, and temporary taints never exclude.
-        let unschedulable = unschedulable || taints.iter().any(|taint| taint.key == CORDON_TAINT);
-        taints.retain(|taint| !taint.is_temporary() && taint.key != CORDON_TAINT);
-        taints.sort();
-        let key = GroupKey {
-            platform,
-            source,
-            unschedulable,
-            taints,
-            extended_resources,
-            labels,
-        };
-        self.groups
-            .entry(key)
-            .or_default()
-            .insert(name.into(), individual);
-    }
-
-    /// The groups, in a stable order.
-    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &Members)> {
-        self.groups.iter()
-    }
-
-    /// The same nodes without taints and cordons: what each would pull, were a pod there.
-    #[must_use]
-    pub fn without_obstacles(&self) -> Self {
-        let mut open = Self::default();
-        for (group, members) in &self.groups {
-            let key = GroupKey {
-                taints: Vec::new(),
-                unschedulable: false,
-                ..group.clone()
-            };
-            let merged = open.groups.entry(key).or_default();
-            merged.extend(members.clone());
-        }
-        open
-    }
-
-    /// How many nodes there are.
-    pub fn len(&self) -> usize {
-        self.groups.values().map(BTreeMap::len).sum()
-    }
-
-    /// Whether there is no node at all.
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-}
-
-impl FromIterator<Node> for Nodes {
-    fn from_iter<I: IntoIterator<Item = Node>>(nodes: I) -> Self {
-        let mut all = Self::default();
-        for node in nodes {
-            all.insert(node);
-        }
-        all
-    }
 }
 
 /// What the operator knows of nodes that they do not say themselves.

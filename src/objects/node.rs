@@ -1,6 +1,7 @@
 //! Nodes: labels, taints, and what their container runtime looks for.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -10,8 +11,7 @@ use super::json::{
     self, ObjectError, Pairs, Resources, Text, object, objects, or_default, readable,
 };
 use crate::domain::node::{
-    Effect, INDIVIDUAL_LABELS, Labels, Node, NodeFacts, NodeOverride, NodePlatform, Source, Taint,
-    parse_emulates,
+    Effect, Labels, Node, NodeFacts, NodeOverride, NodePlatform, Source, Taint, parse_emulates,
 };
 
 /// The annotation by which a node declares emulation.
@@ -85,8 +85,12 @@ struct NodeInfo<'a> {
 
 readable!(NodeObject);
 
-type SharedLabel = (Arc<str>, Arc<str>);
-type SharedLabels = Arc<[SharedLabel]>;
+/// A label with its value, kept once for all nodes that have it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Label {
+    key: Box<str>,
+    value: Box<str>,
+}
 
 /// A node as it is kept between events: all that a decision may need, and nothing of what
 /// changes with every heartbeat. Two equal records mean the same to every decision.
@@ -94,8 +98,7 @@ type SharedLabels = Arc<[SharedLabel]>;
 pub struct NodeRecord {
     /// Object name.
     pub name: Arc<str>,
-    labels: SharedLabels,
-    individual_labels: Box<[SharedLabel]>,
+    labels: Box<[Arc<Label>]>,
     taints: Box<[Taint]>,
     unschedulable: bool,
     extended_resources: Box<[Arc<str>]>,
@@ -105,40 +108,37 @@ pub struct NodeRecord {
     emulates: Option<Arc<str>>,
 }
 
-/// What many nodes share, kept once: whole sets of labels, since the nodes of a pool have
-/// the same, and strings where the sets differ.
+/// What many nodes share, kept once.
 #[derive(Debug, Default)]
 pub struct Interner {
-    labels: HashSet<SharedLabels>,
+    labels: HashSet<Arc<Label>>,
     strings: HashSet<Arc<str>>,
+    /// How many there were after the last look at what is used no more.
+    in_use: usize,
 }
 
-impl Interner {
-    fn share(&mut self, text: &mut Arc<str>) {
-        match self.strings.get(text) {
-            Some(known) => *text = Arc::clone(known),
-            None => {
-                self.strings.insert(Arc::clone(text));
-            }
-        }
-    }
+/// Below this, what is used no more is not worth a look.
+const FEW: usize = 1024;
 
-    fn share_labels(&mut self, labels: &mut SharedLabels) {
-        if let Some(known) = self.labels.get(labels) {
-            *labels = Arc::clone(known);
+impl Interner {
+    /// Forgets what no node uses any more, when as much came as there was: so that each
+    /// change of a node pays for a part of the look at all.
+    fn prune(&mut self) {
+        if self.labels.len() + self.strings.len() <= FEW.max(2 * self.in_use) {
             return;
         }
-        for (key, value) in Arc::make_mut(labels) {
-            self.share(key);
-            self.share(value);
-        }
-        self.labels.insert(Arc::clone(labels));
-    }
-
-    /// Forgets what no node uses any more.
-    pub fn prune(&mut self) {
-        self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+        self.labels.retain(|label| Arc::strong_count(label) > 1);
         self.strings.retain(|text| Arc::strong_count(text) > 1);
+        self.in_use = self.labels.len() + self.strings.len();
+    }
+}
+
+fn share<T: ?Sized + Eq + Hash>(value: &mut Arc<T>, known: &mut HashSet<Arc<T>>) {
+    match known.get(value) {
+        Some(known) => *value = Arc::clone(known),
+        None => {
+            known.insert(Arc::clone(value));
+        }
     }
 }
 
@@ -146,10 +146,12 @@ impl NodeObject<'_> {
     /// The part of the node that is kept.
     pub fn to_record(&self) -> NodeRecord {
         let shared = |text: &str| Arc::<str>::from(text);
-        let pairs = self.metadata.labels.0.iter();
-        let pairs = pairs.map(|(key, value)| (shared(key), shared(value)));
-        let (individual, labels): (Vec<SharedLabel>, Vec<SharedLabel>) =
-            pairs.partition(|(key, _)| INDIVIDUAL_LABELS.contains(&&**key));
+        let labels = self.metadata.labels.0.iter().map(|(key, value)| {
+            Arc::new(Label {
+                key: (**key).into(),
+                value: (**value).into(),
+            })
+        });
         let taints = self.spec.taints.iter().map(|taint| Taint {
             key: taint.key.to_string(),
             value: taint.value.to_string(),
@@ -158,8 +160,7 @@ impl NodeObject<'_> {
         let emulates = self.metadata.annotations.value(EMULATES_ANNOTATION);
         NodeRecord {
             name: shared(&self.metadata.name),
-            labels: labels.into(),
-            individual_labels: individual.into(),
+            labels: labels.collect(),
             taints: taints.collect(),
             unschedulable: self.spec.unschedulable,
             extended_resources: self.status.allocatable.extended().map(shared).collect(),
@@ -174,16 +175,18 @@ impl NodeObject<'_> {
 impl NodeRecord {
     /// Shares the record's strings with those of other nodes.
     pub fn intern(&mut self, interner: &mut Interner) {
-        interner.share_labels(&mut self.labels);
-        for (key, _) in &mut self.individual_labels {
-            interner.share(key);
+        for label in &mut self.labels {
+            share(label, &mut interner.labels);
         }
-        for name in &mut self.extended_resources {
-            interner.share(name);
+        let others = [
+            &mut self.os,
+            &mut self.architecture,
+            &mut self.container_runtime_version,
+        ];
+        for text in self.extended_resources.iter_mut().chain(others) {
+            share(text, &mut interner.strings);
         }
-        interner.share(&mut self.os);
-        interner.share(&mut self.architecture);
-        interner.share(&mut self.container_runtime_version);
+        interner.prune();
     }
 
     /// The domain's node, and a warning where its annotation cannot be read.
@@ -191,8 +194,7 @@ impl NodeRecord {
         let labels: Labels = self
             .labels
             .iter()
-            .chain(&self.individual_labels)
-            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .map(|label| (label.key.to_string(), label.value.to_string()))
             .collect();
         let mut warning = None;
         let emulates = self.emulates.as_deref().unwrap_or("");

@@ -39,7 +39,7 @@ fn node(architecture: &str) -> Value {
 /// Platforms and their nodes, such as `linux/amd64: a1 a2`.
 fn platforms(view: &View) -> Vec<String> {
     let groups = view.nodes.groups().map(|(key, nodes)| {
-        let names: Vec<&str> = nodes.keys().map(AsRef::as_ref).collect();
+        let names: Vec<&str> = nodes.names().map(AsRef::as_ref).collect();
         format!("{}: {}", key.platform.platform, names.join(" "))
     });
     groups.collect()

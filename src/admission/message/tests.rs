@@ -11,11 +11,11 @@ use crate::domain::unknown::{Reason, Unknown};
 
 fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
     CandidatePlatform {
-        platform: NodePlatform {
+        platform: Arc::new(NodePlatform {
             platform: Platform::new("linux", architecture, ""),
             runtime: Runtime::ContainerdTransfer,
             emulates: Vec::new(),
-        },
+        }),
         nodes: nodes.iter().map(|name| (*name).into()).collect(),
         node_count: nodes.len(),
         sources: vec![Source::Node],

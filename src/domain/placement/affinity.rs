@@ -2,6 +2,11 @@
 //!
 //! Source: <https://github.com/kubernetes/component-helpers/blob/master/scheduling/corev1/nodeaffinity/nodeaffinity.go>
 
+use std::collections::BTreeSet;
+
+/// The only field of a node that can be selected by.
+const NAME_FIELD: &str = "metadata.name";
+
 /// A required node affinity: one of its terms must match. Without terms nothing matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NodeSelector {
@@ -43,6 +48,17 @@ impl NodeSelector {
             .map(|requirement| requirement.key.as_str())
     }
 
+    /// The only names that a matching node can have, if every term asks for one.
+    pub fn names(&self) -> Option<BTreeSet<&str>> {
+        let mut names = BTreeSet::new();
+        for term in &self.terms {
+            let mut fields = term.fields.iter();
+            let name = fields.find(|field| field.key == NAME_FIELD && field.operator == "In")?;
+            names.extend(name.values.iter().map(String::as_str));
+        }
+        Some(names)
+    }
+
     /// Whether the selector reads the node's name.
     pub fn reads_name(&self) -> bool {
         self.terms.iter().any(|term| !term.fields.is_empty())
@@ -64,7 +80,7 @@ impl Term {
                 .all(|requirement| requirement.matches(label(&requirement.key)))
             && self.fields.iter().all(|requirement| {
                 // A field that nodes do not have compares as the empty string.
-                let value = if requirement.key == "metadata.name" {
+                let value = if requirement.key == NAME_FIELD {
                     name
                 } else {
                     ""
