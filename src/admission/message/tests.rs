@@ -63,7 +63,7 @@ fn nodes(architectures: &[&str]) -> Nodes {
         taints: Vec::new(),
         unschedulable: false,
         extended_resources: Default::default(),
-        platform: candidate(architecture, &[]).platform,
+        platform: NodePlatform::clone(&candidate(architecture, &[]).platform),
         source: Source::Node,
     };
     architectures.iter().map(node).collect()

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::domain::node::Node;
+use crate::domain::node::{Labels, Node};
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;

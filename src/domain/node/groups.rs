@@ -331,3 +331,6 @@ impl FromIterator<Node> for Nodes {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;
