@@ -19,7 +19,7 @@ pub use self::answer::Answer;
 pub use self::metrics::Metrics;
 pub use self::server::router;
 
-use self::review::Request;
+use self::review::{NODE_USER_PREFIX, Object, Request};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::View;
 use crate::domain::policy::{
@@ -27,7 +27,7 @@ use crate::domain::policy::{
 };
 use crate::domain::verdict::Verdict;
 use crate::domain::workload::Workload;
-use crate::objects::kinds::{self, KindRef, KindRule};
+use crate::objects::kinds::{self, KindRule};
 
 /// What the operator wants of the webhook; replaced whole when the configuration changes.
 #[derive(Clone, Debug, Default)]
@@ -86,8 +86,9 @@ impl Reviewer {
     }
 
     /// The answer to one request, before the deadline.
-    async fn review(&self, request: &Request<'_>, deadline: Instant) -> Answer {
-        let answer = self.judge(request, deadline).await;
+    async fn review(&self, request: &mut Request<'_>, deadline: Instant) -> Answer {
+        let object = std::mem::take(&mut request.object);
+        let answer = self.judge(request, object, deadline).await;
         let decision = answer.action().name();
         self.metrics
             .answered(&request.kind.kind, &request.operation, decision);
@@ -105,31 +106,38 @@ impl Reviewer {
         answer
     }
 
-    async fn judge(&self, request: &Request<'_>, deadline: Instant) -> Answer {
+    async fn judge(&self, request: &Request<'_>, object: Object<'_>, deadline: Instant) -> Answer {
         if !is_judged(request) {
             return Answer::allowed();
         }
-        let Some(object) = request.object else {
-            return Answer::malformed("read AdmissionReview: request.object is missing");
-        };
         let settings = self.settings.load();
         // One view for the whole review: candidates of the old and the new object agree.
         let view = self.view.load_full();
-        let read = |bytes: &str| read_workload(request, bytes, &view, &settings);
-        let workload = match read(object.get()) {
-            Ok(Some(workload)) => workload,
+        let read =
+            |bytes: &str| kinds::from_json(&request.kind(), bytes.as_bytes(), &settings.kinds);
+        let workload = match object {
+            Object::Absent => {
+                return Answer::malformed("read AdmissionReview: request.object is missing");
+            }
+            Object::Workload(workload) => Ok(Some(workload)),
+            Object::Bytes(bytes) => match read(bytes.get()) {
+                Ok(Some(workload)) if is_mirror_pod(request, bytes.get(), &workload) => {
+                    return Answer::allowed();
+                }
+                read => read,
+            },
+        };
+        let namespace = request.namespace.as_deref().unwrap_or_default();
+        let workload = match workload {
+            Ok(Some(workload)) => with_defaults(workload, namespace, &view),
             Ok(None) => {
                 return Answer::warned(&format!(
                     "{} is not configured, so its images were not checked",
                     request.kind.kind
                 ));
             }
-            Err(error) => return Answer::malformed(&error),
+            Err(error) => return Answer::malformed(&error.to_string()),
         };
-        if is_mirror_pod(request, object.get(), &workload) {
-            return Answer::allowed();
-        }
-        let namespace = request.namespace.as_deref().unwrap_or_default();
         let (levels, label_warnings) = levels(&view, namespace, settings.levels);
         if levels.strictest() == Level::Off {
             return Answer {
@@ -148,7 +156,7 @@ impl Reviewer {
             let old = request
                 .old_object
                 .and_then(|old| read(old.get()).ok().flatten());
-            if let Some(old) = old {
+            if let Some(old) = old.map(|old| with_defaults(old, namespace, &view)) {
                 leniency = self
                     .leniency_of_update(&workload, &verdicts, &old, &view, settings.rules, deadline)
                     .await;
@@ -253,35 +261,19 @@ fn is_judged(request: &Request<'_>) -> bool {
     operation && sub_resource
 }
 
-/// The workload in an object of the request, with what admission adds to pods later.
-fn read_workload(
-    request: &Request<'_>,
-    object: &str,
-    view: &View,
-    settings: &Settings,
-) -> Result<Option<Workload>, String> {
-    let kind = KindRef {
-        group: &request.kind.group,
-        version: &request.kind.version,
-        kind: &request.kind.kind,
-        resource: &request.resource.resource,
-    };
-    let read = kinds::from_json(&kind, object.as_bytes(), &settings.kinds);
-    let Some(mut workload) = read.map_err(|error| error.to_string())? else {
-        return Ok(None);
-    };
-    let namespace = request.namespace.as_deref().unwrap_or_default();
+/// The workload with what admission adds to its pods later.
+fn with_defaults(mut workload: Workload, namespace: &str, view: &View) -> Workload {
     for template in &mut workload.templates {
         let class = template.placement.runtime_class.as_deref();
         let defaults = view.placement_defaults(namespace, class);
         template.placement.add_defaults(&defaults);
     }
-    Ok(Some(workload))
+    workload
 }
 
 /// A pod that a kubelet made of a file on its own node. Denying it would only hide it.
 fn is_mirror_pod(request: &Request<'_>, object: &str, workload: &Workload) -> bool {
-    let Some(node) = request.user_info.username.strip_prefix("system:node:") else {
+    let Some(node) = request.user_info.username.strip_prefix(NODE_USER_PREFIX) else {
         return false;
     };
     let placed_there = workload

@@ -81,8 +81,8 @@ async fn validate(State(webhook): State<Webhook>, request: Request<Body>) -> Res
         Err(response) => return response,
     };
     let answer = match review::parse(&body) {
-        Ok(request) => {
-            let answer = webhook.reviewer.review(&request, deadline).await;
+        Ok(mut request) => {
+            let answer = webhook.reviewer.review(&mut request, deadline).await;
             answer.to_json(&request.uid)
         }
         Err(error) => match &error.uid {

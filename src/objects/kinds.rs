@@ -8,6 +8,7 @@ mod shapes;
 mod template_path;
 
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer};
 use serde_json::Value;
 
 use self::shapes::{
@@ -195,6 +196,47 @@ pub fn read(value: &Value, rules: &[KindRule]) -> Result<Option<Workload>, Objec
     match kind.rule(rules) {
         Some(rule) => configured(&kind, rule, value).map(Some),
         None => Ok(None),
+    }
+}
+
+/// Reads an object of a built-in kind while the document around it is being read, which
+/// spares a second pass over its bytes. `null` is none. The error does not say where in the
+/// object something is wrong; [`from_json`] does.
+#[derive(Clone, Copy, Debug)]
+pub struct Inline<'k> {
+    kind: KindRef<'k>,
+    shape: Shape,
+}
+
+impl<'k> Inline<'k> {
+    /// A reader of objects of this kind; none when the kind is not built in.
+    pub fn of(kind: KindRef<'k>) -> Option<Self> {
+        kind.shape().map(|shape| Self { kind, shape })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Inline<'_> {
+    type Value = Option<Workload>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        fn read<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+        where
+            T: Deserialize<'de>,
+            D: Deserializer<'de>,
+        {
+            json::optional_object(deserializer)
+        }
+        let kind = &self.kind;
+        Ok(match self.shape {
+            Shape::Pod => read::<PodObject<'_>, D>(deserializer)?
+                .map(|object| object.to_workload(kind, Origin::Pod)),
+            Shape::Templated(origin) => read::<TemplatedObject<'_>, D>(deserializer)?
+                .map(|object| object.to_workload(kind, origin)),
+            Shape::CronJob => read::<CronJobObject<'_>, D>(deserializer)?
+                .map(|object| object.to_workload(kind, Origin::Template)),
+            Shape::PodTemplate => read::<PodTemplateObject<'_>, D>(deserializer)?
+                .map(|object| object.to_workload(kind)),
+        })
     }
 }
 
