@@ -53,5 +53,5 @@ render-check: ## Fail when manifests/ is not what the chart renders.
 image: ## The container image of this machine's platform, without a Docker engine.
 	scripts/image.sh
 
-bench: ## Cost of a review as a ratio to a floor server built in the same run.
-	$(CARGO) bench --locked --bench floor
+bench: ## Cost of a review as a ratio to a floor server, and what the number of nodes adds.
+	$(CARGO) bench --locked --bench decision --bench floor

@@ -22,7 +22,7 @@ const RANKS: [(&str, u8); 11] = [
 ];
 
 /// Crates that the pure core may use: no I/O, no clock, no logging.
-const DOMAIN_CRATES: [&str; 4] = ["std", "core", "thiserror", "crate"];
+const DOMAIN_CRATES: [&str; 5] = ["std", "core", "thiserror", "rpds", "crate"];
 
 fn rank(module: &str) -> u8 {
     let known = RANKS.iter().find(|(name, _)| *name == module);
