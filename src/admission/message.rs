@@ -164,7 +164,7 @@ fn problem(verdict: &Verdict, image: &ImageVerdict) -> Option<Problem> {
             .map(|(_, candidate)| candidate)
             .collect()
     };
-    let missing = on(|outcome| matches!(outcome, Outcome::Missing));
+    let missing = on(|outcome| matches!(outcome, Outcome::Missing(_)));
     let mismatched = on(|outcome| matches!(outcome, Outcome::Mismatched { .. }));
     let made_for = image.outcomes.iter().find_map(|outcome| match outcome {
         Outcome::Mismatched { made_for, .. } => Some(made_for),

@@ -40,11 +40,11 @@ pub(super) fn excluded(candidates: &Candidates) -> Option<String> {
 /// What an outcome means for a pod, in a few words.
 pub(super) fn outcome(outcome: &Outcome, candidate: &CandidatePlatform) -> String {
     match outcome {
-        Outcome::Supported { picked } => match picked.last() {
+        Outcome::Supported { picked, .. } => match picked.last() {
             Some(digest) if picked.len() <= NESTED_INDEXES + 1 => format!("pulls {digest}"),
             _ => "pulls the one manifest there is".to_owned(),
         },
-        Outcome::Missing => candidate.platform.runtime.pull_failure().to_owned(),
+        Outcome::Missing(_) => candidate.platform.runtime.pull_failure().to_owned(),
         Outcome::Mismatched { made_for, .. } => format!("exec format error: it is for {made_for}"),
         Outcome::Unknown(unknown) => printable(&unknown.detail),
     }
@@ -79,7 +79,7 @@ fn image_causes(image: &ImageVerdict, candidates: &[CandidatePlatform]) -> Vec<S
         names.join(", ")
     };
     let mut lines = Vec::new();
-    let missing = on(|outcome| matches!(outcome, Outcome::Missing));
+    let missing = on(|outcome| matches!(outcome, Outcome::Missing(_)));
     if !missing.is_empty() {
         lines.push(format!("{name} has no {missing} manifest"));
     }

@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::candidates::{Candidates, Exclusion};
 use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use crate::domain::node::{Node, NodePlatform, Source};
+use crate::domain::pick::{Depth, Fit, Grounds, Lack};
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::{Reason, Unknown};
 
@@ -73,7 +74,10 @@ fn nodes(architectures: &[&str]) -> Nodes {
 fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
     let verdicts = [verdict(
         vec![candidate("s390x", &["z1", "z2"])],
-        vec![image("node:22", vec![Outcome::Missing])],
+        vec![image(
+            "node:22",
+            vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+        )],
     )];
     assert_eq!(
         denial(&verdicts, &nodes(&["amd64", "arm64", "s390x"])),
@@ -94,6 +98,7 @@ fn a_mismatch_names_both_platforms_and_the_crash() {
     let outcome = Outcome::Mismatched {
         picked: Vec::new(),
         made_for,
+        why: Grounds::Plain(Fit::Foreign),
     };
     let verdicts = [verdict(
         vec![candidate("amd64", &["a1"])],
@@ -117,7 +122,10 @@ fn known_gaps_come_before_what_could_not_be_checked() {
         vec![candidate("s390x", &["z1"])],
         vec![
             image("registry.example/app:1", vec![unknown]),
-            image("node:22", vec![Outcome::Missing]),
+            image(
+                "node:22",
+                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+            ),
         ],
     )];
     assert_eq!(
@@ -136,7 +144,7 @@ fn warnings_hold_no_control_characters_and_keep_to_the_limits() {
         .map(|number| {
             image(
                 &format!("x\n\u{1b}{number}{}", "y".repeat(400)),
-                vec![Outcome::Missing],
+                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
             )
         })
         .collect();

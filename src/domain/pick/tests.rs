@@ -162,7 +162,7 @@ fn check(vector: &Value, runtime: Runtime) {
         };
         let picked = pick(&node, &root, |_| None, Entries::Believed);
         assert!(
-            !matches!(picked, Pick::Missing | Pick::Needs(_)),
+            !matches!(picked, Pick::Missing(_) | Pick::Needs(_)),
             "{name}: {picked:?}"
         );
         return;
@@ -215,7 +215,7 @@ fn check(vector: &Value, runtime: Runtime) {
         one => Some(vec![one.as_u64().unwrap() as usize]),
     };
     let found = match &picked {
-        Pick::Supported { path } | Pick::Mismatched { path, .. } => {
+        Pick::Supported { path, .. } | Pick::Mismatched { path, .. } => {
             Some(positions(&documents, &root, path))
         }
         _ => None,
