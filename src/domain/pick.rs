@@ -78,6 +78,9 @@ pub fn pick<'a>(
     children: impl Fn(&Digest) -> Child<'a>,
     entries: Entries,
 ) -> Pick {
+    if node.platform.os.is_empty() || node.platform.architecture.is_empty() {
+        return unsupported("the node does not say its platform");
+    }
     let mut path = Vec::new();
     let mut document = root;
     loop {

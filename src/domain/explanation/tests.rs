@@ -7,7 +7,7 @@ use crate::domain::inspection::{EntryKind, MediaType};
 use crate::domain::pick::{Entries, pick};
 use crate::domain::reference::Digest;
 use crate::domain::runtime::Runtime;
-use crate::domain::workload::ContainerImage;
+use crate::domain::workload::{ContainerImage, Usage};
 
 fn digest(number: usize) -> Digest {
     format!("sha256:{number:064x}").parse().unwrap()
@@ -76,7 +76,13 @@ fn explained(node: &NodePlatform, image: &Image, child: &Image, entries: Entries
     let (root, child) = (root(image), root(child));
     let picked = pick(node, &root, |_| Some(Ok(&child)), entries);
     let verdict = ImageVerdict {
-        image: ContainerImage::default(),
+        image: ContainerImage {
+            image: "app".to_owned(),
+            reference: "app".parse(),
+            containers: Vec::new(),
+            usage: Usage::Container,
+            preloaded: false,
+        },
         inspection: Some(Arc::new(root)),
         outcomes: vec![Outcome::from(picked)],
     };

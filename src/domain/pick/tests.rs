@@ -232,3 +232,25 @@ fn check(vector: &Value, runtime: Runtime) {
     assert_eq!(found, expected, "{name}: {picked:?}");
     assert_eq!(vector["match"], found.is_some(), "{name}: {picked:?}");
 }
+
+#[test]
+fn of_a_node_that_does_not_say_its_platform_nothing_is_known() {
+    let root = Inspection {
+        digest: digest(0),
+        media_type: MediaType::OciIndex,
+        content: Content::Index(Vec::new()),
+    };
+    for platform in [
+        Platform::default(),
+        Platform::new("linux", "", ""),
+        Platform::new("", "amd64", ""),
+    ] {
+        let node = NodePlatform {
+            platform,
+            runtime: Runtime::default(),
+            emulates: Vec::new(),
+        };
+        let picked = pick(&node, &root, |_| None, Entries::Believed);
+        assert!(matches!(picked, Pick::Unknown(_)), "{node:?}: {picked:?}");
+    }
+}
