@@ -6,6 +6,7 @@
 
 pub mod candidates;
 pub mod explanation;
+pub mod finding;
 pub mod inspection;
 pub mod node;
 pub mod pick;

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::candidates::{Candidates, Exclusion};
 use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use crate::domain::node::{Node, NodePlatform, Source};
-use crate::domain::pick::{Depth, Fit, Grounds, Lack};
+use crate::domain::pick::{Depth, Fit, Grounds, Lack, Place};
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::{Reason, Unknown};
 
@@ -82,8 +82,8 @@ fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
     assert_eq!(
         denial(&verdicts, &nodes(&["amd64", "arm64", "s390x"])),
         "image \"node:22\" (container web) has no linux/s390x manifest, required by 2 nodes (z1, z2)\n  \
-           the image has: linux/amd64, linux/arm64\n  \
-           such a pod ends in: ErrImagePull: no match for platform in manifest\n\
+           such a pod ends in: ErrImagePull: no match for platform in manifest\n  \
+           the image has: linux/amd64, linux/arm64\n\
          To fix it, run it where its images work:\n  \
            affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: \
            [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64, arm64]}]}]}}}\n\
@@ -171,4 +171,47 @@ fn a_pod_that_may_go_nowhere_is_told_why() {
              affinity/selector), so no image was checked"
         ]
     );
+}
+
+#[test]
+fn what_the_list_of_platforms_does_not_show_is_said() {
+    let place = |position| Place {
+        depth: Depth::First,
+        position,
+    };
+    let verified = Outcome::Mismatched {
+        picked: Vec::new(),
+        made_for: Platform::new("linux", "amd64", ""),
+        why: Grounds::Verified(place(1), Fit::Foreign),
+    };
+    for (architecture, outcome, line, why) in [
+        (
+            "amd64",
+            Outcome::Missing(Lack::Features(place(0))),
+            "has no linux/amd64 manifest",
+            "entry 1 of its index is for linux/amd64, but demands os.features that the node does not have",
+        ),
+        (
+            "arm64",
+            verified,
+            "has an index entry for linux/arm64 that points to a linux/amd64 config",
+            "entry 2 of its index is for linux/arm64, and its config says linux/amd64",
+        ),
+    ] {
+        let verdicts = [verdict(
+            vec![candidate(architecture, &["n1"])],
+            vec![image("app:1", vec![outcome])],
+        )];
+        let line = format!("image \"app:1\" (container web) {line}, required by 1 node (n1)");
+        let text = denial(&verdicts, &nodes(&[]));
+        assert!(
+            text.starts_with(&format!("{line}\n  what decides: {why}\n")),
+            "{text}"
+        );
+        assert_eq!(
+            warnings(&verdicts, &[]),
+            [format!("archmatch: {line}: {why}")]
+        );
+        assert!(causes(&verdicts)[0].message.ends_with(why));
+    }
 }

@@ -22,9 +22,9 @@ fn runtime_version(vector: &Value) -> Option<&'static str> {
             // Nodes publish no os.features.
             ("containerd", _) if node.contains('+') => return None,
             // The matcher alone; a Windows node always has a build, and is judged as unknown
-        // without its label.
-        ("containerd", _) if node.starts_with("windows/") => return None,
-        // No runtime asks for an operating system on any architecture.
+            // without its label.
+            ("containerd", _) if node.starts_with("windows/") => return None,
+            // No runtime asks for an operating system on any architecture.
             ("containerd", "only-os") => return None,
             // The transfer service accepts what this matcher accepts.
             ("containerd", "transfer" | "strict") => "containerd://2.1.4",
