@@ -1,5 +1,7 @@
 //! The real binary, run as a user would.
 
+mod flags;
+
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
