@@ -58,17 +58,19 @@ pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
         if shown > IMAGES {
             continue;
         }
+        let mut has = platforms_of(image);
         for gap in gaps {
             let _ = writeln!(text, "{}", line(image, &gap));
             if let Some(why) = gap.why {
                 let _ = writeln!(text, "  what decides: {why}");
             }
+            // Once an image.
+            if let Some(has) = has.take() {
+                let _ = writeln!(text, "  the image has: {has}");
+            }
             if let Some(expect) = gap.expect() {
                 let _ = writeln!(text, "  such a pod ends in: {expect}");
             }
-        }
-        if let Some(has) = platforms_of(image) {
-            let _ = writeln!(text, "  the image has: {has}");
         }
     }
     if shown > IMAGES {

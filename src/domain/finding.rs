@@ -135,7 +135,8 @@ mod tests {
                 platform: Platform::new("linux", architecture, ""),
                 runtime: Runtime::CriO,
                 emulates: Vec::new(),
-            },
+            }
+            .into(),
             nodes: Vec::new(),
             node_count: 0,
             sources: vec![Source::Node],

@@ -82,8 +82,8 @@ fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
     assert_eq!(
         denial(&verdicts, &nodes(&["amd64", "arm64", "s390x"])),
         "image \"node:22\" (container web) has no linux/s390x manifest, required by 2 nodes (z1, z2)\n  \
-           such a pod ends in: ErrImagePull: no match for platform in manifest\n  \
-           the image has: linux/amd64, linux/arm64\n\
+           the image has: linux/amd64, linux/arm64\n  \
+           such a pod ends in: ErrImagePull: no match for platform in manifest\n\
          To fix it, run it where its images work:\n  \
            affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: \
            [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64, arm64]}]}]}}}\n\
