@@ -197,16 +197,6 @@ pub struct ImageVerdict {
     pub outcomes: Vec<Outcome>,
 }
 
-impl ImageVerdict {
-    /// Why nothing is known of this image on any platform, if so.
-    pub fn unknown(&self) -> Option<&Unknown> {
-        self.outcomes.iter().find_map(|outcome| match outcome {
-            Outcome::Unknown(unknown) => Some(unknown),
-            _ => None,
-        })
-    }
-}
-
 /// The answer for one pod template: where it may go, and what runs there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
