@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, candidates};
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::node::Nodes;
-use crate::domain::pick::{Entries, Pick, pick};
+use crate::domain::pick::{Entries, Grounds, Pick, pick};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
 use crate::domain::verdict::{ImageVerdict, Outcome, Verdict};
@@ -138,7 +138,10 @@ impl Checker {
                 verdict.outcomes = vec![Outcome::Unknown(unknown); platforms.len()];
             }
             Ok((_, root)) if image.usage == Usage::Volume && root.content == Content::Artifact => {
-                let mounted = Outcome::Supported { picked: Vec::new() };
+                let mounted = Outcome::Supported {
+                    picked: Vec::new(),
+                    why: Grounds::Artifact,
+                };
                 verdict.outcomes = vec![mounted; platforms.len()];
                 verdict.inspection = Some(root);
             }

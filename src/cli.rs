@@ -6,6 +6,7 @@ mod duration;
 pub mod exit;
 mod inspect;
 mod output;
+mod selector;
 mod serve;
 mod setup;
 mod snapshot;
@@ -58,6 +59,9 @@ Examples:
   helm template ./chart | archmatch check -f - --platform linux/amd64 --platform linux/arm64
   kubectl get nodes,ns,runtimeclasses -o json > cluster.json
   archmatch check --snapshot cluster.json -f manifests/ -o wide
+
+-l and -n mean what they mean in `kubectl apply`, which has no -A either: objects
+bring their namespaces along.
 
 Exit codes:
   0  nothing found at the asked level

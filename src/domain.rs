@@ -5,6 +5,8 @@
 //! does not know, it returns as a value.
 
 pub mod candidates;
+pub mod explanation;
+pub mod finding;
 pub mod inspection;
 pub mod node;
 pub mod pick;

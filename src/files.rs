@@ -20,7 +20,7 @@ const LARGEST_FILE: u64 = 64 << 20;
 const DEEPEST_FOLDER: usize = 32;
 
 /// The name of standard input.
-const STDIN: &str = "-";
+pub const STDIN: &str = "-";
 
 /// An object from a file.
 #[derive(Clone, Debug, PartialEq)]

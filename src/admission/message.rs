@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::domain::candidates::CandidatePlatform;
+use crate::domain::finding::Finding;
 use crate::domain::node::Nodes;
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
 use crate::domain::workload::{ContainerImage, Usage};
 
 /// How many node names a message shows.
@@ -21,6 +22,8 @@ const NAMES: usize = 3;
 /// request's warnings pass [`ALL_WARNINGS`].
 /// Source: `staging/src/k8s.io/apiserver/pkg/endpoints/filters/warning.go`
 const WARNING: usize = 256;
+/// How every warning begins.
+const PREFIX: &str = "archmatch: ";
 /// How long all warnings of a request may be together.
 const ALL_WARNINGS: usize = 4096;
 /// How many images a denial explains in full.
@@ -47,19 +50,27 @@ pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
             .flat_map(|verdict| verdict.images.iter().map(move |image| (verdict, image)))
     };
     for (verdict, image) in images() {
-        let Some(problem) = problem(verdict, image) else {
+        let gaps = gaps(verdict, image);
+        if gaps.is_empty() {
             continue;
-        };
+        }
         shown += 1;
         if shown > IMAGES {
             continue;
         }
-        let _ = writeln!(text, "{}", problem.line);
-        if let Some(has) = platforms_of(image) {
-            let _ = writeln!(text, "  the image has: {has}");
-        }
-        if let Some(expect) = problem.expect {
-            let _ = writeln!(text, "  such a pod ends in: {expect}");
+        let mut has = platforms_of(image);
+        for gap in gaps {
+            let _ = writeln!(text, "{}", line(image, &gap));
+            if let Some(why) = gap.why {
+                let _ = writeln!(text, "  what decides: {why}");
+            }
+            // Once an image.
+            if let Some(has) = has.take() {
+                let _ = writeln!(text, "  the image has: {has}");
+            }
+            if let Some(expect) = gap.expect() {
+                let _ = writeln!(text, "  such a pod ends in: {expect}");
+            }
         }
     }
     if shown > IMAGES {
@@ -85,15 +96,14 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
             continue;
         }
         for image in &verdict.images {
-            if let Some(problem) = problem(verdict, image) {
-                known.push(problem.line);
-            } else if let Some(reason) = image.unknown() {
-                unknown.push(format!(
-                    "image {} could not be checked: {} ({})",
-                    quoted(&image.image),
-                    printable(&reason.detail),
-                    reason.reason
-                ));
+            let findings = image.findings(&verdict.candidates.platforms);
+            // The first is the most serious one.
+            match findings.first() {
+                None => {}
+                Some(finding) if matches!(finding.outcome, Outcome::Unknown(_)) => {
+                    unknown.push(format!("image {} {finding}", quoted(&image.image)));
+                }
+                Some(gap) => known.push(warning(image, gap)),
             }
         }
     }
@@ -124,9 +134,10 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
             causes.push(Cause {
                 reason: outcome.name(),
                 message: format!(
-                    "{} on {}",
+                    "{} on {}: {}",
                     quoted(&image.image),
-                    candidate.platform.platform
+                    candidate.platform.platform,
+                    image.explain(outcome, &candidate.platform)
                 ),
                 field: format!("{place}[{}].image", printable(name)),
             });
@@ -150,67 +161,36 @@ pub(super) fn missing_platforms(verdicts: &[Verdict]) -> Vec<String> {
     platforms.into_iter().collect()
 }
 
-struct Problem {
-    line: String,
-    expect: Option<&'static str>,
+/// What is known to be wrong with an image, the most serious first.
+fn gaps<'a>(verdict: &'a Verdict, image: &'a ImageVerdict) -> Vec<Finding<'a>> {
+    let mut findings = image.findings(&verdict.candidates.platforms);
+    findings.retain(|finding| finding.outcome.value() == Value::No);
+    findings
 }
 
-/// What is wrong with an image, in one line.
-fn problem(verdict: &Verdict, image: &ImageVerdict) -> Option<Problem> {
-    let on = |wanted: fn(&Outcome) -> bool| -> Vec<&CandidatePlatform> {
-        let outcomes = image.outcomes.iter().zip(&verdict.candidates.platforms);
-        outcomes
-            .filter(|(outcome, _)| wanted(outcome))
-            .map(|(_, candidate)| candidate)
-            .collect()
-    };
-    let missing = on(|outcome| matches!(outcome, Outcome::Missing));
-    let mismatched = on(|outcome| matches!(outcome, Outcome::Mismatched { .. }));
-    let made_for = image.outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::Mismatched { made_for, .. } => Some(made_for),
-        _ => None,
-    });
-    let subject = format!(
-        "image {}{}",
+/// A gap in one line.
+fn line(image: &ImageVerdict, gap: &Finding<'_>) -> String {
+    format!(
+        "image {}{} {gap}, {}",
         quoted(&image.image),
-        in_containers(&image.image)
-    );
-    if let Some(first) = missing.first() {
-        return Some(Problem {
-            line: format!(
-                "{subject} has no {} manifest, {}",
-                names(&missing),
-                required_by(&missing)
-            ),
-            expect: Some(first.platform.runtime.pull_failure()),
-        });
+        in_containers(&image.image),
+        required_by(&gap.candidates)
+    )
+}
+
+/// The same with what decided, where that has room.
+fn warning(image: &ImageVerdict, gap: &Finding<'_>) -> String {
+    let line = line(image, gap);
+    match gap.why.map(|why| format!("{line}: {why}")) {
+        Some(longer) if longer.chars().count() + PREFIX.len() <= WARNING => longer,
+        _ => line,
     }
-    let made_for = made_for?;
-    Some(Problem {
-        line: format!(
-            "{subject} is built for {made_for}, not for {}, {}",
-            names(&mismatched),
-            required_by(&mismatched)
-        ),
-        expect: Some("exec format error"),
-    })
 }
 
 fn no_candidates(verdict: &Verdict) -> String {
-    let why: Vec<String> = verdict
-        .candidates
-        .excluded
-        .iter()
-        .take(NAMES)
-        .map(|(why, count)| format!("{count} {why}"))
-        .collect();
-    if why.is_empty() {
-        "no node is known, so no image was checked".to_owned()
-    } else {
-        format!(
-            "no node may run this pod ({}), so no image was checked",
-            printable(&why.join(", "))
-        )
+    match verdict.candidates.exclusions(NAMES) {
+        None => "no node is known, so no image was checked".to_owned(),
+        Some(why) => format!("no node may run this pod ({why}), so no image was checked"),
     }
 }
 
@@ -233,15 +213,6 @@ fn in_containers(image: &ContainerImage) -> String {
         ""
     };
     format!(" ({what} {}{more})", printable(&names.join(", ")))
-}
-
-/// Platform names without repetition: one platform may be there with several runtimes.
-fn names(candidates: &[&CandidatePlatform]) -> String {
-    let names: BTreeSet<String> = candidates
-        .iter()
-        .map(|candidate| candidate.platform.platform.to_string())
-        .collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn required_by(candidates: &[&CandidatePlatform]) -> String {
@@ -304,14 +275,14 @@ fn bounded(all: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut room = ALL_WARNINGS - 40;
     for (position, text) in all.iter().enumerate() {
-        let mut line = format!("archmatch: {text}");
+        let mut line = format!("{PREFIX}{text}");
         if line.chars().count() > WARNING {
             line = line.chars().take(WARNING - 1).collect();
             line.push('…');
         }
         let length = line.chars().count();
         if length > room {
-            warnings.push(format!("archmatch: and {} more", all.len() - position));
+            warnings.push(format!("{PREFIX}and {} more", all.len() - position));
             break;
         }
         room -= length;

@@ -11,11 +11,13 @@ use tokio::time::Instant;
 
 use super::duration::parse_duration;
 use super::exit::Exit;
+use super::selector::LabelSelector;
 use super::setup::{self, Registries};
 use super::{output, target};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::View;
 use crate::config::Configuration;
+use crate::domain::node::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
 use crate::domain::verdict::{Passing, Verdict};
@@ -42,7 +44,10 @@ pub struct Arguments {
     /// A kustomization, rendered by kubectl
     #[arg(short = 'k', long, value_name = "DIR")]
     pub kustomize: Option<PathBuf>,
-    /// Namespace of objects that name none
+    /// Only objects of files with these labels: =, ==, !=, in, notin, comma-separated
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<LabelSelector>,
+    /// Namespace of objects that name none; the others keep theirs
     #[arg(short = 'n', long, default_value = "default", value_name = "NAME")]
     pub namespace: String,
     #[command(flatten)]
@@ -91,6 +96,10 @@ struct Subject {
 /// When the configuration, the snapshot or the cluster cannot be used.
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let deadline = Instant::now() + arguments.timeout;
+    let from_stdin = arguments.files.iter().chain(&arguments.target.snapshot);
+    if from_stdin.filter(|name| *name == files::STDIN).count() > 1 {
+        bail!("standard input (-) can be read once only");
+    }
     let configuration = setup::configuration(config.as_deref())?;
     let kinds = setup::kind_rules(&configuration)?;
     let (mut subjects, errors) = read_subjects(&arguments, &kinds)?;
@@ -98,7 +107,10 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         eprintln!("error: {error}");
     }
     if subjects.is_empty() && errors.is_empty() && !arguments.allow_empty {
-        bail!("nothing to check: name images, or files with workloads by -f");
+        match &arguments.selector {
+            Some(_) => bail!("nothing to check: no workload has the labels of -l"),
+            None => bail!("nothing to check: name images, or files with workloads by -f"),
+        }
     }
     let view = arguments.target.view(&configuration).await?;
     for subject in &mut subjects {
@@ -215,6 +227,11 @@ fn read_subjects(
     }
     let mut errors = Vec::new();
     for object in found {
+        if let (Ok(object), Some(selector)) = (&object, &arguments.selector)
+            && !selector.selects(&labels(object))
+        {
+            continue;
+        }
         match object.and_then(|object| from_object(&object, kinds)) {
             Ok(Some(mut subject)) => {
                 if subject.workload.namespace.is_empty() {
@@ -246,6 +263,15 @@ fn by_name(image: &str) -> Subject {
         },
         source: None,
     }
+}
+
+/// The labels of an object. What is none is no label: the object's kind reports it.
+fn labels(object: &FileObject) -> Labels {
+    let labels = object.value["metadata"]["labels"].as_object();
+    let pairs = labels.into_iter().flatten();
+    pairs
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 fn from_object(object: &FileObject, kinds: &[KindRule]) -> Result<Option<Subject>, FileError> {

@@ -19,10 +19,9 @@ use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
-use crate::domain::unknown::Reason;
-use crate::domain::verdict::{Outcome, Passing};
+use crate::domain::verdict::Passing;
 use crate::domain::workload::{PodTemplate, Usage};
-use crate::report::columns;
+use crate::report::{ReportedOutcome, columns};
 
 /// Arguments of `archmatch inspect`.
 #[derive(Args, Clone, Debug)]
@@ -62,7 +61,7 @@ struct Description {
     kind: &'static str,
     platforms: Vec<String>,
     entries: Vec<DescribedEntry>,
-    picks: Vec<DescribedPick>,
+    picks: Vec<ReportedOutcome>,
 }
 
 #[derive(Serialize)]
@@ -72,17 +71,6 @@ struct DescribedEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     platform: Option<String>,
     attestation: bool,
-}
-
-#[derive(Serialize)]
-struct DescribedPick {
-    platform: String,
-    runtime: &'static str,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    picked: Vec<String>,
 }
 
 /// Inspects, prints, and says by the exit code what was found: with `--platform`, whether
@@ -113,8 +101,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let nodes = nodes(&arguments.platform, &inspection);
     let rules = setup::rules(&configuration);
     let verdict = checker.check(&template, &nodes, rules, deadline).await;
-    let outcomes = verdict.images.iter().flat_map(|image| &image.outcomes);
-    let picks = verdict.candidates.platforms.iter().zip(outcomes);
+    let candidates = &verdict.candidates.platforms;
+    let picks = verdict.images.iter();
     let description = Description {
         image: arguments.image.clone(),
         reference: reference.to_string(),
@@ -132,7 +120,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             .collect(),
         entries: entries(&inspection),
         picks: picks
-            .map(|(candidate, outcome)| describe_pick(&candidate.platform, outcome))
+            .flat_map(|image| ReportedOutcome::of(image, candidates))
             .collect(),
     };
     output::print(&match arguments.output {
@@ -197,16 +185,6 @@ fn entries(inspection: &Inspection) -> Vec<DescribedEntry> {
         .collect()
 }
 
-fn describe_pick(platform: &NodePlatform, outcome: &Outcome) -> DescribedPick {
-    DescribedPick {
-        platform: platform.platform.to_string(),
-        runtime: platform.runtime.name(),
-        outcome: outcome.name(),
-        reason: outcome.reason().map(Reason::name),
-        picked: outcome.picked().iter().map(ToString::to_string).collect(),
-    }
-}
-
 fn table(description: &Description) -> String {
     let style = output::style();
     let mut text = format!(
@@ -242,9 +220,9 @@ fn table(description: &Description) -> String {
             };
             let picked = pick.picked.last().map_or("", String::as_str);
             let outcome = style.plain().mark(&outcome);
-            row(&[&pick.platform, pick.runtime, &outcome, picked])
+            row(&[&pick.platform, pick.runtime, &outcome, &pick.why, picked])
         });
-        let header = row(&["ON A NODE", "WITH RUNTIME", "OUTCOME", "PULLS"]);
+        let header = row(&["ON A NODE", "WITH RUNTIME", "OUTCOME", "WHY", "PULLS"]);
         text.push('\n');
         text.push_str(&style.colour(columns(header, rows.collect())));
     }

@@ -21,22 +21,58 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// How the terminal wants its text: colours only on a terminal and without `NO_COLOR`,
-/// symbols only where the locale has them.
+/// How the terminal wants its text.
 pub fn style() -> Style {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    let is_terminal = io::stdout().is_terminal();
-    let is_dumb = variable("TERM") == "dumb";
+    style_for(io::stdout().is_terminal(), |name| std::env::var(name).ok())
+}
+
+/// Colours only on a terminal and without `NO_COLOR`, symbols only where the locale has them.
+/// Source: <https://no-color.org>: the variable counts when it is set and not empty.
+fn style_for(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Style {
+    let text = |name| variable(name).unwrap_or_default();
+    let is_dumb = text("TERM") == "dumb";
     // The first of these that is set decides, as in setlocale(3).
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
-        .map(variable)
+        .map(text)
         .find(|value| !value.is_empty())
         .unwrap_or_default()
         .to_ascii_lowercase();
     let reads_unicode = locale.contains("utf-8") || locale.contains("utf8");
     Style {
-        colour: is_terminal && !is_dumb && std::env::var_os("NO_COLOR").is_none(),
+        colour: is_terminal && !is_dumb && text("NO_COLOR").is_empty(),
         unicode: !is_dumb && (reads_unicode || !is_terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_terminal_and_its_variables_decide_on_colours_and_symbols() {
+        // Whether it is a terminal, the variables, colour, unicode.
+        type Row = (bool, &'static [(&'static str, &'static str)], bool, bool);
+        let rows: [Row; 7] = [
+            (false, &[], false, true),
+            (true, &[], true, false),
+            (true, &[("LANG", "en_US.UTF-8")], true, true),
+            (true, &[("LANG", "C.utf8"), ("NO_COLOR", "1")], false, true),
+            (true, &[("LANG", "C.utf8"), ("NO_COLOR", "")], true, true),
+            (true, &[("LANG", "C.utf8"), ("LC_ALL", "C")], true, false),
+            (true, &[("LANG", "C.utf8"), ("TERM", "dumb")], false, false),
+        ];
+        for (is_terminal, variables, colour, unicode) in rows {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let style = style_for(is_terminal, variable);
+            assert_eq!(
+                (style.colour, style.unicode),
+                (colour, unicode),
+                "{variables:?}"
+            );
+        }
     }
 }

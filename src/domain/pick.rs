@@ -6,7 +6,9 @@
 mod containerd;
 mod cri_o;
 mod docker;
+mod why;
 
+pub use self::why::{Depth, Fit, Grounds, Lack, Place};
 use super::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use super::node::NodePlatform;
 use super::platform::Platform;
@@ -25,6 +27,8 @@ pub enum Pick {
     Supported {
         /// Digests from the index, itself excluded, to the manifest; empty for a plain one.
         path: Vec<Digest>,
+        /// Why this one.
+        why: Grounds,
     },
     /// It pulls a manifest that is for another platform.
     Mismatched {
@@ -32,9 +36,11 @@ pub enum Pick {
         path: Vec<Digest>,
         /// What the manifest is for.
         made_for: Platform,
+        /// Why this one.
+        why: Grounds,
     },
     /// The pull fails: nothing in the index is for the node.
-    Missing,
+    Missing(Lack),
     /// The documents do not tell.
     Unknown(Unknown),
     /// A child document decides and was not read yet.
@@ -72,18 +78,32 @@ pub fn pick<'a>(
     children: impl Fn(&Digest) -> Child<'a>,
     entries: Entries,
 ) -> Pick {
+    if node.platform.os.is_empty() || node.platform.architecture.is_empty() {
+        return unsupported("the node does not say its platform");
+    }
     let mut path = Vec::new();
     let mut document = root;
     loop {
         let list = match &document.content {
             Content::Index(list) => list,
-            Content::Manifest(config) => return judge_config(node, config, path),
+            Content::Manifest(config) => return judge_config(node, config, path, Grounds::Plain),
             Content::Artifact => return unsupported("it is an artifact, not a container image"),
+        };
+        let depth = if path.is_empty() {
+            Depth::First
+        } else {
+            Depth::Nested
         };
         let entry = match choose(node, document.media_type, list) {
             Choice::Entry(entry) => entry,
-            Choice::Nothing => return Pick::Missing,
+            Choice::Nothing => return Pick::Missing(why::lack(node, list, depth)),
             Choice::WindowsBuild => return unsupported("the Windows build of the node is unknown"),
+        };
+        let position = list.iter().position(|listed| std::ptr::eq(listed, entry));
+        let place = Place {
+            depth,
+            // The choice is an entry of this list.
+            position: position.unwrap_or_default(),
         };
         path.push(entry.digest.clone());
         let child = match children(&entry.digest) {
@@ -93,7 +113,7 @@ pub fn pick<'a>(
         };
         match (entry.kind, node.platform_rules()) {
             // Source: containers/image copy/single.go, "Unexpectedly received a manifest list".
-            (EntryKind::Index, Rules::CriO) => return Pick::Missing,
+            (EntryKind::Index, Rules::CriO) => return Pick::Missing(Lack::IndexInIndex(place)),
             (EntryKind::Index, _) if path.len() > NESTED_INDEXES => {
                 return unsupported("its indexes nest deeper than two levels");
             }
@@ -102,11 +122,11 @@ pub fn pick<'a>(
                 Some(child) if !child.media_type.is_index() => return contradicts(),
                 Some(child) => document = child,
             },
-            (EntryKind::Manifest, rules) => {
-                return finish(node, entry, child, path, rules, entries);
+            (EntryKind::Manifest, _) => {
+                return finish(node, entry, place, child, path, entries);
             }
             // Source: containerd core/images/image.go, "unexpected media type".
-            (EntryKind::Other, Rules::Containerd) => return Pick::Missing,
+            (EntryKind::Other, Rules::Containerd) => return Pick::Missing(Lack::NoImage(place)),
             (EntryKind::Other, _) => {
                 return unsupported("the entry that would be pulled is no image manifest");
             }
@@ -118,50 +138,75 @@ pub fn pick<'a>(
 fn finish(
     node: &NodePlatform,
     entry: &Entry,
+    place: Place,
     child: Option<&Inspection>,
     path: Vec<Digest>,
-    rules: Rules,
     entries: Entries,
 ) -> Pick {
     if entry.platform.is_some() && entries == Entries::Believed {
-        return Pick::Supported { path };
+        let why = why::grounds(node, entry, place);
+        return Pick::Supported { path, why };
     }
     let Some(child) = child else {
         return Pick::Needs(entry.digest.clone());
     };
+    // containerd reads the config to choose; what does not match fails the pull.
+    let config_chooses = entry.platform.is_none() && node.platform_rules() == Rules::Containerd;
     let config = match &child.content {
         Content::Manifest(config) => config,
         Content::Index(_) => return contradicts(),
-        Content::Artifact if entry.platform.is_none() && rules == Rules::Containerd => {
-            return Pick::Missing;
-        }
+        Content::Artifact if config_chooses => return Pick::Missing(Lack::NoImage(place)),
         Content::Artifact => {
             return unsupported("the entry that would be pulled is an artifact");
         }
     };
-    if entry.platform.is_none() && rules == Rules::Containerd {
-        // containerd reads the config to choose; what does not match fails the pull.
-        return if containerd::accepts(&node.platform, config) {
-            Pick::Supported { path }
-        } else {
-            Pick::Missing
-        };
+    if config_chooses && !containerd::accepts(&node.platform, config) {
+        return Pick::Missing(Lack::Config(place, Box::new(config.clone())));
     }
-    judge_config(node, config, path)
+    if config_chooses {
+        let why = Grounds::Unstated(place, fit(node, config));
+        return Pick::Supported { path, why };
+    }
+    judge_config(node, config, path, |fit| match entry.platform {
+        Some(_) => Grounds::Verified(place, fit),
+        None => Grounds::Unstated(place, fit),
+    })
 }
 
 /// A manifest that is pulled whatever its config says: will its programs run?
-fn judge_config(node: &NodePlatform, config: &Platform, path: Vec<Digest>) -> Pick {
+fn judge_config(
+    node: &NodePlatform,
+    config: &Platform,
+    path: Vec<Digest>,
+    why: impl Fn(Fit) -> Grounds,
+) -> Pick {
     if config.architecture.is_empty() {
         return unsupported("its config names no architecture");
     }
-    if runs(&node.platform, config) || node.emulates.iter().any(|also| runs(also, config)) {
-        Pick::Supported { path }
-    } else {
-        Pick::Mismatched {
+    match fit(node, config) {
+        Fit::Foreign => Pick::Mismatched {
             path,
             made_for: config.clone(),
-        }
+            why: why(Fit::Foreign),
+        },
+        fit => Pick::Supported {
+            path,
+            why: why(fit),
+        },
+    }
+}
+
+/// How the programs of an image suit a node.
+fn fit(node: &NodePlatform, config: &Platform) -> Fit {
+    let (own, program) = (node.platform.normalize(), config.normalize());
+    if runs(&node.platform, config) {
+        let is_own = own.architecture == program.architecture
+            && (own.architecture != "arm" || own.variant == program.variant);
+        if is_own { Fit::Own } else { Fit::Related }
+    } else if node.emulates.iter().any(|also| runs(also, config)) {
+        Fit::Emulated
+    } else {
+        Fit::Foreign
     }
 }
 

@@ -164,7 +164,7 @@ impl fmt::Display for Platform {
 }
 
 /// Registries choose these strings, and people and terminals read them.
-fn write_part(formatter: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
+pub(super) fn write_part(formatter: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
     if part.is_empty() {
         return formatter.write_str("unknown");
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::candidates::Candidates;
 use super::inspection::Inspection;
-use super::pick::Pick;
+use super::pick::{Grounds, Lack, Pick};
 use super::platform::Platform;
 use super::reference::Digest;
 use super::unknown::{Reason, Unknown};
@@ -106,15 +106,19 @@ pub enum Outcome {
     Supported {
         /// Digests from the index, itself excluded, to the manifest; empty for a plain one.
         picked: Vec<Digest>,
+        /// Why this one.
+        why: Grounds,
     },
     /// An index without a match.
-    Missing,
+    Missing(Lack),
     /// What would be pulled is for another architecture.
     Mismatched {
         /// As above.
         picked: Vec<Digest>,
         /// What it is for.
         made_for: Platform,
+        /// Why this one.
+        why: Grounds,
     },
     /// Could not find out.
     Unknown(Unknown),
@@ -125,7 +129,7 @@ impl Outcome {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Supported { .. } => "supported",
-            Self::Missing => "missing",
+            Self::Missing(_) => "missing",
             Self::Mismatched { .. } => "mismatched",
             Self::Unknown(_) => "unknown",
         }
@@ -143,8 +147,8 @@ impl Outcome {
     /// manifest, and where nothing would be.
     pub fn picked(&self) -> &[Digest] {
         match self {
-            Self::Supported { picked } | Self::Mismatched { picked, .. } => picked,
-            Self::Missing | Self::Unknown(_) => &[],
+            Self::Supported { picked, .. } | Self::Mismatched { picked, .. } => picked,
+            Self::Missing(_) | Self::Unknown(_) => &[],
         }
     }
 
@@ -152,7 +156,7 @@ impl Outcome {
     pub fn value(&self) -> Value {
         match self {
             Self::Supported { .. } => Value::Yes,
-            Self::Missing | Self::Mismatched { .. } => Value::No,
+            Self::Missing(_) | Self::Mismatched { .. } => Value::No,
             Self::Unknown(_) => Value::Unknown,
         }
     }
@@ -161,12 +165,17 @@ impl Outcome {
 impl From<Pick> for Outcome {
     fn from(pick: Pick) -> Self {
         match pick {
-            Pick::Supported { path } => Self::Supported { picked: path },
-            Pick::Mismatched { path, made_for } => Self::Mismatched {
+            Pick::Supported { path, why } => Self::Supported { picked: path, why },
+            Pick::Mismatched {
+                path,
+                made_for,
+                why,
+            } => Self::Mismatched {
                 picked: path,
                 made_for,
+                why,
             },
-            Pick::Missing => Self::Missing,
+            Pick::Missing(why) => Self::Missing(why),
             Pick::Unknown(unknown) => Self::Unknown(unknown),
             // Whoever looks up children stops when it has no more right to: that is a limit.
             Pick::Needs(_) => Self::Unknown(Unknown::new(
@@ -186,16 +195,6 @@ pub struct ImageVerdict {
     pub inspection: Option<Arc<Inspection>>,
     /// One outcome for each candidate platform, in the order of the candidates.
     pub outcomes: Vec<Outcome>,
-}
-
-impl ImageVerdict {
-    /// Why nothing is known of this image on any platform, if so.
-    pub fn unknown(&self) -> Option<&Unknown> {
-        self.outcomes.iter().find_map(|outcome| match outcome {
-            Outcome::Unknown(unknown) => Some(unknown),
-            _ => None,
-        })
-    }
 }
 
 /// The answer for one pod template: where it may go, and what runs there.

@@ -81,18 +81,47 @@ struct Image {
     containers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    outcomes: Vec<ImageOutcome>,
+    outcomes: Vec<ReportedOutcome>,
 }
 
+/// An outcome of an image on a node platform, as every JSON of ours has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct ImageOutcome {
-    platform: String,
-    runtime: &'static str,
-    outcome: &'static str,
+pub struct ReportedOutcome {
+    /// The platform, normalised.
+    pub platform: String,
+    /// The runtime's name.
+    pub runtime: &'static str,
+    /// The outcome's name.
+    pub outcome: &'static str,
+    /// The reason, where the outcome is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    pub reason: Option<&'static str>,
+    /// Digests from the index to what would be pulled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    picked: Vec<String>,
+    pub picked: Vec<String>,
+    /// What decided, in one sentence.
+    pub why: String,
+}
+
+impl ReportedOutcome {
+    /// The outcomes of an image, one for each candidate platform.
+    pub fn of<'a>(
+        image: &'a ImageVerdict,
+        candidates: &'a [CandidatePlatform],
+    ) -> impl Iterator<Item = Self> + 'a {
+        let outcomes = image.outcomes.iter().zip(candidates);
+        outcomes.map(|(outcome, candidate)| {
+            let (platform, runtime) = names(&candidate.platform);
+            Self {
+                platform,
+                runtime,
+                outcome: outcome.name(),
+                reason: outcome.reason().map(Reason::name),
+                picked: outcome.picked().iter().map(ToString::to_string).collect(),
+                why: image.explain(outcome, &candidate.platform).to_string(),
+            }
+        })
+    }
 }
 
 impl Report {
@@ -236,20 +265,7 @@ impl Workload {
     }
 
     fn add_image(&mut self, image: &ImageVerdict, platforms: &[CandidatePlatform]) {
-        let outcomes = image
-            .outcomes
-            .iter()
-            .zip(platforms)
-            .map(|(outcome, candidate)| {
-                let (platform, runtime) = names(&candidate.platform);
-                ImageOutcome {
-                    platform,
-                    runtime,
-                    outcome: outcome.name(),
-                    reason: outcome.reason().map(Reason::name),
-                    picked: outcome.picked().iter().map(ToString::to_string).collect(),
-                }
-            });
+        let outcomes = ReportedOutcome::of(image, platforms);
         let known = self
             .images
             .iter_mut()

@@ -64,7 +64,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         let label = if position == 0 { "Candidates:" } else { "" };
         let _ = writeln!(text, "{label:<13}{row}");
     }
-    if let Some(excluded) = explain::excluded(&verdict.candidates) {
+    if let Some(excluded) = verdict.candidates.exclusions(usize::MAX) {
         let _ = writeln!(text, "Not:         {excluded}");
     }
     // Where every platform was asked for, show all; candidates are among them.
@@ -93,12 +93,13 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
                     format!("  {}", candidate.platform.platform),
                     candidate.platform.runtime.to_string(),
                     plain.mark(outcome.name()),
-                    explain::outcome(outcome, candidate),
+                    image.explain(outcome, &candidate.platform).to_string(),
+                    explain::consequence(outcome, candidate),
                 ]
             })
             .collect();
         if !rows.is_empty() {
-            let header = ["  PLATFORM", "RUNTIME", "OUTCOME", "WHAT HAPPENS"];
+            let header = ["  PLATFORM", "RUNTIME", "OUTCOME", "WHY", "WHAT HAPPENS"];
             let header = header.into_iter().map(str::to_owned).collect();
             text.push_str(&style.colour(columns(header, rows)));
         }

@@ -1,40 +1,14 @@
 //! The real binary, run as a user would.
 
-use std::io::Write;
+mod flags;
+
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::command::{Run, archmatch};
 use crate::support::install_crypto_provider;
 use crate::support::registry::{FakeRegistry, index, manifest};
-
-/// What a run said, and how it ended.
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn archmatch(arguments: &[&str], input: &str) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_archmatch"))
-        .args(arguments)
-        .env_remove("KUBECONFIG")
-        .env("HOME", "/nonexistent")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    Run {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 /// A registry with known images, and a configuration that reaches it.
 struct World {

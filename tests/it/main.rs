@@ -14,3 +14,4 @@ mod layering;
 mod process;
 mod registry;
 mod support;
+mod vectors;

@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub(crate) mod command;
 pub(crate) mod registry;
 
 /// Installs the TLS provider, as `main` does.

@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::candidates::{Candidates, Exclusion};
 use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use crate::domain::node::{Node, NodePlatform, Source};
+use crate::domain::pick::{Depth, Fit, Grounds, Lack, Place};
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::{Reason, Unknown};
 
@@ -73,7 +74,10 @@ fn nodes(architectures: &[&str]) -> Nodes {
 fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
     let verdicts = [verdict(
         vec![candidate("s390x", &["z1", "z2"])],
-        vec![image("node:22", vec![Outcome::Missing])],
+        vec![image(
+            "node:22",
+            vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+        )],
     )];
     assert_eq!(
         denial(&verdicts, &nodes(&["amd64", "arm64", "s390x"])),
@@ -94,6 +98,7 @@ fn a_mismatch_names_both_platforms_and_the_crash() {
     let outcome = Outcome::Mismatched {
         picked: Vec::new(),
         made_for,
+        why: Grounds::Plain(Fit::Foreign),
     };
     let verdicts = [verdict(
         vec![candidate("amd64", &["a1"])],
@@ -117,7 +122,10 @@ fn known_gaps_come_before_what_could_not_be_checked() {
         vec![candidate("s390x", &["z1"])],
         vec![
             image("registry.example/app:1", vec![unknown]),
-            image("node:22", vec![Outcome::Missing]),
+            image(
+                "node:22",
+                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+            ),
         ],
     )];
     assert_eq!(
@@ -136,7 +144,7 @@ fn warnings_hold_no_control_characters_and_keep_to_the_limits() {
         .map(|number| {
             image(
                 &format!("x\n\u{1b}{number}{}", "y".repeat(400)),
-                vec![Outcome::Missing],
+                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
             )
         })
         .collect();
@@ -163,4 +171,47 @@ fn a_pod_that_may_go_nowhere_is_told_why() {
              affinity/selector), so no image was checked"
         ]
     );
+}
+
+#[test]
+fn what_the_list_of_platforms_does_not_show_is_said() {
+    let place = |position| Place {
+        depth: Depth::First,
+        position,
+    };
+    let verified = Outcome::Mismatched {
+        picked: Vec::new(),
+        made_for: Platform::new("linux", "amd64", ""),
+        why: Grounds::Verified(place(1), Fit::Foreign),
+    };
+    for (architecture, outcome, line, why) in [
+        (
+            "amd64",
+            Outcome::Missing(Lack::Features(place(0))),
+            "has no linux/amd64 manifest",
+            "entry 1 of its index is for linux/amd64, but demands os.features that the node does not have",
+        ),
+        (
+            "arm64",
+            verified,
+            "has an index entry for linux/arm64 that points to a linux/amd64 config",
+            "entry 2 of its index is for linux/arm64, and its config says linux/amd64",
+        ),
+    ] {
+        let verdicts = [verdict(
+            vec![candidate(architecture, &["n1"])],
+            vec![image("app:1", vec![outcome])],
+        )];
+        let line = format!("image \"app:1\" (container web) {line}, required by 1 node (n1)");
+        let text = denial(&verdicts, &nodes(&[]));
+        assert!(
+            text.starts_with(&format!("{line}\n  what decides: {why}\n")),
+            "{text}"
+        );
+        assert_eq!(
+            warnings(&verdicts, &[]),
+            [format!("archmatch: {line}: {why}")]
+        );
+        assert!(causes(&verdicts)[0].message.ends_with(why));
+    }
 }

@@ -129,7 +129,7 @@ impl<'a> Acceptable<'a> {
 
 /// An entry may demand only features that the node has. Nodes state none; `win32k` is
 /// ignored on Windows.
-fn features_fit(node: &Platform, candidate: &Platform) -> bool {
+pub(super) fn features_fit(node: &Platform, candidate: &Platform) -> bool {
     candidate.os_features.iter().all(|feature| {
         node.os_features.contains(feature) || (node.os == "windows" && feature == "win32k")
     })

@@ -162,7 +162,7 @@ fn check(vector: &Value, runtime: Runtime) {
         };
         let picked = pick(&node, &root, |_| None, Entries::Believed);
         assert!(
-            !matches!(picked, Pick::Missing | Pick::Needs(_)),
+            !matches!(picked, Pick::Missing(_) | Pick::Needs(_)),
             "{name}: {picked:?}"
         );
         return;
@@ -215,7 +215,7 @@ fn check(vector: &Value, runtime: Runtime) {
         one => Some(vec![one.as_u64().unwrap() as usize]),
     };
     let found = match &picked {
-        Pick::Supported { path } | Pick::Mismatched { path, .. } => {
+        Pick::Supported { path, .. } | Pick::Mismatched { path, .. } => {
             Some(positions(&documents, &root, path))
         }
         _ => None,
@@ -231,4 +231,26 @@ fn check(vector: &Value, runtime: Runtime) {
     }
     assert_eq!(found, expected, "{name}: {picked:?}");
     assert_eq!(vector["match"], found.is_some(), "{name}: {picked:?}");
+}
+
+#[test]
+fn of_a_node_that_does_not_say_its_platform_nothing_is_known() {
+    let root = Inspection {
+        digest: digest(0),
+        media_type: MediaType::OciIndex,
+        content: Content::Index(Vec::new()),
+    };
+    for platform in [
+        Platform::default(),
+        Platform::new("linux", "", ""),
+        Platform::new("", "amd64", ""),
+    ] {
+        let node = NodePlatform {
+            platform,
+            runtime: Runtime::default(),
+            emulates: Vec::new(),
+        };
+        let picked = pick(&node, &root, |_| None, Entries::Believed);
+        assert!(matches!(picked, Pick::Unknown(_)), "{node:?}: {picked:?}");
+    }
 }

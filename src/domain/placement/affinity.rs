@@ -134,7 +134,7 @@ impl Requirement {
 
 /// A qualified name: an optional DNS subdomain, a slash, and a name of up to 63 characters.
 /// Source: <https://github.com/kubernetes/apimachinery/blob/master/pkg/util/validation/validation.go>
-fn is_label_key(key: &str) -> bool {
+pub fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
         None => is_name_part(key),
         Some((prefix, name)) => is_dns_subdomain(prefix) && is_name_part(name),
@@ -145,7 +145,8 @@ fn is_name_part(name: &str) -> bool {
     !name.is_empty() && is_label_value(name)
 }
 
-fn is_label_value(value: &str) -> bool {
+/// Up to 63 characters, alphanumeric at both ends; empty is a value, too.
+pub fn is_label_value(value: &str) -> bool {
     let bytes = value.as_bytes();
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
         return true;

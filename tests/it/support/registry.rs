@@ -44,6 +44,8 @@ pub(crate) struct Document {
     pub(crate) body: Vec<u8>,
     /// What an index says of it.
     pub(crate) platform: Option<Value>,
+    /// Whether an index says that it is compressed with zstd.
+    pub(crate) zstd: bool,
     blobs: Vec<Vec<u8>>,
     children: Vec<Document>,
 }
@@ -51,6 +53,11 @@ pub(crate) struct Document {
 impl Document {
     pub(crate) fn digest(&self) -> String {
         digest_of(&self.body)
+    }
+
+    /// The documents that an index lists.
+    pub(crate) fn children(&self) -> &[Document] {
+        &self.children
     }
 
     /// The same document, of which an index says nothing.
@@ -79,6 +86,11 @@ pub(crate) fn manifest(platform: &str) -> Document {
     manifest_of(OCI_CONFIG, &named, Some(named.clone()))
 }
 
+/// A plain manifest with this config.
+pub(crate) fn image(config: &Value) -> Document {
+    manifest_of(OCI_CONFIG, config, None)
+}
+
 /// A manifest whose config is no image config.
 pub(crate) fn artifact() -> Document {
     manifest_of("application/vnd.oci.empty.v1+json", &json!({}), None)
@@ -94,6 +106,7 @@ fn manifest_of(config_type: &str, config: &Value, platform: Option<Value>) -> Do
         media_type: OCI_MANIFEST,
         body: body.to_string().into_bytes(),
         platform,
+        zstd: false,
         blobs: vec![config],
         children: Vec::new(),
     }
@@ -118,6 +131,9 @@ fn index_of(media_type: &'static str, children: impl IntoIterator<Item = Documen
         if let Some(platform) = &child.platform {
             entry["platform"] = platform.clone();
         }
+        if child.zstd {
+            entry["annotations"] = json!({"io.github.containers.compression.zstd": "true"});
+        }
         entry
     };
     let entries: Vec<Value> = children.iter().map(entry).collect();
@@ -126,6 +142,7 @@ fn index_of(media_type: &'static str, children: impl IntoIterator<Item = Documen
         media_type,
         body: body.to_string().into_bytes(),
         platform: None,
+        zstd: false,
         blobs: Vec::new(),
         children,
     }

@@ -1,0 +1,234 @@
+//! What decided an outcome, in one sentence.
+//!
+//! Every text that says why (the long table, the report, the denial, `inspect`) prints an
+//! [`Explanation`]. It borrows what the engine returned and makes its words only when it is
+//! printed.
+
+use std::fmt::{self, Formatter};
+
+use super::inspection::{Content, Entry, Inspection};
+use super::node::NodePlatform;
+use super::pick::{Depth, Fit, Grounds, Lack, Place};
+use super::platform::{Platform, write_part};
+use super::text::printable;
+use super::verdict::{ImageVerdict, Outcome};
+
+/// How many platforms of an image a sentence lists.
+const PLATFORMS: usize = 8;
+
+/// Why an image has its outcome on a node platform. `Display` gives the sentence, without
+/// capital and period, such as `entry 2 of its index is for linux/s390x`.
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation<'a> {
+    outcome: &'a Outcome,
+    node: &'a NodePlatform,
+    root: Option<&'a Inspection>,
+}
+
+impl ImageVerdict {
+    /// Why the image has this one of its outcomes on the node platform.
+    pub fn explain<'a>(&'a self, outcome: &'a Outcome, node: &'a NodePlatform) -> Explanation<'a> {
+        Explanation {
+            outcome,
+            node,
+            root: self.inspection.as_deref(),
+        }
+    }
+}
+
+impl Explanation<'_> {
+    /// Whether the sentence tells more than that the platform is not among the image's.
+    pub fn is_special(&self) -> bool {
+        match self.outcome {
+            Outcome::Supported { .. } | Outcome::Unknown(_) => false,
+            Outcome::Missing(lack) => !matches!(lack, Lack::NoEntry(Depth::First)),
+            Outcome::Mismatched { why, .. } => !matches!(why, Grounds::Plain(_)),
+        }
+    }
+
+    /// The entry at a place, where the index is at hand: nested ones are not kept.
+    fn entry(&self, place: Place) -> Option<&Entry> {
+        match (&self.root?.content, place.depth) {
+            (Content::Index(entries), Depth::First) => entries.get(place.position),
+            _ => None,
+        }
+    }
+
+    fn platform_of(&self, place: Place) -> Option<&Platform> {
+        self.entry(place)?.platform.as_ref()
+    }
+
+    fn is_for(&self, formatter: &mut Formatter<'_>, place: Place) -> fmt::Result {
+        match self.platform_of(place) {
+            Some(platform) => write!(formatter, "{place} is for {platform}"),
+            None => write!(formatter, "{place} is for another platform"),
+        }
+    }
+
+    fn grounds(&self, formatter: &mut Formatter<'_>, why: Grounds) -> fmt::Result {
+        let node = &self.node.platform;
+        let runtime = self.node.runtime;
+        match why {
+            Grounds::Plain(fit) => {
+                formatter.write_str("it is one manifest without an index")?;
+                self.config(formatter, fit)
+            }
+            Grounds::Exact(place) => write!(formatter, "{place} is for {node}"),
+            Grounds::Fallback(place) => {
+                self.is_for(formatter, place)?;
+                write!(formatter, ", which {runtime} takes on {node}")
+            }
+            Grounds::Unstated(place, fit) => {
+                write!(formatter, "{place} names no platform")?;
+                self.config(formatter, fit)
+            }
+            Grounds::Verified(place, fit) => {
+                self.is_for(formatter, place)?;
+                self.config(formatter, fit)
+            }
+            Grounds::Artifact => {
+                formatter.write_str("it is an artifact, which is mounted as it is")
+            }
+        }
+    }
+
+    /// What the config of the manifest says.
+    fn config(&self, formatter: &mut Formatter<'_>, fit: Fit) -> fmt::Result {
+        let node = &self.node.platform;
+        let made_for = match (self.outcome, self.root.map(|root| &root.content)) {
+            (Outcome::Mismatched { made_for, .. }, _) => Some(made_for),
+            (_, Some(Content::Manifest(config))) => Some(config),
+            _ => None,
+        };
+        match made_for {
+            _ if fit == Fit::Own => write!(formatter, ", and its config says {node}")?,
+            Some(made_for) => write!(formatter, ", and its config says {made_for}")?,
+            None => formatter.write_str(", and its config says another platform")?,
+        }
+        match fit {
+            Fit::Own | Fit::Foreign => Ok(()),
+            Fit::Related => write!(formatter, ", which {node} runs"),
+            Fit::Emulated => formatter.write_str(", which the node emulates"),
+        }
+    }
+
+    fn lack(&self, formatter: &mut Formatter<'_>, lack: &Lack) -> fmt::Result {
+        let node = &self.node.platform;
+        let runtime = self.node.runtime;
+        match lack {
+            Lack::NoEntries(depth) => write!(formatter, "its {depth} lists nothing"),
+            Lack::AttestationsOnly(depth) => {
+                write!(formatter, "its {depth} lists attestations only")
+            }
+            Lack::NoEntry(depth) => {
+                write!(formatter, "no entry of its {depth} is for {node}")?;
+                self.has(formatter, *depth)
+            }
+            Lack::Variant(place) => {
+                self.is_for(formatter, *place)?;
+                write!(
+                    formatter,
+                    ", a variant that {runtime} does not take on {node}"
+                )
+            }
+            Lack::Fallback(place) => {
+                self.is_for(formatter, *place)?;
+                write!(
+                    formatter,
+                    ", which containerd takes on {node} only before 2.1"
+                )
+            }
+            Lack::Features(place) => {
+                self.is_for(formatter, *place)?;
+                formatter.write_str(", but demands os.features that the node does not have")
+            }
+            Lack::Build(place) => {
+                self.is_for(formatter, *place)?;
+                let stated = self.platform_of(*place);
+                if let Some(stated) = stated.filter(|stated| !stated.os_version.is_empty()) {
+                    formatter.write_str(" build ")?;
+                    write_part(formatter, &stated.os_version)?;
+                }
+                formatter.write_str(", which the node's build ")?;
+                write_part(formatter, &node.os_version)?;
+                formatter.write_str(" does not run")
+            }
+            Lack::Spelling(place) => write!(
+                formatter,
+                "{place} spells {node} in another way, and {runtime} compares letter by letter"
+            ),
+            Lack::Unstated(place) => write!(
+                formatter,
+                "{place} names no platform, and {runtime} takes none such from a Docker list"
+            ),
+            Lack::Hidden(place) => {
+                self.is_for(formatter, *place)?;
+                write!(formatter, ", an index that nobody looks into for {node}")
+            }
+            Lack::Config(place, config) => write!(
+                formatter,
+                "{place} names no platform, its config says {config}, and {runtime} tries no \
+                 other"
+            ),
+            Lack::IndexInIndex(place) => {
+                write!(
+                    formatter,
+                    "{place} is an index, which {runtime} does not follow"
+                )
+            }
+            Lack::NoImage(place) => write!(formatter, "{place} is no image manifest"),
+        }
+    }
+
+    /// What the index has, where it is at hand.
+    fn has(&self, formatter: &mut Formatter<'_>, depth: Depth) -> fmt::Result {
+        let platforms = match (self.root, depth) {
+            (Some(root), Depth::First) => root.platforms(),
+            _ => Vec::new(),
+        };
+        for (position, platform) in platforms.iter().take(PLATFORMS).enumerate() {
+            let before = if position == 0 { "; it has " } else { ", " };
+            write!(formatter, "{before}{platform}")?;
+        }
+        if platforms.len() > PLATFORMS {
+            write!(formatter, " and {} more", platforms.len() - PLATFORMS)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self.outcome {
+            Outcome::Supported { why, .. } | Outcome::Mismatched { why, .. } => {
+                self.grounds(formatter, *why)
+            }
+            Outcome::Missing(lack) => self.lack(formatter, lack),
+            Outcome::Unknown(unknown) => formatter.write_str(&printable(&unknown.detail)),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        // People count from 1.
+        write!(
+            formatter,
+            "entry {} of its {}",
+            self.position + 1,
+            self.depth
+        )
+    }
+}
+
+impl fmt::Display for Depth {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::First => "index",
+            Self::Nested => "nested index",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! What is wrong with an image, as every text puts it: the tables, the warnings, the denial.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Formatter};
+
+use super::candidates::{CandidatePlatform, Candidates};
+use super::explanation::Explanation;
+use super::pick::Grounds;
+use super::text::printable;
+use super::verdict::{ImageVerdict, Outcome};
+
+/// One thing that is wrong with an image, on all candidate platforms where it is.
+///
+/// `Display` completes a sentence that begins with the image:
+/// `has no linux/s390x manifest`.
+#[derive(Clone, Debug)]
+pub struct Finding<'a> {
+    /// The outcome on the first of the candidates; the others have the same name.
+    pub outcome: &'a Outcome,
+    /// Where it is so, in the order of the candidates.
+    pub candidates: Vec<&'a CandidatePlatform>,
+    /// What decided, where the list of the image's platforms does not show it.
+    pub why: Option<Explanation<'a>>,
+}
+
+impl ImageVerdict {
+    /// What is wrong with the image: missing platforms, then mismatched ones, then what is
+    /// not known.
+    pub fn findings<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Vec<Finding<'a>> {
+        ["missing", "mismatched", "unknown"]
+            .into_iter()
+            .filter_map(|name| self.finding(name, candidates))
+            .collect()
+    }
+
+    fn finding<'a>(
+        &'a self,
+        name: &str,
+        candidates: &'a [CandidatePlatform],
+    ) -> Option<Finding<'a>> {
+        let outcomes = self.outcomes.iter().zip(candidates);
+        let affected: Vec<_> = outcomes
+            .filter(|(outcome, _)| outcome.name() == name)
+            .collect();
+        let why = affected
+            .iter()
+            .map(|(outcome, candidate)| self.explain(outcome, &candidate.platform))
+            .find(Explanation::is_special);
+        let (outcome, _) = affected.first()?;
+        Some(Finding {
+            outcome,
+            candidates: affected.iter().map(|(_, candidate)| *candidate).collect(),
+            why,
+        })
+    }
+}
+
+impl Candidates {
+    /// Why the other nodes are no candidates, up to so many reasons:
+    /// `2 cordoned, 3 untolerated taint dedicated=gpu:NoSchedule`.
+    pub fn exclusions(&self, most: usize) -> Option<String> {
+        let reasons = self.excluded.iter().take(most);
+        let parts: Vec<String> = reasons
+            .map(|(why, count)| printable(&format!("{count} {why}")))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+impl Finding<'_> {
+    /// How the pod would end, as `kubectl describe` shows it; none where nobody knows.
+    pub fn expect(&self) -> Option<&'static str> {
+        match self.outcome {
+            Outcome::Missing(_) => {
+                let first = self.candidates.first()?;
+                Some(first.platform.runtime.pull_failure())
+            }
+            Outcome::Mismatched { .. } => Some("exec format error"),
+            Outcome::Supported { .. } | Outcome::Unknown(_) => None,
+        }
+    }
+
+    /// Platform names without repetition: one may be there with several runtimes.
+    fn platforms(&self) -> String {
+        let names: BTreeSet<String> = self
+            .candidates
+            .iter()
+            .map(|candidate| candidate.platform.platform.to_string())
+            .collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let platforms = self.platforms();
+        match self.outcome {
+            Outcome::Supported { .. } => write!(formatter, "runs on {platforms}"),
+            Outcome::Missing(_) => write!(formatter, "has no {platforms} manifest"),
+            Outcome::Mismatched {
+                made_for,
+                why: Grounds::Verified(..),
+                ..
+            } => write!(
+                formatter,
+                "has an index entry for {platforms} that points to a {made_for} config"
+            ),
+            Outcome::Mismatched { made_for, .. } => {
+                write!(formatter, "is built for {made_for}, not for {platforms}")
+            }
+            Outcome::Unknown(unknown) => write!(
+                formatter,
+                "could not be checked: {} ({})",
+                printable(&unknown.detail),
+                unknown.reason
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::node::{NodePlatform, Source};
+    use crate::domain::pick::{Depth, Fit, Lack, Place};
+    use crate::domain::platform::Platform;
+    use crate::domain::runtime::Runtime;
+    use crate::domain::unknown::{Reason, Unknown};
+    use crate::domain::workload::{ContainerImage, Usage};
+
+    #[test]
+    fn findings_are_told_by_outcome_the_most_serious_first() {
+        let candidate = |architecture: &str| CandidatePlatform {
+            platform: NodePlatform {
+                platform: Platform::new("linux", architecture, ""),
+                runtime: Runtime::CriO,
+                emulates: Vec::new(),
+            }
+            .into(),
+            nodes: Vec::new(),
+            node_count: 0,
+            sources: vec![Source::Node],
+        };
+        let mismatched = |why| Outcome::Mismatched {
+            picked: Vec::new(),
+            made_for: Platform::new("linux", "amd64", ""),
+            why,
+        };
+        let place = Place {
+            depth: Depth::First,
+            position: 0,
+        };
+        let unknown = Unknown::new(Reason::Timeout, "r.example did not answer in time");
+        let lack = || Outcome::Missing(Lack::NoEntry(Depth::First));
+        let verified = || mismatched(Grounds::Verified(place, Fit::Foreign));
+        let plain = || mismatched(Grounds::Plain(Fit::Foreign));
+        let none: [&str; 0] = [];
+        let rows: [(Vec<Outcome>, &[&str]); 4] = [
+            (
+                vec![Outcome::Unknown(unknown), lack(), lack()],
+                &[
+                    "has no linux/arm64, linux/s390x manifest",
+                    "could not be checked: r.example did not answer in time (timeout)",
+                ],
+            ),
+            (
+                vec![plain(), lack()],
+                &[
+                    "has no linux/s390x manifest",
+                    "is built for linux/amd64, not for linux/ppc64le",
+                ],
+            ),
+            (
+                vec![verified()],
+                &["has an index entry for linux/ppc64le that points to a linux/amd64 config"],
+            ),
+            (Vec::new(), &none),
+        ];
+        let candidates = ["ppc64le", "s390x", "arm64"].map(candidate);
+        for (outcomes, expected) in rows {
+            let image = ImageVerdict {
+                image: ContainerImage {
+                    image: "app".to_owned(),
+                    reference: "app".parse(),
+                    containers: Vec::new(),
+                    usage: Usage::Container,
+                    preloaded: false,
+                },
+                inspection: None,
+                outcomes,
+            };
+            let findings = image.findings(&candidates);
+            let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected);
+        }
+    }
+}

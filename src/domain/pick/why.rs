@@ -1,0 +1,181 @@
+//! Why a runtime picks what it picks, or nothing: the rule, and the entry it decided on.
+//!
+//! These values are small and hold no text, since every review carries one for each image
+//! and node platform and most are never read. [`crate::domain::explanation`] makes
+//! sentences of them.
+
+use super::containerd::Acceptable;
+use super::{Rules, containerd};
+use crate::domain::inspection::{Entry, EntryKind};
+use crate::domain::node::NodePlatform;
+use crate::domain::platform::Platform;
+use crate::domain::runtime::Runtime;
+
+/// An entry of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which index.
+    pub depth: Depth,
+    /// The position in its list, from 0.
+    pub position: usize,
+}
+
+/// Which index of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The one that the name leads to.
+    First,
+    /// One that another index lists.
+    Nested,
+}
+
+/// How the platform of a config suits a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It is the node's own.
+    Own,
+    /// The node's processor runs it as well: 386 on amd64, arm on arm64.
+    Related,
+    /// The node declares that it emulates it.
+    Emulated,
+    /// It does not run there.
+    Foreign,
+}
+
+/// Why a manifest would be pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// The name leads to one manifest, which is pulled whatever it is for.
+    Plain(Fit),
+    /// The entry names the node's platform.
+    Exact(Place),
+    /// The entry names a platform that the runtime takes in its stead.
+    Fallback(Place),
+    /// The entry names no platform, so the config of its manifest tells.
+    Unstated(Place, Fit),
+    /// The entry names a platform, and the config was read, too (`policy.verifyChildren`).
+    Verified(Place, Fit),
+    /// An image volume mounts an artifact, which has no platform.
+    Artifact,
+}
+
+/// Why a pull finds nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// The index lists nothing.
+    NoEntries(Depth),
+    /// The index lists attestations, which are never platforms.
+    AttestationsOnly(Depth),
+    /// No entry comes near the node's platform.
+    NoEntry(Depth),
+    /// An entry is for a variant that the runtime does not take.
+    Variant(Place),
+    /// An entry would do for containerd up to 2.0; later versions fetch the exact platform.
+    Fallback(Place),
+    /// An entry demands `os.features` that nodes do not have.
+    Features(Place),
+    /// A Windows entry is of a build that the node cannot run.
+    Build(Place),
+    /// An entry means the platform and spells it otherwise, which CRI-O does not forgive.
+    Spelling(Place),
+    /// An entry names no platform, which matches nothing in a Docker list on CRI-O.
+    Unstated(Place),
+    /// An entry is an index of which the outer one says another platform, so what is in it
+    /// is not looked at.
+    Hidden(Place),
+    /// The chosen entry names no platform, and its config does not suit the node. The
+    /// runtime tries no other one.
+    Config(Place, Box<Platform>),
+    /// The chosen entry is an index, which CRI-O does not follow.
+    /// Source: containers/image `copy/single.go`.
+    IndexInIndex(Place),
+    /// The entry is no image manifest.
+    NoImage(Place),
+}
+
+/// Why an entry with a platform was chosen.
+pub(super) fn grounds(node: &NodePlatform, entry: &Entry, place: Place) -> Grounds {
+    let own = node.platform.normalize();
+    let is_own = entry.platform.as_ref().is_some_and(|platform| {
+        let stated = platform.normalize();
+        (&stated.architecture, &stated.variant) == (&own.architecture, &own.variant)
+    });
+    if is_own {
+        Grounds::Exact(place)
+    } else {
+        Grounds::Fallback(place)
+    }
+}
+
+/// Why none of the entries was chosen: the nearest miss.
+pub(super) fn lack(node: &NodePlatform, entries: &[Entry], depth: Depth) -> Lack {
+    if entries.is_empty() {
+        return Lack::NoEntries(depth);
+    }
+    let is_attestation = |entry: &Entry| {
+        let platform = entry.platform.as_ref();
+        platform.is_some_and(Platform::is_attestation)
+    };
+    if entries.iter().all(is_attestation) {
+        return Lack::AttestationsOnly(depth);
+    }
+    let misses = entries.iter().enumerate().filter_map(|(position, entry)| {
+        let miss = miss(node, entry)?;
+        Some((miss, Place { depth, position }))
+    });
+    match misses.min_by_key(|(miss, _)| *miss) {
+        None => Lack::NoEntry(depth),
+        Some((miss, place)) => match miss {
+            Miss::Features => Lack::Features(place),
+            Miss::Build => Lack::Build(place),
+            Miss::Spelling => Lack::Spelling(place),
+            Miss::NoImage => Lack::NoImage(place),
+            Miss::Fallback => Lack::Fallback(place),
+            Miss::Variant => Lack::Variant(place),
+            Miss::Unstated => Lack::Unstated(place),
+            Miss::Hidden => Lack::Hidden(place),
+        },
+    }
+}
+
+/// How near an entry comes to the node's platform, the nearest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Miss {
+    Features,
+    Build,
+    Spelling,
+    NoImage,
+    Fallback,
+    Variant,
+    Unstated,
+    Hidden,
+}
+
+fn miss(node: &NodePlatform, entry: &Entry) -> Option<Miss> {
+    let Some(platform) = &entry.platform else {
+        return (entry.kind != EntryKind::Other).then_some(Miss::Unstated);
+    };
+    let (own, stated) = (node.platform.normalize(), platform.normalize());
+    let is_own_os = stated.os.is_empty() || stated.os == own.os;
+    let is_own_architecture = is_own_os && stated.architecture == own.architecture;
+    let rules = node.platform_rules();
+    if is_own_architecture && stated.variant == own.variant {
+        return Some(match rules {
+            Rules::CriO => Miss::Spelling,
+            _ if !containerd::features_fit(&node.platform, platform) => Miss::Features,
+            Rules::Docker if entry.kind == EntryKind::Other => Miss::NoImage,
+            _ => Miss::Build,
+        });
+    }
+    let is_fallback = || {
+        let acceptable = Acceptable::of(&node.platform);
+        acceptable.position(platform).is_some()
+    };
+    if is_own_os && node.runtime == Runtime::ContainerdTransfer && is_fallback() {
+        return Some(Miss::Fallback);
+    }
+    if is_own_architecture {
+        return Some(Miss::Variant);
+    }
+    (entry.kind == EntryKind::Index).then_some(Miss::Hidden)
+}
