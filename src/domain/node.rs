@@ -188,9 +188,8 @@ impl Nodes {
         let (individual, labels): (Labels, Labels) = labels
             .into_iter()
             .partition(|(key, _)| INDIVIDUAL_LABELS.contains(&key.as_str()));
-        // The cordon has its own field, and temporary taints never exclude.
-        let unschedulable = unschedulable || taints.iter().any(|taint| taint.key == CORDON_TAINT);
-        taints.retain(|taint| !taint.is_temporary() && taint.key != CORDON_TAINT);
+        // Temporary taints never exclude.
+        taints.retain(|taint| !taint.is_temporary());
         taints.sort();
         let key = GroupKey {
             platform,

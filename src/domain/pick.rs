@@ -7,6 +7,7 @@ mod containerd;
 mod cri_o;
 mod docker;
 
+use self::containerd::Acceptance;
 use super::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use super::node::NodePlatform;
 use super::platform::Platform;
@@ -83,27 +84,23 @@ pub fn pick<'a>(
         let entry = match choose(node, document.media_type, list) {
             Choice::Entry(entry) => entry,
             Choice::Nothing => return Pick::Missing,
-            Choice::WindowsBuild => return unsupported("the Windows build of the node is unknown"),
+            Choice::WindowsBuild => return unknown_build(),
         };
         path.push(entry.digest.clone());
-        let child = match children(&entry.digest) {
-            Some(Ok(child)) => Some(child),
-            Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
-            None => None,
-        };
         match (entry.kind, node.platform_rules()) {
             // Source: containers/image copy/single.go, "Unexpectedly received a manifest list".
             (EntryKind::Index, Rules::CriO) => return Pick::Missing,
             (EntryKind::Index, _) if path.len() > NESTED_INDEXES => {
                 return unsupported("its indexes nest deeper than two levels");
             }
-            (EntryKind::Index, _) => match child {
+            (EntryKind::Index, _) => match children(&entry.digest) {
                 None => return Pick::Needs(entry.digest.clone()),
-                Some(child) if !child.media_type.is_index() => return contradicts(),
-                Some(child) => document = child,
+                Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
+                Some(Ok(child)) if !child.media_type.is_index() => return contradicts(),
+                Some(Ok(child)) => document = child,
             },
             (EntryKind::Manifest, rules) => {
-                return finish(node, entry, child, path, rules, entries);
+                return finish(node, entry, children, path, rules, entries);
             }
             // Source: containerd core/images/image.go, "unexpected media type".
             (EntryKind::Other, Rules::Containerd) => return Pick::Missing,
@@ -115,36 +112,43 @@ pub fn pick<'a>(
 }
 
 /// The chosen entry is a manifest: does the index, or its config, decide?
-fn finish(
+fn finish<'a>(
     node: &NodePlatform,
     entry: &Entry,
-    child: Option<&Inspection>,
+    children: impl Fn(&Digest) -> Child<'a>,
     path: Vec<Digest>,
     rules: Rules,
     entries: Entries,
 ) -> Pick {
-    if entry.platform.is_some() && entries == Entries::Believed {
+    let states_platform = match rules {
+        Rules::Docker => docker::stated(entry).is_some(),
+        Rules::Containerd | Rules::CriO => entry.platform.is_some(),
+    };
+    // What the index says is believed whether or not the child was read for another node.
+    if states_platform && entries == Entries::Believed {
         return Pick::Supported { path };
     }
-    let Some(child) = child else {
-        return Pick::Needs(entry.digest.clone());
+    let child = match children(&entry.digest) {
+        None => return Pick::Needs(entry.digest.clone()),
+        Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
+        Some(Ok(child)) => child,
     };
     let config = match &child.content {
         Content::Manifest(config) => config,
         Content::Index(_) => return contradicts(),
-        Content::Artifact if entry.platform.is_none() && rules == Rules::Containerd => {
+        Content::Artifact if !states_platform && rules == Rules::Containerd => {
             return Pick::Missing;
         }
         Content::Artifact => {
             return unsupported("the entry that would be pulled is an artifact");
         }
     };
-    if entry.platform.is_none() && rules == Rules::Containerd {
+    if !states_platform && rules == Rules::Containerd {
         // containerd reads the config to choose; what does not match fails the pull.
-        return if containerd::accepts(&node.platform, config) {
-            Pick::Supported { path }
-        } else {
-            Pick::Missing
+        return match containerd::accepts(&node.platform, config) {
+            Acceptance::Accepted => Pick::Supported { path },
+            Acceptance::Refused => Pick::Missing,
+            Acceptance::WindowsBuild => unknown_build(),
         };
     }
     judge_config(node, config, path)
@@ -189,6 +193,10 @@ fn arm_level(variant: &str) -> u8 {
 
 fn unsupported(detail: &'static str) -> Pick {
     Pick::Unknown(Unknown::new(Reason::Unsupported, detail))
+}
+
+fn unknown_build() -> Pick {
+    unsupported("the Windows build of the node is unknown")
 }
 
 fn contradicts() -> Pick {
