@@ -30,15 +30,15 @@ func (asked *platformQuestion) containerdLocal() (any, error) {
 func (asked *platformQuestion) containerdTransfer() (any, error) {
 	var (
 		lock    sync.Mutex
-		fetched = map[digests.Digest]bool{}
+		fetched = map[digests.Digest]bool{} // or asked for in vain
 	)
 	fetch := images.HandlerFunc(func(_ context.Context, descriptor ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+		lock.Lock()
+		fetched[descriptor.Digest] = true
+		lock.Unlock()
 		if _, exists := asked.Documents[descriptor.Digest]; !exists {
 			return nil, images.ErrSkipDesc
 		}
-		lock.Lock()
-		defer lock.Unlock()
-		fetched[descriptor.Digest] = true
 		return nil, nil
 	})
 	store := transferimage.NewStore("oracle", transferimage.WithPlatforms(asked.Node))
@@ -88,7 +88,7 @@ func (c windowsDefault) Less(p1, p2 ocispec.Platform) bool {
 // provider hands out the documents of a question and remembers the way through them.
 type provider struct {
 	asked   *platformQuestion
-	has     func(digests.Digest) bool
+	has     func(digests.Digest) bool // whether the runtime asked the registry for it
 	read    []digests.Digest
 	lacking bool
 }
@@ -98,10 +98,9 @@ func (p *provider) ReaderAt(_ context.Context, descriptor ocispec.Descriptor) (c
 		p.read = append(p.read, descriptor.Digest)
 	}
 	document, exists := p.asked.Documents[descriptor.Digest]
-	if !exists {
-		p.lacking = true
-	}
-	if !exists || (p.has != nil && !p.has(descriptor.Digest)) {
+	fetched := p.has == nil || p.has(descriptor.Digest)
+	p.lacking = p.lacking || (fetched && !exists)
+	if !fetched || !exists {
 		return nil, fmt.Errorf("content digest %s: %w", descriptor.Digest, errdefs.ErrNotFound)
 	}
 	return blob{bytes.NewReader(document.Blob)}, nil

@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/go-logr/logr"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/resource"
 	"k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
-	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/controller/daemon/util"
 )
+
+// Upstream logs every value that is no number; here they are made up.
+var silent = logr.Discard()
 
 // A placement question: one pod specification, several nodes.
 type placementQuestion struct {
@@ -66,7 +69,7 @@ func answerCandidates(line []byte) (any, error) {
 func schedules(asked *placementQuestion, node *v1.Node) bool {
 	cordon := v1.Taint{Key: v1.TaintNodeUnschedulable, Effect: v1.TaintEffectNoSchedule}
 	open := !node.Spec.Unschedulable ||
-		corev1.TolerationsTolerateTaint(klog.Background(), asked.Spec.Tolerations, &cordon, asked.Comparison)
+		corev1.TolerationsTolerateTaint(silent, asked.Spec.Tolerations, &cordon, asked.Comparison)
 	return open && affine(&asked.Spec, node) && tolerated(asked, node, doNotSchedule) && allocates(&asked.Spec, node)
 }
 
@@ -104,7 +107,7 @@ func doNotSchedule(taint *v1.Taint) bool {
 
 func tolerated(asked *placementQuestion, node *v1.Node, considered func(*v1.Taint) bool) bool {
 	_, found := corev1.FindMatchingUntoleratedTaint(
-		klog.Background(), node.Spec.Taints, asked.Spec.Tolerations, considered, asked.Comparison)
+		silent, node.Spec.Taints, asked.Spec.Tolerations, considered, asked.Comparison)
 	return !found
 }
 
