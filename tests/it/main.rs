@@ -12,5 +12,6 @@ mod cli;
 mod cluster;
 mod layering;
 mod process;
+mod properties;
 mod registry;
 mod support;

@@ -94,11 +94,11 @@ type provider struct {
 }
 
 func (p *provider) ReaderAt(_ context.Context, descriptor ocispec.Descriptor) (content.ReaderAt, error) {
-	if images.IsManifestType(descriptor.MediaType) || images.IsIndexType(descriptor.MediaType) {
-		p.read = append(p.read, descriptor.Digest)
-	}
 	document, exists := p.asked.Documents[descriptor.Digest]
 	fetched := p.has == nil || p.has(descriptor.Digest)
+	if fetched && (images.IsManifestType(descriptor.MediaType) || images.IsIndexType(descriptor.MediaType)) {
+		p.read = append(p.read, descriptor.Digest)
+	}
 	p.lacking = p.lacking || (fetched && !exists)
 	if !fetched || !exists {
 		return nil, fmt.Errorf("content digest %s: %w", descriptor.Digest, errdefs.ErrNotFound)

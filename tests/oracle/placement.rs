@@ -132,7 +132,7 @@ impl Case {
             // Temporary taints are as good as gone; so is a cordon that counts.
             node.taints.retain(|taint| {
                 let key = taint["key"].as_str().unwrap_or_default();
-                !is_temporary(key) && !(self.count_cordoned && key == CORDON_TAINT)
+                !is_temporary(key) && (!self.count_cordoned || key != CORDON_TAINT)
             });
             node.unschedulable &= !self.count_cordoned;
             // `spec.os.name` filters by the node's operating system, as a selector would.
@@ -141,15 +141,15 @@ impl Case {
             }
             nodes.push(self.node(position, &node));
         }
-        if let Some(os) = spec.remove("os") {
-            if matches!(os["name"].as_str(), Some("linux" | "windows")) {
-                let mut selector = match spec.remove("nodeSelector") {
-                    Some(Value::Object(selector)) => selector,
-                    _ => Map::new(),
-                };
-                selector.insert("oracle/os".to_owned(), os["name"].clone());
-                spec.insert("nodeSelector".to_owned(), selector.into());
-            }
+        if let Some(os) = spec.remove("os")
+            && matches!(os["name"].as_str(), Some("linux" | "windows"))
+        {
+            let mut selector = match spec.remove("nodeSelector") {
+                Some(Value::Object(selector)) => selector,
+                _ => Map::new(),
+            };
+            selector.insert("oracle/os".to_owned(), os["name"].clone());
+            spec.insert("nodeSelector".to_owned(), selector.into());
         }
         json!({"table": table, "spec": spec, "nodes": nodes, "comparison": self.comparison})
     }
