@@ -7,7 +7,7 @@ CARGO ?= cargo
 IMAGE := target/image/archmatch.oci.tar
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt lint deny unit test e2e e2e-tools render render-check image bench
+.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools render render-check image bench
 
 help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -28,10 +28,18 @@ deny: ## Licences, bans and sources of the dependencies.
 unit: ## Tests that need no cluster.
 	$(CARGO) test --locked --lib --bins --test it
 
+oracle: ## Our answers against upstream's code: N cases a table (10000), SEED for others.
+	@if command -v go > /dev/null; then \
+	  ORACLE_CASES=$(N) ORACLE_SEED=$(SEED) $(CARGO) test --locked --test oracle; \
+	else \
+	  echo "the comparison with upstream's code is left out: it needs Go" >&2; [ -z "$$CI" ]; \
+	fi
+
 test: ## Everything.
 	scripts/packages.sh
 	$(MAKE) lint
 	$(MAKE) unit
+	$(MAKE) oracle
 	$(MAKE) deny
 	$(MAKE) render-check
 	$(MAKE) e2e

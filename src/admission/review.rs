@@ -80,6 +80,10 @@ impl Request<'_> {
             resource: &self.resource.resource,
         }
     }
+
+    fn is_from_node(&self) -> bool {
+        self.user_info.username.starts_with(NODE_USER_PREFIX)
+    }
 }
 
 /// Why a body is no review.
@@ -239,20 +243,23 @@ impl<'de> Visitor<'de> for RequestSeed {
                 RequestField::Other => skip(&mut map)?,
             }
         }
+        if matches!(request.object, Object::Workload(_)) && request.is_from_node() {
+            return Err(A::Error::custom("the user stands behind the object"));
+        }
         Ok(request)
     }
 }
 
 impl RequestSeed {
-    /// The API server writes kind and user before the object, so both are known here.
+    /// The API server writes kind and user before the object. Where the user comes later
+    /// and turns out to be a node, the review is read once more.
     fn object<'de, A: MapAccess<'de>>(
         &self,
         request: &Request<'_>,
         map: &mut A,
     ) -> Result<Object<'de>, A::Error> {
-        let of_node = request.user_info.username.starts_with(NODE_USER_PREFIX);
         if self.0 == Objects::Inline
-            && !of_node
+            && !request.is_from_node()
             && let Some(inline) = Inline::of(request.kind())
         {
             let workload = map.next_value_seed(inline)?;

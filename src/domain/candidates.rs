@@ -275,19 +275,21 @@ impl Filter<'_> {
             return Some(Exclusion::Cordoned);
         }
         if let Some(taint) = self.untolerated(&group.taints) {
-            return Some(Exclusion::Taint(taint.clone()));
+            return Some(match taint.key.as_str() {
+                CORDON_TAINT => Exclusion::Cordoned,
+                _ => Exclusion::Taint(taint.clone()),
+            });
         }
-        // The DaemonSet controller and the kubelet's node check do not look at resources.
+        if self.bypasses_scheduler() || placement.placer != Placer::Scheduler {
+            // The DaemonSet controller does not look at resources, and the kubelet passes
+            // over those that its node does not have.
+            return None;
+        }
         let missing = placement
             .extended_resources
             .iter()
             .find(|resource| !group.extended_resources.contains(*resource));
-        match missing {
-            Some(resource) if placement.placer == Placer::Scheduler => {
-                Some(Exclusion::Resource(resource.clone()))
-            }
-            _ => None,
-        }
+        missing.map(|resource| Exclusion::Resource(resource.clone()))
     }
 
     /// A pod with a node name meets the kubelet only. A DaemonSet's template with one still
@@ -318,7 +320,8 @@ impl Filter<'_> {
             taints,
             self.tolerations(),
             self.rules.comparison,
-            |effect| match effect {
+            |taint| match taint.effect {
+                _ if taint.key == CORDON_TAINT && self.rules.cordoned == Cordoned::Counted => false,
                 Effect::NoExecute => true,
                 Effect::NoSchedule => !kubelet_only,
                 Effect::Other(_) => false,

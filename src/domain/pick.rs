@@ -8,6 +8,7 @@ mod cri_o;
 mod docker;
 mod why;
 
+use self::containerd::Acceptance;
 pub use self::why::{Depth, Fit, Grounds, Lack, Place};
 use super::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use super::node::NodePlatform;
@@ -97,7 +98,7 @@ pub fn pick<'a>(
         let entry = match choose(node, document.media_type, list) {
             Choice::Entry(entry) => entry,
             Choice::Nothing => return Pick::Missing(why::lack(node, list, depth)),
-            Choice::WindowsBuild => return unsupported("the Windows build of the node is unknown"),
+            Choice::WindowsBuild => return unknown_build(),
         };
         let position = list.iter().position(|listed| std::ptr::eq(listed, entry));
         let place = Place {
@@ -106,24 +107,20 @@ pub fn pick<'a>(
             position: position.unwrap_or_default(),
         };
         path.push(entry.digest.clone());
-        let child = match children(&entry.digest) {
-            Some(Ok(child)) => Some(child),
-            Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
-            None => None,
-        };
         match (entry.kind, node.platform_rules()) {
             // Source: containers/image copy/single.go, "Unexpectedly received a manifest list".
             (EntryKind::Index, Rules::CriO) => return Pick::Missing(Lack::IndexInIndex(place)),
             (EntryKind::Index, _) if path.len() > NESTED_INDEXES => {
                 return unsupported("its indexes nest deeper than two levels");
             }
-            (EntryKind::Index, _) => match child {
+            (EntryKind::Index, _) => match children(&entry.digest) {
                 None => return Pick::Needs(entry.digest.clone()),
-                Some(child) if !child.media_type.is_index() => return contradicts(),
-                Some(child) => document = child,
+                Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
+                Some(Ok(child)) if !child.media_type.is_index() => return contradicts(),
+                Some(Ok(child)) => document = child,
             },
             (EntryKind::Manifest, _) => {
-                return finish(node, entry, place, child, path, entries);
+                return finish(node, entry, place, children, path, entries);
             }
             // Source: containerd core/images/image.go, "unexpected media type".
             (EntryKind::Other, Rules::Containerd) => return Pick::Missing(Lack::NoImage(place)),
@@ -135,23 +132,30 @@ pub fn pick<'a>(
 }
 
 /// The chosen entry is a manifest: does the index, or its config, decide?
-fn finish(
+fn finish<'a>(
     node: &NodePlatform,
     entry: &Entry,
     place: Place,
-    child: Option<&Inspection>,
+    children: impl Fn(&Digest) -> Child<'a>,
     path: Vec<Digest>,
     entries: Entries,
 ) -> Pick {
-    if entry.platform.is_some() && entries == Entries::Believed {
+    let rules = node.platform_rules();
+    let states_platform = match rules {
+        Rules::Docker => docker::stated(entry).is_some(),
+        Rules::Containerd | Rules::CriO => entry.platform.is_some(),
+    };
+    // What the index says is believed whether or not the child was read for another node.
+    if states_platform && entries == Entries::Believed {
         let why = why::grounds(node, entry, place);
         return Pick::Supported { path, why };
     }
-    let Some(child) = child else {
-        return Pick::Needs(entry.digest.clone());
+    let child = match children(&entry.digest) {
+        None => return Pick::Needs(entry.digest.clone()),
+        Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
+        Some(Ok(child)) => child,
     };
-    // containerd reads the config to choose; what does not match fails the pull.
-    let config_chooses = entry.platform.is_none() && node.platform_rules() == Rules::Containerd;
+    let config_chooses = !states_platform && rules == Rules::Containerd;
     let config = match &child.content {
         Content::Manifest(config) => config,
         Content::Index(_) => return contradicts(),
@@ -160,16 +164,23 @@ fn finish(
             return unsupported("the entry that would be pulled is an artifact");
         }
     };
-    if config_chooses && !containerd::accepts(&node.platform, config) {
-        return Pick::Missing(Lack::Config(place, Box::new(config.clone())));
-    }
     if config_chooses {
-        let why = Grounds::Unstated(place, fit(node, config));
-        return Pick::Supported { path, why };
+        // containerd reads the config to choose; what does not match fails the pull.
+        return match containerd::accepts(&node.platform, config) {
+            Acceptance::Accepted => {
+                let why = Grounds::Unstated(place, fit(node, config));
+                Pick::Supported { path, why }
+            }
+            Acceptance::Refused => Pick::Missing(Lack::Config(place, Box::new(config.clone()))),
+            Acceptance::WindowsBuild => unknown_build(),
+        };
     }
-    judge_config(node, config, path, |fit| match entry.platform {
-        Some(_) => Grounds::Verified(place, fit),
-        None => Grounds::Unstated(place, fit),
+    judge_config(node, config, path, |fit| {
+        if states_platform {
+            Grounds::Verified(place, fit)
+        } else {
+            Grounds::Unstated(place, fit)
+        }
     })
 }
 
@@ -234,6 +245,10 @@ fn arm_level(variant: &str) -> u8 {
 
 fn unsupported(detail: &'static str) -> Pick {
     Pick::Unknown(Unknown::new(Reason::Unsupported, detail))
+}
+
+fn unknown_build() -> Pick {
+    unsupported("the Windows build of the node is unknown")
 }
 
 fn contradicts() -> Pick {

@@ -69,7 +69,33 @@ pub struct RuntimeClass {
     pub tolerations: Vec<Toleration>,
 }
 
+/// Label and taint key of a node's architecture.
+const ARCHITECTURE: &str = "kubernetes.io/arch";
+
 impl Placement {
+    /// What GKE adds to a pod that selects arm64: its Arm nodes carry a taint of their own.
+    /// Elsewhere the toleration meets no taint.
+    /// Source: <https://cloud.google.com/kubernetes-engine/docs/how-to/prepare-arm-workloads-for-deployment>
+    pub fn add_arm64_toleration(&mut self) {
+        let selected = self.node_selector.get(ARCHITECTURE);
+        let affinity = self.required_affinity.iter();
+        let requirements = affinity.flat_map(|affinity| &affinity.terms);
+        let mut requirements = requirements.flat_map(|term| &term.expressions);
+        let required = requirements.any(|requirement| {
+            requirement.key == ARCHITECTURE
+                && requirement.operator == "In"
+                && requirement.values == ["arm64"]
+        });
+        if required || selected.is_some_and(|architecture| architecture == "arm64") {
+            self.tolerations.push(Toleration {
+                key: ARCHITECTURE.to_owned(),
+                operator: "Equal".to_owned(),
+                value: "arm64".to_owned(),
+                effect: "NoSchedule".to_owned(),
+            });
+        }
+    }
+
     /// The placement with what admission will add.
     ///
     /// Where a default contradicts the pod, the API server refuses the pod; the pod's own

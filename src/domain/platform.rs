@@ -92,9 +92,15 @@ pub(super) struct Normalized<'a> {
     pub(super) variant: Cow<'a, str>,
 }
 
+/// Lower case letter by letter, as Go's `strings.ToLower`: no letter becomes two.
 fn lowercase(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_uppercase) {
-        Cow::Owned(text.to_lowercase())
+        let letters = text.chars();
+        Cow::Owned(
+            letters
+                .filter_map(|letter| letter.to_lowercase().next())
+                .collect(),
+        )
     } else {
         Cow::Borrowed(text)
     }

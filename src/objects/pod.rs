@@ -174,6 +174,10 @@ impl PodSpec<'_> {
                 .filter_map(|secret| secret.name.non_empty())
                 .collect(),
         };
+        if origin == Origin::Template {
+            // A pod has it already; the DaemonSet controller looks at the template as it is.
+            template.placement.add_arm64_toleration();
+        }
         let mut add = |name: &str, image: &str, usage, policy: &str| {
             // In a template an image may be left for others to fill in; a pod cannot run so.
             if origin == Origin::Pod || !image.is_empty() {

@@ -12,6 +12,7 @@ mod cli;
 mod cluster;
 mod layering;
 mod process;
+mod properties;
 mod registry;
 mod support;
 mod vectors;

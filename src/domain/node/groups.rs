@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rpds::RedBlackTreeMapSync;
 
-use super::{CORDON_TAINT, Labels, Node, NodePlatform, Source, Taint};
+use super::{Labels, Node, NodePlatform, Source, Taint};
 
 /// How many names of a group are at hand without a walk through its members: as many as a
 /// decision shows.
@@ -270,9 +270,8 @@ impl Nodes {
             Some((Arc::clone(key), value.into_boxed_str()))
         });
         let individual = individual.collect();
-        // The cordon has its own field, and temporary taints never exclude.
-        let unschedulable = unschedulable || taints.iter().any(|taint| taint.key == CORDON_TAINT);
-        taints.retain(|taint| !taint.is_temporary() && taint.key != CORDON_TAINT);
+        // Temporary taints never exclude.
+        taints.retain(|taint| !taint.is_temporary());
         taints.sort();
         let key = GroupKey {
             platform: platform.into(),

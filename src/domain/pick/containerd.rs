@@ -3,11 +3,9 @@
 //! Sources: <https://github.com/containerd/platforms> (`compare.go`, `platforms.go`,
 //! `platform_windows_compat.go`) and containerd's `core/images/image.go`.
 
-use std::borrow::Cow;
-
 use super::Choice;
 use crate::domain::inspection::Entry;
-use crate::domain::platform::Platform;
+use crate::domain::platform::{Normalized, Platform};
 
 /// Client-side pull, containerd up to 2.0: matching entries by preference, then entries
 /// without platform; the first one is final.
@@ -33,8 +31,30 @@ pub(super) fn choose_exact<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<
 }
 
 /// Whether the config of an entry without platform is acceptable.
-pub(super) fn accepts(node: &Platform, config: &Platform) -> bool {
-    Acceptable::of(node).position(config).is_some()
+pub(super) fn accepts(node: &Platform, config: &Platform) -> Acceptance {
+    let acceptable = Acceptable::of(node);
+    // A config is normalised when it is read, an entry is not: a feature counts once.
+    let mut config = config.clone();
+    config.os_features.sort();
+    config.os_features.dedup();
+    if acceptable.position(&config).is_some() {
+        Acceptance::Accepted
+    } else if acceptable.depends_on_build(&config) {
+        Acceptance::WindowsBuild
+    } else {
+        Acceptance::Refused
+    }
+}
+
+/// What a node makes of a config that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Acceptance {
+    /// The config is for the node.
+    Accepted,
+    /// It is not.
+    Refused,
+    /// The Windows build of the node decides, and it is not known.
+    WindowsBuild,
 }
 
 enum Ranked<'a> {
@@ -45,11 +65,14 @@ enum Ranked<'a> {
 
 fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
     let acceptable = Acceptable::of(node);
-    let matching = entries.iter().filter_map(|entry| {
-        let platform = entry.platform.as_ref()?;
-        Some((entry, acceptable.position(platform)?))
-    });
-    let best = if node.os == "windows" {
+    let stated = || {
+        entries
+            .iter()
+            .filter_map(|entry| Some((entry, entry.platform.as_ref()?)))
+    };
+    let matching =
+        stated().filter_map(|(entry, platform)| Some((entry, acceptable.position(platform)?)));
+    let best = if acceptable.is_windows() {
         // The newest build first, compared as text; the first of equals.
         matching.reduce(|best, next| {
             if os_version(next.0) > os_version(best.0) {
@@ -64,7 +87,7 @@ fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
     if let Some((entry, position)) = best {
         return Ranked::Entry(entry, position);
     }
-    if node.os == "windows" && node.os_version.is_empty() && any_build_matches(node, entries) {
+    if stated().any(|(_, platform)| acceptable.depends_on_build(platform)) {
         return Ranked::WindowsBuild;
     }
     match entries.iter().find(|entry| entry.platform.is_none()) {
@@ -80,168 +103,203 @@ fn os_version(entry: &Entry) -> &str {
         .map_or("", |platform| platform.os_version.as_str())
 }
 
-/// Whether some entry would match if the node told its build.
-pub(super) fn any_build_matches(node: &Platform, entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| {
-        entry.platform.as_ref().is_some_and(|platform| {
-            let platform = platform.normalize();
-            platform.os == node.os && platform.architecture == node.architecture
-        })
-    })
-}
-
-/// An architecture with a variant, normalised.
-type Kind<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-/// What a node accepts, best first: `Only(node)` in containerd.
+/// What a node accepts, best first: `Only(node)` in containerd; on Windows itself alone.
 pub(super) struct Acceptable<'a> {
     node: &'a Platform,
-    kinds: Vec<Kind<'a>>,
+    own: Normalized<'a>,
+    build: Option<WindowsVersion>,
 }
 
 impl<'a> Acceptable<'a> {
     pub(super) fn of(node: &'a Platform) -> Self {
-        let own = node.normalize();
-        let kinds = if own.os == "windows" {
-            vec![(own.architecture, own.variant)]
-        } else {
-            acceptable_kinds(own.architecture, own.variant)
-        };
-        Self { node, kinds }
+        Self {
+            node,
+            own: node.normalize(),
+            build: windows_version(&node.os_version),
+        }
     }
 
-    /// The rank of the first acceptable platform that equals the candidate.
+    fn is_windows(&self) -> bool {
+        self.own.os == "windows"
+    }
+
+    /// How far down the list of acceptable platforms the candidate stands.
     pub(super) fn position(&self, candidate: &Platform) -> Option<usize> {
+        let version = &candidate.os_version;
+        let runs = !self.is_windows()
+            || version.is_empty()
+            || self.build.is_some_and(|host| runs_build(host, version));
+        self.position_of_any_build(candidate).filter(|_| runs)
+    }
+
+    /// Whether the node would accept the candidate if its unknown build were the right one.
+    fn depends_on_build(&self, candidate: &Platform) -> bool {
+        self.is_windows()
+            && self.build.is_none()
+            && !candidate.os_version.is_empty()
+            && self.position_of_any_build(candidate).is_some()
+    }
+
+    fn position_of_any_build(&self, candidate: &Platform) -> Option<usize> {
         let stated = candidate.normalize();
         // Whoever reads the index takes its own operating system where none is stated.
-        if !stated.os.is_empty() && stated.os != self.node.os {
+        if !stated.os.is_empty() && stated.os != self.own.os {
             return None;
         }
-        let fits = features_fit(self.node, candidate)
-            && (self.node.os != "windows" || windows_build_fits(self.node, candidate));
-        let mut kinds = self.kinds.iter();
-        let position = kinds.position(|(architecture, variant)| {
-            *architecture == stated.architecture && *variant == stated.variant
-        });
-        position.filter(|_| fits)
+        if !self.has_features(candidate) {
+            return None;
+        }
+        if self.is_windows() {
+            let same = (&stated.architecture, &stated.variant)
+                == (&self.own.architecture, &self.own.variant);
+            return same.then_some(0);
+        }
+        position(&self.own, &stated)
     }
-}
 
-/// An entry may demand only features that the node has. Nodes state none; `win32k` is
-/// ignored on Windows.
-pub(super) fn features_fit(node: &Platform, candidate: &Platform) -> bool {
-    candidate.os_features.iter().all(|feature| {
-        node.os_features.contains(feature) || (node.os == "windows" && feature == "win32k")
-    })
-}
-
-fn acceptable_kinds<'a>(architecture: Cow<'a, str>, variant: Cow<'a, str>) -> Vec<Kind<'a>> {
-    let arm = |levels: std::ops::Range<u32>| {
-        let names = levels.rev().map(|level| format!("v{level}"));
-        names.map(|variant| (Cow::Borrowed("arm"), Cow::Owned(variant)))
-    };
-    match architecture.as_ref() {
-        "amd64" => {
-            let mut kinds: Vec<Kind<'a>> = Vec::new();
-            if let Some(level) = level(&variant).filter(|level| *level > 1) {
-                let below = (2..level).rev().map(|below| format!("v{below}"));
-                kinds.push((Cow::Borrowed("amd64"), variant));
-                kinds.extend(below.map(|below| (Cow::Borrowed("amd64"), Cow::Owned(below))));
-                kinds.push((Cow::Borrowed("amd64"), Cow::Borrowed("")));
-            } else {
-                kinds.push((architecture, variant));
-            }
-            kinds.push((Cow::Borrowed("386"), Cow::Borrowed("")));
-            kinds
-        }
-        "arm" => {
-            let below = level(&variant).map(|level| arm(5..level));
-            let own = std::iter::once((architecture, variant));
-            own.chain(below.into_iter().flatten()).collect()
-        }
-        // An arm64 variant that the table does not know matches nothing.
-        "arm64" => match arm64_variants(&variant) {
-            None => Vec::new(),
-            Some(variants) => {
-                let own = variants.into_iter().map(Cow::Owned);
-                let own = own.map(|variant| (Cow::Borrowed("arm64"), variant));
-                own.chain(arm(5..9)).collect()
-            }
-        },
-        _ => vec![(architecture, variant)],
-    }
-}
-
-fn level(variant: &str) -> Option<u32> {
-    variant.strip_prefix('v')?.parse().ok()
-}
-
-/// The arm64 variants below and including the given one, normalised: `v8.0` is empty and
-/// `v9.0` is `v9`.
-/// Source: <https://github.com/containerd/platforms/blob/main/compare.go>
-fn arm64_variants(variant: &str) -> Option<Vec<String>> {
-    let (major, minor) = match variant {
-        "" => (8, 0),
-        "v9" => (9, 0),
-        other => {
-            let (major, minor) = other.strip_prefix('v')?.split_once('.')?;
-            let minor: u32 = minor.parse().ok().filter(|number| *number <= 9)?;
-            (major.parse().ok()?, minor)
-        }
-    };
-    let eights = |highest: u32| {
-        (0..=highest).rev().map(|minor| match minor {
-            0 => String::new(),
-            minor => format!("v8.{minor}"),
+    /// An entry may demand only features that the node has. Nodes state none; on Windows
+    /// `win32k` is ignored, once.
+    pub(super) fn has_features(&self, candidate: &Platform) -> bool {
+        let mut ignores_win32k = self.is_windows();
+        candidate.os_features.iter().all(|feature| {
+            let ignored = feature == "win32k" && std::mem::take(&mut ignores_win32k);
+            ignored || self.node.os_features.contains(feature)
         })
-    };
-    match major {
-        8 => Some(eights(minor).collect()),
-        9 => {
-            let nines = (0..=minor).rev().map(|minor| match minor {
-                0 => "v9".to_owned(),
-                minor => format!("v9.{minor}"),
-            });
-            Some(nines.chain(eights((minor + 5).min(9))).collect())
+    }
+}
+
+/// The position of a platform in the list of what a node accepts, both normalised.
+/// Source: `platformVector` in <https://github.com/containerd/platforms/blob/main/compare.go>
+fn position(node: &Normalized<'_>, candidate: &Normalized<'_>) -> Option<usize> {
+    let (own, variant) = (node.variant.as_ref(), candidate.variant.as_ref());
+    let same = (own == variant).then_some(0);
+    match (node.architecture.as_ref(), candidate.architecture.as_ref()) {
+        ("amd64", "amd64") => same.or_else(|| {
+            let (own, level) = (level(own)?, canonical_level(variant, 1)?);
+            (level < own).then(|| own - level)
+        }),
+        // Programs of 32 bits come after every level of the node's own.
+        ("amd64", "386") => variant
+            .is_empty()
+            .then(|| level(own).map_or(1, |level| level.max(1))),
+        ("arm", "arm") => same.or_else(|| {
+            let (own, level) = (level(own)?, canonical_level(variant, 5)?);
+            (level < own).then(|| own - level)
+        }),
+        // An arm64 variant that the table does not know matches nothing, not even itself.
+        ("arm64", "arm64") => {
+            let variants = Arm64Variants::up_to(arm64_version(own)?);
+            variants.position(arm64_version(variant)?)
         }
+        ("arm64", "arm") => {
+            let variants = Arm64Variants::up_to(arm64_version(own)?);
+            let level = canonical_level(variant, 5).filter(|level| *level <= 8)?;
+            Some(variants.count() + 8 - level)
+        }
+        (own, other) if own == other => same,
         _ => None,
     }
 }
 
-/// Long-term servicing builds, which newer hosts keep running.
-const LTSC_BUILDS: [u32; 2] = [20348, 26100];
-
-/// Whether a Windows host runs an image of the entry's build.
-/// Source: `platform_windows_compat.go`, `checkWindowsHostAndContainerCompat`.
-fn windows_build_fits(host: &Platform, image: &Platform) -> bool {
-    if image.os_version.is_empty() {
-        return true;
-    }
-    if host.os_version.is_empty() {
-        return false;
-    }
-    let host = windows_version(&host.os_version);
-    let image = windows_version(&image.os_version);
-    if (host.0, host.1) != (image.0, image.1) {
-        return false;
-    }
-    let (host, image) = (host.2, image.2);
-    if host < LTSC_BUILDS[0] {
-        return host == image;
-    }
-    let oldest = LTSC_BUILDS
-        .into_iter()
-        .filter(|build| *build < host)
-        .max()
-        .unwrap_or(LTSC_BUILDS[0]);
-    (oldest..=host).contains(&image)
+/// The number in a node's variant, read as leniently as Go's `strconv.Atoi` reads it.
+fn level(variant: &str) -> Option<usize> {
+    variant.strip_prefix('v').unwrap_or(variant).parse().ok()
 }
 
-/// Major, minor and build; a text that does not parse counts as zeros.
-pub(super) fn windows_version(text: &str) -> (u32, u32, u32) {
-    let mut numbers = text.split('.').map(str::parse::<u32>);
-    match (numbers.next(), numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor)), Some(Ok(build))) => (major, minor, build),
-        _ => (0, 0, 0),
+/// The number in `v7`, spelt just so and at least `lowest`. Normalised, `v1` is empty.
+fn canonical_level(variant: &str, lowest: usize) -> Option<usize> {
+    let digits = match variant {
+        "" => "1",
+        other => other.strip_prefix('v')?,
+    };
+    let canonical = !digits.starts_with(['0', '+']);
+    let level: Option<usize> = digits.parse().ok().filter(|_| canonical);
+    level.filter(|level| *level >= lowest)
+}
+
+/// Major and minor number of a normalised arm64 variant: `v8.0` is empty, `v9.0` is `v9`.
+fn arm64_version(variant: &str) -> Option<(u8, usize)> {
+    match variant.as_bytes() {
+        b"" => Some((8, 0)),
+        b"v9" => Some((9, 0)),
+        [b'v', b'8', b'.', minor @ b'1'..=b'9'] => Some((8, usize::from(minor - b'0'))),
+        [b'v', b'9', b'.', minor @ b'1'..=b'7'] => Some((9, usize::from(minor - b'0'))),
+        _ => None,
     }
+}
+
+/// The arm64 variants that a node accepts: from its own down, and from v9 on to the v8 that
+/// is as able.
+struct Arm64Variants {
+    nines: Option<usize>,
+    eights: usize,
+}
+
+impl Arm64Variants {
+    fn up_to((major, minor): (u8, usize)) -> Self {
+        if major == 9 {
+            Self {
+                nines: Some(minor),
+                eights: (minor + 5).min(9),
+            }
+        } else {
+            Self {
+                nines: None,
+                eights: minor,
+            }
+        }
+    }
+
+    fn position(&self, (major, minor): (u8, usize)) -> Option<usize> {
+        if major == 9 {
+            return self.nines?.checked_sub(minor);
+        }
+        let before = self.nines.map_or(0, |highest| highest + 1);
+        Some(before + self.eights.checked_sub(minor)?)
+    }
+
+    fn count(&self) -> usize {
+        self.nines.map_or(0, |highest| highest + 1) + self.eights + 1
+    }
+}
+
+/// Long-term servicing builds: a host runs images from the one before its own generation on.
+const LTSC_BUILDS: [u16; 2] = [20348, 26100];
+
+/// Whether a Windows host runs images of a version. One that does not parse runs nowhere.
+/// Source: `platform_windows_compat.go`, `checkWindowsHostAndContainerCompat`.
+fn runs_build(host: WindowsVersion, image: &str) -> bool {
+    let image = windows_version(image).unwrap_or_default();
+    if (host.major, host.minor) != (image.major, image.minor) {
+        return false;
+    }
+    let generation = LTSC_BUILDS.iter().rposition(|build| *build <= host.build);
+    match generation.and_then(|own| LTSC_BUILDS.get(own.saturating_sub(1))) {
+        None => host.build == image.build,
+        Some(oldest) => (*oldest..=host.build).contains(&image.build),
+    }
+}
+
+/// A version of Windows, without its revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct WindowsVersion {
+    major: u8,
+    minor: u8,
+    pub(super) build: u16,
+}
+
+/// Reads `major.minor.build`, whatever follows; none where it says nothing.
+pub(super) fn windows_version(text: &str) -> Option<WindowsVersion> {
+    let mut numbers = text.split('.');
+    let version = WindowsVersion {
+        major: number(numbers.next()?)?,
+        minor: number(numbers.next()?)?,
+        build: number(numbers.next()?)?,
+    };
+    (version != WindowsVersion::default()).then_some(version)
+}
+
+/// Digits alone: no sign, as Go reads unsigned numbers.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|_| !text.starts_with('+'))
 }

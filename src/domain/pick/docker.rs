@@ -4,58 +4,70 @@
 //! `pull_v2_unix.go`, `pull_v2_windows.go`).
 
 use super::Choice;
-use super::containerd::{self, Acceptable};
+use super::containerd::{Acceptable, windows_version};
 use crate::domain::inspection::{Entry, EntryKind};
 use crate::domain::platform::Platform;
+
+/// The platform of an entry. Docker knows no difference between one that says nothing and
+/// none.
+pub(super) fn stated(entry: &Entry) -> Option<&Platform> {
+    let platform = entry.platform.as_ref();
+    platform.filter(|platform| **platform != Platform::default())
+}
 
 /// containerd's matcher over the host platform. Entries of unknown types are skipped, those
 /// without platform come last.
 pub(super) fn choose<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
-    let known = || {
-        entries
-            .iter()
-            .filter(|entry| entry.kind != EntryKind::Other)
-    };
-    let best = if node.os == "windows" {
-        if node.os_version.is_empty() {
-            return choose_for_unknown_windows(node, entries);
-        }
-        known()
-            .filter_map(|entry| Some((windows_rank(node, entry.platform.as_ref()?)?, entry)))
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, entry)| entry)
-    } else {
-        let acceptable = Acceptable::of(node);
-        known()
-            .filter_map(|entry| {
-                let platform = entry.platform.as_ref()?;
-                Some((acceptable.position(platform)?, entry))
-            })
-            .min_by_key(|(position, _)| *position)
-            .map(|(_, entry)| entry)
-    };
-    best.or_else(|| known().find(|entry| entry.platform.is_none()))
-        .map_or(Choice::Nothing, Choice::Entry)
+    if node.normalize().os == "windows" {
+        return choose_on_windows(node, entries);
+    }
+    let acceptable = Acceptable::of(node);
+    known(entries)
+        .filter_map(|entry| match stated(entry) {
+            Some(platform) => Some((acceptable.position(platform)?, entry)),
+            None => Some((usize::MAX, entry)),
+        })
+        .min_by_key(|(position, _)| *position)
+        .map_or(Choice::Nothing, |(_, entry)| Choice::Entry(entry))
 }
 
-/// Builds newer than the host are dropped; the host's own build comes first.
-fn windows_rank(node: &Platform, platform: &Platform) -> Option<u8> {
-    let stated = platform.normalize();
-    if stated.os != "windows" || stated.architecture != node.architecture {
-        return None;
-    }
-    let host = containerd::windows_version(&node.os_version);
-    let image = containerd::windows_version(&platform.os_version);
-    match image.cmp(&host) {
-        std::cmp::Ordering::Equal => Some(0),
-        std::cmp::Ordering::Less => Some(1),
-        std::cmp::Ordering::Greater => None,
-    }
+fn known(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+    entries
+        .iter()
+        .filter(|entry| entry.kind != EntryKind::Other)
 }
 
-fn choose_for_unknown_windows<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
-    match containerd::choose(node, entries) {
-        Choice::Entry(entry) if entry.kind == EntryKind::Other => Choice::Nothing,
-        other => other,
-    }
+/// Go's own architecture, by its letters. Builds newer than the host are dropped; the
+/// host's own build, with its revision, comes first. Entries without platform never match.
+fn choose_on_windows<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
+    let fitting = known(entries).filter_map(|entry| {
+        let platform = entry.platform.as_ref()?;
+        let fits = platform.os.eq_ignore_ascii_case("windows")
+            && platform.architecture == node.architecture;
+        fits.then_some((entry, platform.os_version.as_str()))
+    });
+    let Some(host) = windows_version(&node.os_version) else {
+        let mut fitting = fitting.peekable();
+        let depends = fitting.peek().is_some();
+        return match fitting.find(|(_, version)| version.is_empty()) {
+            Some((entry, _)) => Choice::Entry(entry),
+            None if depends => Choice::WindowsBuild,
+            None => Choice::Nothing,
+        };
+    };
+    fitting
+        .filter(|(_, version)| build(version).is_none_or(|build| build <= i64::from(host.build)))
+        .min_by_key(|(_, version)| !is_revision_of(version, &node.os_version))
+        .map_or(Choice::Nothing, |(entry, _)| Choice::Entry(entry))
+}
+
+/// The third number of a version; what says none fits every host.
+fn build(version: &str) -> Option<i64> {
+    version.split('.').nth(2)?.parse().ok()
+}
+
+fn is_revision_of(version: &str, host: &str) -> bool {
+    version
+        .strip_prefix(host)
+        .is_some_and(|revision| revision.starts_with('.'))
 }

@@ -4,8 +4,8 @@
 //! and node platform and most are never read. [`crate::domain::explanation`] makes
 //! sentences of them.
 
+use super::Rules;
 use super::containerd::Acceptable;
-use super::{Rules, containerd};
 use crate::domain::inspection::{Entry, EntryKind};
 use crate::domain::node::NodePlatform;
 use crate::domain::platform::Platform;
@@ -162,7 +162,7 @@ fn miss(node: &NodePlatform, entry: &Entry) -> Option<Miss> {
     if is_own_architecture && stated.variant == own.variant {
         return Some(match rules {
             Rules::CriO => Miss::Spelling,
-            _ if !containerd::features_fit(&node.platform, platform) => Miss::Features,
+            _ if !Acceptable::of(&node.platform).has_features(platform) => Miss::Features,
             Rules::Docker if entry.kind == EntryKind::Other => Miss::NoImage,
             _ => Miss::Build,
         });

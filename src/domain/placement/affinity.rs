@@ -78,15 +78,21 @@ impl Term {
                 .expressions
                 .iter()
                 .all(|requirement| requirement.matches(label(&requirement.key)))
-            && self.fields.iter().all(|requirement| {
-                // A field that nodes do not have compares as the empty string.
-                let value = if requirement.key == NAME_FIELD {
-                    name
-                } else {
-                    ""
-                };
-                requirement.matches(Some(value))
-            })
+            && (name.is_empty() || self.fields_match(name))
+    }
+}
+
+impl Term {
+    /// Upstream does not look at the fields of a node without a name.
+    fn fields_match(&self, name: &str) -> bool {
+        self.fields.iter().all(|requirement| {
+            // A field that nodes do not have compares as the empty string.
+            let value = match requirement.key.as_str() {
+                NAME_FIELD => name,
+                _ => "",
+            };
+            requirement.matches(Some(value))
+        })
     }
 }
 

@@ -73,11 +73,11 @@ pub fn untolerated<'a, 'b>(
     taints: &'a [Taint],
     tolerations: impl Iterator<Item = &'b Toleration> + Clone,
     comparison: ComparisonOperators,
-    considered: impl Fn(&Effect) -> bool,
+    considered: impl Fn(&Taint) -> bool,
 ) -> Option<&'a Taint> {
     taints
         .iter()
-        .filter(|taint| considered(&taint.effect))
+        .filter(|taint| considered(taint))
         .find(|taint| {
             !tolerations
                 .clone()
@@ -126,8 +126,8 @@ mod tests {
             } else {
                 ComparisonOperators::Disabled
             };
-            let found = untolerated(&taints, tolerations.iter(), comparison, |effect| {
-                effects.contains(effect)
+            let found = untolerated(&taints, tolerations.iter(), comparison, |taint| {
+                effects.contains(&taint.effect)
             });
             assert_eq!(
                 found.is_none(),

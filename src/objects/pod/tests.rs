@@ -217,3 +217,32 @@ fn only_known_operating_systems_count() {
         assert_eq!(placement.os.as_deref(), expected, "{os}");
     }
 }
+
+#[test]
+fn a_template_that_selects_arm64_tolerates_what_gke_taints_arm_nodes_with() {
+    let selector = json!({"nodeSelector": {"kubernetes.io/arch": "arm64"}});
+    let affinity = |values: Value| {
+        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "kubernetes.io/arch", "operator": "In", "values": values},
+            ]}],
+        }}}})
+    };
+    for (origin, spec, expected) in [
+        (Origin::Template, &selector, true),
+        (Origin::Template, &affinity(json!(["arm64"])), true),
+        (
+            Origin::Template,
+            &affinity(json!(["amd64", "arm64"])),
+            false,
+        ),
+        (Origin::Template, &json!({}), false),
+        // A pod has it by the time that it is judged; the DaemonSet controller goes by the
+        // template as it is.
+        (Origin::Pod, &selector, false),
+        (Origin::DaemonSet, &selector, false),
+    ] {
+        let tolerations = read(origin, spec).placement.tolerations;
+        assert_eq!(!tolerations.is_empty(), expected, "{origin:?} {spec}");
+    }
+}
