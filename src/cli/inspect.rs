@@ -170,6 +170,7 @@ fn nodes(asked: &[FlagPlatform], inspection: &Inspection) -> Nodes {
                 emulates: Vec::new(),
             },
             source: Source::Flag,
+            latitude: None,
         })
     });
     every.collect()

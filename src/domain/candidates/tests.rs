@@ -59,6 +59,7 @@ fn node(value: &Value) -> Node {
             emulates: Vec::new(),
         },
         source: Source::Node,
+        latitude: None,
     }
 }
 

@@ -35,6 +35,16 @@ pub enum RequirementError {
     NoValues,
 }
 
+impl RequirementError {
+    /// The field of the requirement that is wrong, with its dot.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Operator => ".operator",
+            Self::Number | Self::NoValues => ".values",
+        }
+    }
+}
+
 impl Values {
     /// Any value; the label is there.
     pub fn any() -> Self {
