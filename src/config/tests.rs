@@ -48,6 +48,7 @@ fn the_sample_of_the_contract_is_taken() {
     assert_eq!(
         found.nodes.overrides,
         [NodeOverride {
+            architectures: Vec::new(),
             selector: [(text("pool"), text("legacy"))].into(),
             runtime: Some(Runtime::Docker),
             variant: Some(text("v7")),

@@ -119,3 +119,6 @@ impl Pool {
         architectures.iter().map(|name| node(Some(name))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

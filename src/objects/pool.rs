@@ -99,3 +99,6 @@ struct Owner<'a> {
 fn taints(objects: &[TaintObject<'_>]) -> Vec<Taint> {
     objects.iter().map(TaintObject::to_taint).collect()
 }
+
+#[cfg(test)]
+mod tests;

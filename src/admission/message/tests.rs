@@ -19,6 +19,8 @@ fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
         nodes: nodes.iter().map(|name| (*name).into()).collect(),
         node_count: nodes.len(),
         sources: vec![Source::Node],
+        pools: Vec::new(),
+        is_certain: true,
     }
 }
 

@@ -100,3 +100,6 @@ pub fn canonical_label(key: &str) -> &str {
 pub const ARCHITECTURE_LABEL: &str = "kubernetes.io/arch";
 /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-os>
 pub const OS_LABEL: &str = "kubernetes.io/os";
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,7 @@ fn node(number: usize, shape: &Shape) -> Node {
         } else {
             Source::Node
         },
+        latitude: None,
     }
 }
 
