@@ -322,3 +322,26 @@ proptest! {
         let _ = Configuration::parse(&text);
     }
 }
+
+#[test]
+fn an_override_settles_architectures_by_their_plain_names() {
+    let text = "nodes: {overrides: [{selector: {karpenter.sh/nodepool: x}, architectures: [amd64, s390x]}]}";
+    let found = Configuration::parse(text).unwrap();
+    assert_eq!(found.nodes.overrides[0].architectures, ["amd64", "s390x"]);
+    for wrong in [
+        "x86_64",
+        "arm64/v8",
+        "linux/arm64",
+        "\"\"",
+        "a b",
+        "[amd64]",
+    ] {
+        let text = format!("nodes: {{overrides: [{{architectures: [{wrong}]}}]}}");
+        let error = Configuration::parse(&text).expect_err(wrong);
+        assert_eq!(
+            error.path(),
+            "nodes.overrides[0].architectures[0]",
+            "{wrong}"
+        );
+    }
+}
