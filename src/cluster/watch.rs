@@ -6,24 +6,23 @@
 //! Objects are reduced while they are read, so that a node of 13 KB of JSON is kept as a
 //! few hundred bytes.
 
-use std::borrow::Cow;
+mod lean;
+
 use std::collections::{BTreeMap, HashSet};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::future::ready;
 use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt, abortable, select_all};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource};
-use serde::{Deserialize, Deserializer};
+use kube::{Api, Client};
 use serde_json::Value;
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, timeout};
 
+use self::lean::Lean;
 use super::optional::{self, Installed};
 use super::snapshot::{read_namespace, read_runtime_class};
 use super::state::{Kind, NodeSettings, Record, State};
@@ -348,81 +347,5 @@ impl Watched for RuntimeClassKind {
 
     fn read(object: &Value) -> Result<Record, ObjectError> {
         read_runtime_class(object)
-    }
-}
-
-/// An object that is reduced while it is read.
-struct Lean<K> {
-    /// What a watch needs: name and resource version.
-    metadata: ObjectMeta,
-    record: Record,
-    kind: PhantomData<K>,
-}
-
-impl<K> Clone for Lean<K> {
-    fn clone(&self) -> Self {
-        Self {
-            metadata: self.metadata.clone(),
-            record: self.record.clone(),
-            kind: PhantomData,
-        }
-    }
-}
-
-impl<K> std::fmt::Debug for Lean<K> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Lean")
-            .field("record", &self.record)
-            .finish()
-    }
-}
-
-impl<'de, K: Watched> Deserialize<'de> for Lean<K> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let text = |key: &str| value["metadata"][key].as_str().map(str::to_owned);
-        let metadata = ObjectMeta {
-            name: text("name"),
-            resource_version: text("resourceVersion"),
-            uid: text("uid"),
-            ..ObjectMeta::default()
-        };
-        let record = K::read(&value).map_err(serde::de::Error::custom)?;
-        Ok(Self {
-            metadata,
-            record,
-            kind: PhantomData,
-        })
-    }
-}
-
-impl<K: Watched> Resource for Lean<K> {
-    /// The version of the API.
-    type DynamicType = String;
-    type Scope = k8s_openapi::ClusterResourceScope;
-
-    fn kind(_: &String) -> Cow<'_, str> {
-        K::NAME.into()
-    }
-
-    fn group(_: &String) -> Cow<'_, str> {
-        K::GROUP.into()
-    }
-
-    fn version(version: &String) -> Cow<'_, str> {
-        version.into()
-    }
-
-    fn plural(_: &String) -> Cow<'_, str> {
-        K::PLURAL.into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
     }
 }

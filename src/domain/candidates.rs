@@ -61,7 +61,7 @@ pub struct CandidatePlatform {
     pub node_count: usize,
     /// Where it came from, each once.
     pub sources: Vec<Source>,
-    /// Up to [`NAMES`] of the pools and flags it came from.
+    /// The first [`NAMES`] of the pools and flags it came from, in their order.
     pub pools: Vec<PoolName>,
     /// Whether a node of it exists or is sure to come when it is needed. A pool that leaves
     /// its architecture open is sure of none.
@@ -193,20 +193,6 @@ impl Candidates {
         }
         self.platforms.push(entry);
     }
-
-    /// Adds what a pool may grow that leaves its architecture open, where it belongs.
-    fn add_possible(&mut self, group: &GroupKey, pool: Arc<str>) {
-        let platforms = &mut self.platforms;
-        let place = platforms.binary_search_by(|known| known.platform.cmp(&group.platform));
-        let position = place.unwrap_or_else(|position| {
-            platforms.insert(position, CandidatePlatform::of(&group.platform));
-            position
-        });
-        if let Some(entry) = platforms.get_mut(position) {
-            entry.add_source(group.source);
-            entry.add_pool(group.source, &pool);
-        }
-    }
 }
 
 impl CandidatePlatform {
@@ -232,8 +218,9 @@ impl CandidatePlatform {
             source,
             name: Arc::clone(name),
         };
-        if self.pools.len() < NAMES && !self.pools.contains(&pool) {
-            self.pools.push(pool);
+        if let Err(position) = self.pools.binary_search(&pool) {
+            self.pools.insert(position, pool);
+            self.pools.truncate(NAMES);
         }
     }
 

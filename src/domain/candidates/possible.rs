@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::CandidatePlatform;
+use super::{CandidatePlatform, Candidates};
 use crate::domain::node::{GroupKey, IndividualLabel, NodePlatform, default_variant};
 use crate::domain::placement::Placement;
 use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, canonical_label};
@@ -90,6 +90,22 @@ fn named_architectures(placement: &Placement) -> impl Iterator<Item = &str> {
         .filter(move |wanted| wanted.operator == "In" && is_architecture(&wanted.key))
         .flat_map(|wanted| wanted.values.iter().map(String::as_str));
     selected.chain(affine)
+}
+
+impl Candidates {
+    /// Adds what a pool may grow that leaves its architecture open, where it belongs.
+    pub(super) fn add_possible(&mut self, group: &GroupKey, pool: Arc<str>) {
+        let platforms = &mut self.platforms;
+        let place = platforms.binary_search_by(|known| known.platform.cmp(&group.platform));
+        let position = place.unwrap_or_else(|position| {
+            platforms.insert(position, CandidatePlatform::of(&group.platform));
+            position
+        });
+        if let Some(entry) = platforms.get_mut(position) {
+            entry.add_source(group.source);
+            entry.add_pool(group.source, &pool);
+        }
+    }
 }
 
 impl CandidatePlatform {

@@ -189,6 +189,9 @@ fn one_by_one(nodes: &[Node], placement: &Placement) -> Candidates {
             known.node_count += platform.node_count;
             known.sources.extend(platform.sources);
             known.sources.dedup();
+            known.pools.extend(platform.pools);
+            known.pools.sort();
+            known.pools.truncate(NAMES);
         }
         for (why, count) in found.excluded {
             *excluded.entry(why).or_default() += count;
