@@ -450,3 +450,79 @@ fn machine_sets_of_openshift_run_cri_o() {
         "linux/s390x"
     );
 }
+
+/// Every place of a tree, as JSON pointers.
+fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
+    found.push(here.to_owned());
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, child)| (key.replace('~', "~0").replace('/', "~1"), child))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, child)| (index.to_string(), child))
+            .collect(),
+        _ => Vec::new(),
+    };
+    for (key, child) in children {
+        pointers(child, &format!("{here}/{key}"), found);
+    }
+}
+
+#[test]
+fn whatever_stands_in_a_field_is_read_or_refused_by_name() {
+    let mut full = node_pool(json!({
+        "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}],
+        "taints": [{"key": "arm", "value": "x", "effect": "NoSchedule"}],
+        "nodeClassRef": {"group": "karpenter.k8s.aws"},
+    }));
+    full["spec"]["limits"] = json!({"cpu": 5});
+    full["spec"]["template"]["metadata"] = json!({"labels": {"a": "b"}});
+    let mut machines = machines("MachineSet", json!({"other": "x"}));
+    machines["metadata"]["ownerReferences"] = json!([{"kind": "Cluster"}]);
+    machines["spec"]["template"]["spec"] = json!({"taints": [{"key": "a", "effect": "x"}]});
+    let intruders = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e300),
+        json!(""),
+        json!([]),
+        json!({}),
+        json!([[]]),
+        json!({"a": {}}),
+        json!("\u{0}\u{1b}[31m"),
+        json!("x".repeat(10_000)),
+    ];
+    let mut refused = 0;
+    for object in [full, machines] {
+        let mut places = Vec::new();
+        pointers(&object, "", &mut places);
+        let metadata = ["", "/metadata", "/metadata/name", "/metadata/namespace"];
+        let fixed = ["/apiVersion", "/kind"];
+        for place in places
+            .iter()
+            .filter(|place| !fixed.contains(&place.as_str()))
+        {
+            for intruder in &intruders {
+                let mut broken = object.clone();
+                *broken.pointer_mut(place).unwrap() = intruder.clone();
+                let (source, group) = match object["kind"].as_str() {
+                    Some("NodePool") => (Source::NodePool, KARPENTER_GROUP),
+                    _ => (Source::MachineSet, CLUSTER_API_GROUP),
+                };
+                let Err(error) = read(source, group, &broken) else {
+                    continue;
+                };
+                refused += 1;
+                let error = error.to_string();
+                let text = object["metadata"]["name"].as_str().unwrap();
+                let is_named = metadata.contains(&place.as_str()) || error.contains(text);
+                assert!(is_named && !error.contains('\u{1b}'), "{place}: {error}");
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
