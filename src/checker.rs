@@ -149,7 +149,10 @@ impl Checker {
                 let picks = self
                     .picks(reference, &root, platforms, access, entries, deadline)
                     .await;
-                verdict.outcomes = picks.into_iter().map(Outcome::from).collect();
+                let outcomes = picks.into_iter().map(Outcome::from).zip(platforms);
+                verdict.outcomes = outcomes
+                    .map(|(outcome, candidate)| candidate.outcome(outcome))
+                    .collect();
                 verdict.inspection = Some(root);
             }
         }

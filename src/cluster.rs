@@ -1,10 +1,11 @@
 //! The cluster: what decisions need of it, from the Kubernetes API or from a snapshot.
 
 pub mod certificates;
+mod optional;
 mod snapshot;
 mod state;
 pub mod view;
 mod watch;
 
 pub use self::state::{NodeSettings, Record, State};
-pub use self::watch::{Cluster, watch};
+pub use self::watch::{Cluster, watch, watch_discovering};

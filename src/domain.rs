@@ -13,6 +13,7 @@ pub mod pick;
 pub mod placement;
 pub mod platform;
 pub mod policy;
+pub mod pool;
 pub mod reference;
 pub mod runtime;
 pub mod text;

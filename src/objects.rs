@@ -12,5 +12,6 @@ pub mod json;
 pub mod kinds;
 pub mod node;
 pub mod pod;
+pub mod pool;
 
 pub use self::json::ObjectError;

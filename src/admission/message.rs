@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::finding::Finding;
-use crate::domain::node::Nodes;
+use crate::domain::node::{Nodes, PoolName};
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
 use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
@@ -227,23 +227,25 @@ fn required_by(candidates: &[&CandidatePlatform]) -> String {
         .map(AsRef::as_ref)
         .collect();
     let more = if count > names.len() { ", …" } else { "" };
-    match count {
-        0 => format!("required by {}", sources(candidates)),
-        1 => format!("required by 1 node ({})", names.join(", ")),
-        _ => format!("required by {count} nodes ({}{more})", names.join(", ")),
-    }
+    let nodes = match count {
+        0 => None,
+        1 => Some(format!("1 node ({})", names.join(", "))),
+        _ => Some(format!("{count} nodes ({}{more})", names.join(", "))),
+    };
+    let sources: Vec<String> = nodes.into_iter().chain(pools(candidates)).collect();
+    format!("required by {}", sources.join(" and "))
 }
 
-fn sources(candidates: &[&CandidatePlatform]) -> String {
-    let names: BTreeSet<&str> = candidates
+/// The pools that could grow such nodes, such as `NodePool arm, the declared pool z`.
+fn pools(candidates: &[&CandidatePlatform]) -> Option<String> {
+    let pools: BTreeSet<&PoolName> = candidates
         .iter()
-        .flat_map(|candidate| &candidate.sources)
-        .map(|source| source.name())
+        .flat_map(|candidate| &candidate.pools)
         .collect();
-    format!(
-        "a declared {}",
-        names.into_iter().collect::<Vec<_>>().join(", ")
-    )
+    let shown = pools.iter().take(NAMES).map(ToString::to_string);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = if pools.len() > NAMES { ", …" } else { "" };
+    (!pools.is_empty()).then(|| format!("{}{more}", printable(&shown)))
 }
 
 fn platforms_of(image: &ImageVerdict) -> Option<String> {

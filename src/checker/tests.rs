@@ -74,6 +74,7 @@ fn node(name: &str, architecture: &str) -> Node {
             emulates: Vec::new(),
         },
         source: Source::Node,
+        latitude: None,
     }
 }
 

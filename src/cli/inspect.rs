@@ -158,6 +158,7 @@ fn nodes(asked: &[FlagPlatform], inspection: &Inspection) -> Nodes {
                 emulates: Vec::new(),
             },
             source: Source::Flag,
+            latitude: None,
         })
     });
     every.collect()

@@ -88,6 +88,7 @@ impl FlagPlatform {
                 emulates: Vec::new(),
             },
             source: Source::Flag,
+            latitude: None,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The same view from objects in files: what `kubectl get nodes,ns,runtimeclasses -o json`
-//! prints.
+//! prints, with NodePools and the Cluster API's kinds.
 
 use serde_json::Value;
 
 use super::state::{NodeSettings, Record, State};
 use super::view::View;
 use crate::objects::json::ObjectError;
-use crate::objects::{context, node};
+use crate::objects::{context, node, pool};
 
 impl View {
     /// The view that the objects amount to; kinds that do not count are skipped. An object
@@ -34,6 +34,9 @@ impl View {
 fn read(object: &Value) -> Option<Result<Record, ObjectError>> {
     let kind = object["kind"].as_str()?;
     let group = object["apiVersion"].as_str()?.split('/').next()?;
+    if let Some((source, group)) = pool::kind(group, kind) {
+        return Some(pool::read(source, group, object).map(Record::Pool));
+    }
     match (group, kind) {
         ("v1", "Node") => Some(node::read(object).map(Record::Node)),
         ("v1", "Namespace") => Some(read_namespace(object)),

@@ -1,15 +1,16 @@
 //! The objects that count, reduced, and the view that they amount to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use rpds::HashTrieMapSync;
 
 use super::view::View;
-use crate::domain::node::{Node, NodeOverride, Nodes};
+use crate::domain::node::{Node, NodeOverride, Nodes, Source};
 use crate::domain::placement::RuntimeClass;
 use crate::objects::context::Namespace;
 use crate::objects::node::{Interner, NodeRecord};
+use crate::objects::pool::{OPENSHIFT_GROUP, PoolRecord};
 
 /// What the operator knows of nodes beyond what the cluster says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Record {
     Namespace(String, Namespace),
     /// A RuntimeClass with its name.
     RuntimeClass(String, RuntimeClass),
+    /// A pool that an autoscaler may grow.
+    Pool(PoolRecord),
 }
 
 /// All objects that count, kept up to date one object at a time.
@@ -37,6 +40,7 @@ pub struct State {
     settings: NodeSettings,
     records: HashMap<Arc<str>, NodeRecord>,
     interner: Interner,
+    pools: BTreeMap<(Kind, String), PoolRecord>,
     /// What the records amount to under the settings.
     nodes: Nodes,
     namespaces: HashTrieMapSync<String, Namespace>,
@@ -56,7 +60,10 @@ impl State {
         self.settings = settings;
         let live = self.records.values();
         let live = live.map(|record| to_node(record, &self.settings, Warnings::Logged));
-        self.nodes = live.chain(self.settings.pools.iter().cloned()).collect();
+        let pools = self.pools.values();
+        let pools = pools.flat_map(|record| pool_nodes(record, &self.settings, Warnings::Logged));
+        let declared = self.settings.pools.iter().cloned();
+        self.nodes = live.chain(pools).chain(declared).collect();
     }
 
     /// Adds or replaces an object; tells whether anything changed that a decision reads.
@@ -73,7 +80,31 @@ impl State {
                 self.runtime_classes.insert_mut(name, class);
                 changed
             }
+            Record::Pool(pool) => self.apply_pool(pool),
         }
+    }
+
+    fn apply_pool(&mut self, record: PoolRecord) -> bool {
+        let key = (Kind::of_pool(&record), record.name.clone());
+        if self.pools.get(&key) == Some(&record) {
+            return false;
+        }
+        self.remove_pool(&key);
+        for node in pool_nodes(&record, &self.settings, Warnings::Logged) {
+            self.nodes.insert(node);
+        }
+        self.pools.insert(key, record);
+        true
+    }
+
+    fn remove_pool(&mut self, key: &(Kind, String)) -> bool {
+        let Some(record) = self.pools.remove(key) else {
+            return false;
+        };
+        for node in pool_nodes(&record, &self.settings, Warnings::Known) {
+            self.nodes.remove(node);
+        }
+        true
     }
 
     fn apply_node(&mut self, mut record: NodeRecord) -> bool {
@@ -105,6 +136,7 @@ impl State {
             Record::Node(node) => self.remove_node(&node.name),
             Record::Namespace(name, _) => self.namespaces.remove_mut(name),
             Record::RuntimeClass(name, _) => self.runtime_classes.remove_mut(name),
+            Record::Pool(pool) => self.remove_pool(&(Kind::of_pool(pool), pool.name.clone())),
         }
     }
 
@@ -121,6 +153,13 @@ impl State {
             }
             Kind::Namespace => retain(&mut self.namespaces, names),
             Kind::RuntimeClass => retain(&mut self.runtime_classes, names),
+            pools => {
+                let of_kind = |key: &&(Kind, String)| key.0 == pools && !names.contains(&key.1);
+                let gone: Vec<_> = self.pools.keys().filter(of_kind).cloned().collect();
+                for key in gone {
+                    self.remove_pool(&key);
+                }
+            }
         }
     }
 
@@ -157,12 +196,49 @@ fn to_node(record: &NodeRecord, settings: &NodeSettings, warnings: Warnings) -> 
     node
 }
 
+/// The nodes that a pool stands for.
+fn pool_nodes(record: &PoolRecord, settings: &NodeSettings, warnings: Warnings) -> Vec<Node> {
+    let Some(pool) = &record.pool else {
+        return Vec::new();
+    };
+    let nodes = pool.to_nodes(&settings.overrides);
+    let is_open = |node: &Node| node.platform.platform.architecture.is_empty();
+    if warnings == Warnings::Logged && nodes.iter().any(is_open) {
+        tracing::warn!(
+            "{}: leaves its architecture open, so images are unknown there; \
+             nodes.overrides[].architectures settles it",
+            pool.display_name(),
+        );
+    }
+    nodes
+}
+
 /// The kinds that count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Node,
     Namespace,
     RuntimeClass,
+    NodePool,
+    MachineDeployment,
+    MachineSet,
+    MachinePool,
+    OpenShiftMachineSet,
+}
+
+impl Kind {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::OpenShiftMachineSet as usize + 1;
+
+    fn of_pool(record: &PoolRecord) -> Self {
+        match record.source {
+            Source::MachineDeployment => Self::MachineDeployment,
+            Source::MachinePool => Self::MachinePool,
+            Source::MachineSet if record.group == OPENSHIFT_GROUP => Self::OpenShiftMachineSet,
+            Source::MachineSet => Self::MachineSet,
+            Source::NodePool | Source::Node | Source::Pool | Source::Flag => Self::NodePool,
+        }
+    }
 }
 
 impl Record {
@@ -171,6 +247,7 @@ impl Record {
         match self {
             Self::Node(node) => &node.name,
             Self::Namespace(name, _) | Self::RuntimeClass(name, _) => name,
+            Self::Pool(pool) => &pool.name,
         }
     }
 }

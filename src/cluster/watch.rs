@@ -1,26 +1,29 @@
-//! The live cluster: three watches, folded into a view that is replaced whole.
+//! The live cluster: watches, folded into a view that is replaced whole.
+//!
+//! Kinds of pools are watched while the API server has them. Which it has is asked every
+//! half minute: one small request, and one more for each of their groups that is there.
 //!
 //! Objects are reduced while they are read, so that a node of 13 KB of JSON is kept as a
 //! few hundred bytes.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::marker::PhantomData;
+mod lean;
+
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::future::ready;
-use futures::stream::{self, BoxStream, StreamExt, select_all};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt, abortable, select_all};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource};
-use serde::{Deserialize, Deserializer};
+use kube::{Api, Client};
 use serde_json::Value;
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, timeout};
 
+use self::lean::Lean;
+use super::optional::{self, Installed};
 use super::snapshot::{read_namespace, read_runtime_class};
 use super::state::{Kind, NodeSettings, Record, State};
 use super::view::View;
@@ -67,6 +70,15 @@ impl Cluster {
 /// A cluster, and the future that watches it. Nothing happens until it is polled; it ends
 /// only when it is dropped. While the API server is away, the last view stays.
 pub fn watch(client: Client, settings: NodeSettings) -> (Cluster, impl Future<Output = ()> + Send) {
+    watch_discovering(client, settings, optional::INTERVAL)
+}
+
+/// As [`watch`], with another time between two looks for kinds of pools.
+pub fn watch_discovering(
+    client: Client,
+    settings: NodeSettings,
+    every: Duration,
+) -> (Cluster, impl Future<Output = ()> + Send) {
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
     let state = State::new(settings.clone());
     let (settings, changed) = channel::channel(settings);
@@ -82,8 +94,9 @@ pub fn watch(client: Client, settings: NodeSettings) -> (Cluster, impl Future<Ou
         synced: sender,
         state,
         listings: Default::default(),
+        optional: None,
     };
-    (cluster, watching.run(client))
+    (cluster, watching.run(client, every))
 }
 
 struct Watching {
@@ -91,34 +104,54 @@ struct Watching {
     settings: channel::Receiver<NodeSettings>,
     synced: channel::Sender<bool>,
     state: State,
-    listings: [Listing; 3],
+    listings: [Listing; Kind::COUNT],
+    /// The kinds of pools that are watched; nothing before the first look for them.
+    optional: Option<BTreeMap<Kind, Watch>>,
+}
+
+/// A watch that ends when it is dropped.
+struct Watch {
+    version: String,
+    handle: AbortHandle,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
 }
 
 /// How far the list of one kind has come.
 #[derive(Debug, Default)]
 struct Listing {
     complete: bool,
+    /// Whether it was said that the list is refused.
+    refused: bool,
     names: HashSet<String>,
 }
 
-type Events = BoxStream<'static, (Kind, Result<Event<Reduced>, watcher::Error>)>;
+pub(super) type Events = BoxStream<'static, (Kind, Result<Event<Reduced>, watcher::Error>)>;
 
 /// An event of any kind, with the object reduced to what is kept.
 type Reduced = Record;
 
 impl Watching {
-    async fn run(mut self, client: Client) {
+    async fn run(mut self, client: Client, every: Duration) {
         let mut events = select_all([
-            stream::<NodeKind>(&client),
-            stream::<NamespaceKind>(&client),
-            stream::<RuntimeClassKind>(&client),
+            stream::<NodeKind>(&client, "v1"),
+            stream::<NamespaceKind>(&client, "v1"),
+            stream::<RuntimeClassKind>(&client, "v1"),
         ]);
+        let mut discoveries = optional::discoveries(client.clone(), every);
         loop {
             let mut changed = tokio::select! {
                 event = events.next() => match event {
                     Some((kind, event)) => self.fold(kind, event),
                     None => return,
                 },
+                Some(installed) = discoveries.next() => {
+                    self.watch_installed(&client, installed, &mut events)
+                }
                 settings = self.settings.changed() => match settings {
                     Ok(()) => {
                         let settings = self.settings.borrow_and_update().clone();
@@ -138,10 +171,54 @@ impl Watching {
                     Err(_) => break,
                 }
             }
-            if changed && self.listings.iter().all(|listing| listing.complete) {
+            if changed && self.is_complete() {
                 self.publish();
             }
         }
+    }
+
+    fn is_complete(&self) -> bool {
+        let Some(optional) = &self.optional else {
+            return false;
+        };
+        let always = [Kind::Node, Kind::Namespace, Kind::RuntimeClass];
+        let mut expected = always.iter().chain(optional.keys());
+        expected.all(|kind| {
+            self.listings
+                .get(*kind as usize)
+                .is_some_and(|list| list.complete)
+        })
+    }
+
+    /// Watches the kinds of pools that are there now, and forgets those that are gone.
+    fn watch_installed(
+        &mut self,
+        client: &Client,
+        installed: Installed,
+        events: &mut SelectAll<Events>,
+    ) -> bool {
+        let mut changed = self.optional.is_none();
+        let watches = self.optional.get_or_insert_default();
+        let gone = watches.extract_if(.., |kind, watch| {
+            installed.get(kind) != Some(&watch.version)
+        });
+        for (kind, _ended) in gone {
+            changed = true;
+            self.state.retain(kind, &HashSet::new());
+            if let Some(listing) = self.listings.get_mut(kind as usize) {
+                *listing = Listing::default();
+            }
+            tracing::info!(kind = ?kind, "pools are no longer watched");
+        }
+        for (kind, version) in installed {
+            watches.entry(kind).or_insert_with(|| {
+                tracing::info!(kind = ?kind, %version, "pools are watched");
+                let (stream, handle) = abortable(optional::stream(client, kind, &version));
+                events.push(stream.boxed());
+                Watch { version, handle }
+            });
+        }
+        changed
     }
 
     /// Takes an event in; tells whether the view has to change.
@@ -166,6 +243,14 @@ impl Watching {
                 self.state.retain(kind, &names);
                 true
             }
+            Err(error) if optional::is_gone(kind, &error) => false,
+            Err(error) if optional::is_refused(kind, &error) => {
+                if !std::mem::replace(&mut listing.refused, true) {
+                    tracing::warn!(kind = ?kind, %error, "pools are not read");
+                }
+                // Whoever may not read pools is not kept waiting for them.
+                !std::mem::replace(&mut listing.complete, true)
+            }
             Err(error) => {
                 // The stream goes on by itself, with longer and longer pauses.
                 tracing::warn!(kind = ?kind, %error, "watch");
@@ -185,13 +270,14 @@ impl Watching {
 ///
 /// A watch that may not start at its version (410 as the status of the answer) must list
 /// anew; the watcher does so by itself only when it is told within the stream.
-fn stream<K: Watched>(client: &Client) -> Events {
+pub(super) fn stream<K: Watched>(client: &Client, version: &str) -> Events {
     let client = client.clone();
+    let version = version.to_owned();
     let attempts = stream::repeat_with(move || {
         let config = watcher::Config::default()
             .page_size(PAGE)
             .timeout(WATCH_SECONDS);
-        let api: Api<Lean<K>> = Api::all(client.clone());
+        let api: Api<Lean<K>> = Api::all_with(client.clone(), &version);
         let events = watcher(api, config).default_backoff();
         events.scan(false, |gone, event| {
             if *gone {
@@ -218,7 +304,7 @@ fn reduce<K>(event: Event<Lean<K>>) -> Event<Reduced> {
 }
 
 /// A kind that is watched.
-trait Watched: Send + Sync + 'static {
+pub(super) trait Watched: Send + Sync + 'static {
     const KIND: Kind;
     const GROUP: &'static str;
     const NAME: &'static str;
@@ -261,80 +347,5 @@ impl Watched for RuntimeClassKind {
 
     fn read(object: &Value) -> Result<Record, ObjectError> {
         read_runtime_class(object)
-    }
-}
-
-/// An object that is reduced while it is read.
-struct Lean<K> {
-    /// What a watch needs: name and resource version.
-    metadata: ObjectMeta,
-    record: Record,
-    kind: PhantomData<K>,
-}
-
-impl<K> Clone for Lean<K> {
-    fn clone(&self) -> Self {
-        Self {
-            metadata: self.metadata.clone(),
-            record: self.record.clone(),
-            kind: PhantomData,
-        }
-    }
-}
-
-impl<K> std::fmt::Debug for Lean<K> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Lean")
-            .field("record", &self.record)
-            .finish()
-    }
-}
-
-impl<'de, K: Watched> Deserialize<'de> for Lean<K> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let text = |key: &str| value["metadata"][key].as_str().map(str::to_owned);
-        let metadata = ObjectMeta {
-            name: text("name"),
-            resource_version: text("resourceVersion"),
-            uid: text("uid"),
-            ..ObjectMeta::default()
-        };
-        let record = K::read(&value).map_err(serde::de::Error::custom)?;
-        Ok(Self {
-            metadata,
-            record,
-            kind: PhantomData,
-        })
-    }
-}
-
-impl<K: Watched> Resource for Lean<K> {
-    type DynamicType = ();
-    type Scope = k8s_openapi::ClusterResourceScope;
-
-    fn kind(_: &()) -> Cow<'_, str> {
-        K::NAME.into()
-    }
-
-    fn group(_: &()) -> Cow<'_, str> {
-        K::GROUP.into()
-    }
-
-    fn version(_: &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural(_: &()) -> Cow<'_, str> {
-        K::PLURAL.into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
     }
 }

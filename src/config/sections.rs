@@ -106,9 +106,16 @@ fn nodes(field: &Field<'_>) -> Result<NodeSettings, ConfigError> {
 }
 
 fn node_override(field: &Field<'_>) -> Result<NodeOverride, ConfigError> {
-    let section = field.section(&["selector", "runtime", "variant", "emulates"])?;
+    let section = field.section(&[
+        "selector",
+        "architectures",
+        "runtime",
+        "variant",
+        "emulates",
+    ])?;
     Ok(NodeOverride {
         selector: section.read("selector", labels)?.unwrap_or_default(),
+        architectures: section.list("architectures", architecture)?,
         runtime: section.read("runtime", Field::parsed)?,
         // Empty is a value here: no variant.
         variant: section.read("variant", |field| {
@@ -116,6 +123,16 @@ fn node_override(field: &Field<'_>) -> Result<NodeOverride, ConfigError> {
         })?,
         emulates: section.list("emulates", Field::parsed)?,
     })
+}
+
+/// An architecture as nodes and labels spell it: without alias, without variant.
+fn architecture(field: &Field<'_>) -> Result<String, ConfigError> {
+    let text = field.text()?;
+    let platform = format!("linux/{text}").parse::<Platform>();
+    match platform.map(|platform| platform.normalized()) {
+        Ok(platform) if platform.architecture == text => Ok(text.to_owned()),
+        _ => Err(field.error("expected an architecture such as amd64 or s390x")),
+    }
 }
 
 fn labels(field: &Field<'_>) -> Result<Labels, ConfigError> {
@@ -167,6 +184,7 @@ fn pool(field: &Field<'_>) -> Result<Node, ConfigError> {
             emulates: Vec::new(),
         },
         source: Source::Pool,
+        latitude: None,
     })
 }
 

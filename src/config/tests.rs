@@ -48,6 +48,7 @@ fn the_sample_of_the_contract_is_taken() {
     assert_eq!(
         found.nodes.overrides,
         [NodeOverride {
+            architectures: Vec::new(),
             selector: [(text("pool"), text("legacy"))].into(),
             runtime: Some(Runtime::Docker),
             variant: Some(text("v7")),
@@ -319,5 +320,28 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[a-z\\[\\]{}:,&*!|>'\"#%\n \t-]{0,80}|\\PC{0,40}") {
         let _ = Configuration::parse(&text);
+    }
+}
+
+#[test]
+fn an_override_settles_architectures_by_their_plain_names() {
+    let text = "nodes: {overrides: [{selector: {karpenter.sh/nodepool: x}, architectures: [amd64, s390x]}]}";
+    let found = Configuration::parse(text).unwrap();
+    assert_eq!(found.nodes.overrides[0].architectures, ["amd64", "s390x"]);
+    for wrong in [
+        "x86_64",
+        "arm64/v8",
+        "linux/arm64",
+        "\"\"",
+        "a b",
+        "[amd64]",
+    ] {
+        let text = format!("nodes: {{overrides: [{{architectures: [{wrong}]}}]}}");
+        let error = Configuration::parse(&text).expect_err(wrong);
+        assert_eq!(
+            error.path(),
+            "nodes.overrides[0].architectures[0]",
+            "{wrong}"
+        );
     }
 }

@@ -5,13 +5,15 @@
 //! Sources: `pkg/scheduler/framework/plugins`, `pkg/kubelet/lifecycle/predicate.go` and
 //! `pkg/controller/daemon` of <https://github.com/kubernetes/kubernetes>.
 
+mod possible;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use super::node::{
-    CORDON_TAINT, Effect, FIRST_NAMES, GroupKey, IndividualLabel, NodePlatform, Nodes, Source,
-    Taint,
+    CORDON_TAINT, Effect, FIRST_NAMES, GroupKey, IndividualLabel, NodePlatform, Nodes, PoolName,
+    Source, Taint,
 };
 use super::placement::affinity::NodeSelector;
 use super::placement::toleration::{ComparisonOperators, Toleration, untolerated};
@@ -57,8 +59,13 @@ pub struct CandidatePlatform {
     pub nodes: Vec<Arc<str>>,
     /// How many nodes have it; a pool without nodes counts none.
     pub node_count: usize,
-    /// Where it came from.
+    /// Where it came from, each once.
     pub sources: Vec<Source>,
+    /// The first [`NAMES`] of the pools and flags it came from, in their order.
+    pub pools: Vec<PoolName>,
+    /// Whether a node of it exists or is sure to come when it is needed. A pool that leaves
+    /// its architecture open is sure of none.
+    pub is_certain: bool,
 }
 
 /// Why a node is no candidate.
@@ -110,7 +117,31 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
     let mut found = Candidates::default();
     let mut excluded: BTreeMap<Exclusion, usize> = BTreeMap::new();
     let mut exclude = |why, count| *excluded.entry(why).or_default() += count;
+    let mut parts = Vec::new();
     for (group, members) in nodes.groups() {
+        if group.source != Source::Node {
+            // It stands for nodes that do not exist yet: none of them has a name.
+            match &reach {
+                Reach::Named { others, .. } => exclude(others.clone(), members.len()),
+                Reach::Groups | Reach::Nodes => {
+                    for (name, individual) in members.iter() {
+                        let group = possible::with_labels(group, individual);
+                        let (rest, named) = possible::by_architecture(&group, placement);
+                        let mut possible = named
+                            .into_iter()
+                            .filter(|part| filter.exclusion(part, "", &[]).is_none());
+                        let before = parts.len();
+                        parts.extend(possible.by_ref().map(|part| (part, Arc::clone(name))));
+                        match filter.exclusion(&rest, "", &[]) {
+                            None => found.add(&rest, std::slice::from_ref(name), 1),
+                            Some(why) if parts.len() == before => exclude(why, 1),
+                            Some(_) => {}
+                        }
+                    }
+                }
+            }
+            continue;
+        }
         let mut judge = |(name, individual): (&Arc<str>, &[IndividualLabel])| match filter
             .exclusion(group, name, individual)
         {
@@ -132,6 +163,9 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
             }
         }
     }
+    for (part, pool) in parts {
+        found.add_possible(&part, pool);
+    }
     found.excluded = excluded.into_iter().collect();
     found
         .excluded
@@ -146,25 +180,50 @@ impl Candidates {
         let last = self
             .platforms
             .pop_if(|last| last.platform == group.platform);
-        let mut entry = last.unwrap_or_else(|| CandidatePlatform {
-            platform: Arc::clone(&group.platform),
-            nodes: Vec::new(),
-            node_count: 0,
-            sources: Vec::new(),
-        });
-        if !entry.sources.contains(&group.source) {
-            entry.sources.push(group.source);
-        }
+        let mut entry = last.unwrap_or_else(|| CandidatePlatform::of(&group.platform));
+        entry.is_certain |= !group.platform.platform.architecture.is_empty();
+        entry.add_source(group.source);
         // Pools and flags stand for nodes that do not exist yet.
         if group.source == Source::Node {
             entry.node_count += count;
             entry.add_names(first_names);
+        } else {
+            let pools = first_names.iter();
+            pools.for_each(|name| entry.add_pool(group.source, name));
         }
         self.platforms.push(entry);
     }
 }
 
 impl CandidatePlatform {
+    fn of(platform: &Arc<NodePlatform>) -> Self {
+        Self {
+            platform: Arc::clone(platform),
+            nodes: Vec::new(),
+            node_count: 0,
+            sources: Vec::new(),
+            pools: Vec::new(),
+            is_certain: false,
+        }
+    }
+
+    fn add_source(&mut self, source: Source) {
+        if let Err(position) = self.sources.binary_search(&source) {
+            self.sources.insert(position, source);
+        }
+    }
+
+    fn add_pool(&mut self, source: Source, name: &Arc<str>) {
+        let pool = PoolName {
+            source,
+            name: Arc::clone(name),
+        };
+        if let Err(position) = self.pools.binary_search(&pool) {
+            self.pools.insert(position, pool);
+            self.pools.truncate(NAMES);
+        }
+    }
+
     /// Keeps the first of its own names and these, both in alphabetical order.
     fn add_names(&mut self, names: &[Arc<str>]) {
         self.nodes.reserve_exact(NAMES - self.nodes.len());
@@ -202,6 +261,14 @@ fn added_tolerations(placer: Placer) -> Vec<Toleration> {
     match placer {
         Placer::Scheduler => Vec::new(),
         Placer::DaemonSet { .. } => vec![Toleration::exists(CORDON_TAINT, "NoSchedule")],
+    }
+}
+
+impl GroupKey {
+    fn allocates(&self, resource: &String) -> bool {
+        let open = self.latitude.as_ref();
+        self.extended_resources.contains(resource)
+            || open.is_some_and(|latitude| latitude.resources)
     }
 }
 
@@ -256,15 +323,18 @@ impl Filter<'_> {
             own.map(|(_, value)| &**value)
                 .or_else(|| group.labels.get(key).map(String::as_str))
         };
-        let selected = placement
-            .node_selector
-            .iter()
-            .all(|(key, value)| label(key) == Some(value));
-        let affine = placement
-            .required_affinity
-            .as_ref()
-            .is_none_or(|affinity| affinity.matches(name, label));
-        if !(selected && affine) {
+        let selector = &placement.node_selector;
+        let affinity = placement.required_affinity.as_ref();
+        let selected = match &group.latitude {
+            Some(latitude) => latitude.admits(selector, affinity, label),
+            None => {
+                selector
+                    .iter()
+                    .all(|(key, value)| label(key) == Some(value))
+                    && affinity.is_none_or(|affinity| affinity.matches(name, label))
+            }
+        };
+        if !selected {
             return Some(Exclusion::Selector);
         }
         let os = placement.os.as_deref();
@@ -288,7 +358,7 @@ impl Filter<'_> {
         let missing = placement
             .extended_resources
             .iter()
-            .find(|resource| !group.extended_resources.contains(*resource));
+            .find(|resource| !group.allocates(resource));
         missing.map(|resource| Exclusion::Resource(resource.clone()))
     }
 

@@ -140,6 +140,8 @@ mod tests {
             nodes: Vec::new(),
             node_count: 0,
             sources: vec![Source::Node],
+            pools: Vec::new(),
+            is_certain: true,
         };
         let mismatched = |why| Outcome::Mismatched {
             picked: Vec::new(),

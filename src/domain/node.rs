@@ -4,9 +4,11 @@ mod groups;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 pub use self::groups::{FIRST_NAMES, GroupKey, IndividualLabel, Members, Nodes};
 use super::platform::Platform;
+use super::pool::latitude::Latitude;
 use super::runtime::Runtime;
 
 /// Labels of a node.
@@ -31,6 +33,14 @@ pub enum Source {
     Node,
     /// A pool declared in the configuration, which has no node yet.
     Pool,
+    /// A NodePool of Karpenter.
+    NodePool,
+    /// A MachineDeployment of the Cluster API.
+    MachineDeployment,
+    /// A MachineSet of the Cluster API, or of OpenShift.
+    MachineSet,
+    /// A MachinePool of the Cluster API.
+    MachinePool,
     /// A platform asked for on the command line.
     Flag,
 }
@@ -41,8 +51,36 @@ impl Source {
         match self {
             Self::Node => "node",
             Self::Pool => "pool",
+            Self::NodePool => "nodepool",
+            Self::MachineDeployment => "machinedeployment",
+            Self::MachineSet => "machineset",
+            Self::MachinePool => "machinepool",
             Self::Flag => "flag",
         }
+    }
+}
+
+/// A pool as sentences name it, such as `NodePool arm` or `the declared pool z`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PoolName {
+    /// What it is.
+    pub source: Source,
+    /// Its name, with its namespace where it has one.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for PoolName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.source {
+            Source::Node => "node",
+            Source::Pool => "the declared pool",
+            Source::NodePool => "NodePool",
+            Source::MachineDeployment => "MachineDeployment",
+            Source::MachineSet => "MachineSet",
+            Source::MachinePool => "MachinePool",
+            Source::Flag => "--platform",
+        };
+        write!(formatter, "{kind} {}", self.name)
     }
 }
 
@@ -141,6 +179,8 @@ pub struct Node {
     pub platform: NodePlatform,
     /// Where it came from.
     pub source: Source,
+    /// What a pool leaves open of the nodes that this one stands for.
+    pub latitude: Option<Arc<Latitude>>,
 }
 
 /// What the operator knows of nodes that they do not say themselves.
@@ -148,12 +188,24 @@ pub struct Node {
 pub struct NodeOverride {
     /// Labels that a node must have for the override to apply.
     pub selector: Labels,
+    /// What a pool may grow that leaves its architecture open. Nodes say theirs.
+    pub architectures: Vec<String>,
     /// The rule set, whatever version the node reports.
     pub runtime: Option<Runtime>,
     /// The architecture variant; empty means none.
     pub variant: Option<String>,
     /// Platforms whose programs these nodes also run.
     pub emulates: Vec<Platform>,
+}
+
+impl NodeOverride {
+    /// The first that applies to a node with these labels.
+    pub fn find<'a>(overrides: &'a [Self], labels: &Labels) -> Option<&'a Self> {
+        overrides.iter().find(|candidate| {
+            let mut wanted = candidate.selector.iter();
+            wanted.all(|(key, value)| labels.get(key) == Some(value))
+        })
+    }
 }
 
 /// What a node object says of its platform.
@@ -174,12 +226,7 @@ pub struct NodeFacts<'a> {
 impl NodePlatform {
     /// The node platform that facts and the first matching override amount to.
     pub fn from_facts(facts: NodeFacts<'_>, labels: &Labels, overrides: &[NodeOverride]) -> Self {
-        let matching = overrides.iter().find(|candidate| {
-            candidate
-                .selector
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value))
-        });
+        let matching = NodeOverride::find(overrides, labels);
         let variant = matching
             .and_then(|found| found.variant.as_deref())
             .unwrap_or_else(|| default_variant(facts.architecture));

@@ -50,8 +50,8 @@ impl Runtime {
     /// The rule set behind `status.nodeInfo.containerRuntimeVersion`, such as
     /// `containerd://2.1.4`.
     ///
-    /// A containerd of unknown version counts as current. So does an unknown runtime: the
-    /// others of the field are containerd under another name.
+    /// A containerd of unknown version counts as current. So does an unknown runtime, whose
+    /// version says nothing of containerd's: the others of the field are built on it.
     pub fn from_version(container_runtime_version: &str) -> Self {
         let (name, version) = container_runtime_version
             .split_once("://")
@@ -59,7 +59,7 @@ impl Runtime {
         match name.to_ascii_lowercase().as_str() {
             "cri-o" | "crio" => Self::CriO,
             "docker" => Self::Docker,
-            _ if is_before_transfer_service(version) => Self::ContainerdLocal,
+            "containerd" if is_before_transfer_service(version) => Self::ContainerdLocal,
             _ => Self::ContainerdTransfer,
         }
     }
@@ -118,6 +118,27 @@ mod tests {
         for (version, expected) in [
             ("containerd://2.1.4", Runtime::ContainerdTransfer),
             ("containerd://2.3.0-rc.1", Runtime::ContainerdTransfer),
+            (
+                "containerd://2.1.0-beta.0-12-gabcdef0.m",
+                Runtime::ContainerdTransfer,
+            ),
+            ("containerd://v2.1.3-k3s1", Runtime::ContainerdTransfer),
+            ("containerd://2.0.5-k3s2.32", Runtime::ContainerdLocal),
+            ("containerd://2.0.0-6.azl3", Runtime::ContainerdLocal),
+            ("containerd://1.6.8+unknown", Runtime::ContainerdLocal),
+            ("Containerd://1.7.0", Runtime::ContainerdLocal),
+            ("containerd://", Runtime::ContainerdTransfer),
+            (
+                "containerd://99999999999999999999.1",
+                Runtime::ContainerdTransfer,
+            ),
+            ("Unknown", Runtime::ContainerdTransfer),
+            ("Unknown://Unknown", Runtime::ContainerdTransfer),
+            ("isulad://1.0.1", Runtime::ContainerdTransfer),
+            ("cri-o://Unknown", Runtime::CriO),
+            ("cri-o://1.33.1-dev+abc", Runtime::CriO),
+            ("docker://27", Runtime::Docker),
+            ("docker://Unknown", Runtime::Docker),
             ("containerd://v2.10.0", Runtime::ContainerdTransfer),
             ("containerd://2.0.9", Runtime::ContainerdLocal),
             ("containerd://1.7.28-k3s1", Runtime::ContainerdLocal),

@@ -12,7 +12,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 pub use self::error::ObjectError;
 pub(super) use self::error::{Readable, from_slice, from_value, locate, readable};
-pub(super) use self::resources::Resources;
+pub(super) use self::resources::{Resources, ZeroQuantities};
 use crate::domain::node::Labels;
 
 /// Reads `null` as the default, as Go does.

@@ -54,7 +54,7 @@ struct Spec<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct TaintObject<'a> {
+pub(super) struct TaintObject<'a> {
     #[serde(borrow)]
     key: Text<'a>,
     #[serde(borrow)]
@@ -81,6 +81,16 @@ struct NodeInfo<'a> {
     architecture: Text<'a>,
     #[serde(borrow)]
     container_runtime_version: Text<'a>,
+}
+
+impl TaintObject<'_> {
+    pub(super) fn to_taint(&self) -> Taint {
+        Taint {
+            key: self.key.to_string(),
+            value: self.value.to_string(),
+            effect: Effect::from_name(&self.effect),
+        }
+    }
 }
 
 readable!(NodeObject);
@@ -152,11 +162,7 @@ impl NodeObject<'_> {
                 value: (**value).into(),
             })
         });
-        let taints = self.spec.taints.iter().map(|taint| Taint {
-            key: taint.key.to_string(),
-            value: taint.value.to_string(),
-            effect: Effect::from_name(&taint.effect),
-        });
+        let taints = self.spec.taints.iter().map(TaintObject::to_taint);
         let emulates = self.metadata.annotations.value(EMULATES_ANNOTATION);
         NodeRecord {
             name: shared(&self.metadata.name),
@@ -225,6 +231,7 @@ impl NodeRecord {
                 .collect(),
             platform,
             source: Source::Node,
+            latitude: None,
         };
         (node, warning)
     }

@@ -18,8 +18,9 @@ pub(super) fn nodes(candidate: &CandidatePlatform) -> String {
     };
     match candidate.node_count {
         0 => {
-            let sources = candidate.sources.iter().map(|source| source.name());
-            format!("no node yet ({})", sources.collect::<Vec<_>>().join(", "))
+            let pools = candidate.pools.iter().take(NAMES).map(ToString::to_string);
+            let pools = printable(&pools.collect::<Vec<_>>().join(", "));
+            format!("no node yet ({pools})")
         }
         1 => format!("1 node ({names})"),
         count => format!("{count} nodes ({names}{more})"),

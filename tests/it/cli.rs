@@ -174,6 +174,91 @@ async fn the_json_report_has_the_published_fields() {
     assert!(image["outcomes"][1].get("picked").is_none());
 }
 
+const NODE_POOLS: &str = r#"
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata: {name: z}
+spec:
+  template:
+    spec:
+      requirements:
+      - {key: kubernetes.io/arch, operator: In, values: [s390x]}
+---
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata: {name: any}
+spec:
+  template: {metadata: {labels: {pool: any}}}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pools_of_a_snapshot_are_candidates_without_nodes() {
+    let world = World::new().await;
+    let (fixed, open) = NODE_POOLS.split_once("---").unwrap();
+    let pools = world.write("pools.yaml", fixed);
+    let image = world.image("node:22");
+    let run = world
+        .run(&["check", &image, "--snapshot", &pools, "-o", "json"])
+        .await;
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        report["platforms"],
+        serde_json::json!([{"platform": "linux/s390x", "runtime": "containerd-transfer", "nodes": 0, "sources": ["nodepool"]}])
+    );
+    let candidate = &report["workloads"][0]["candidates"][0];
+    assert_eq!(candidate["sources"], serde_json::json!(["nodepool"]));
+    assert_eq!(candidate["nodeCount"], 0);
+    let wide = world
+        .run(&["check", &image, "--snapshot", &pools, "-o", "wide"])
+        .await;
+    assert!(
+        wide.stdout.contains("no node yet (NodePool z)"),
+        "{}",
+        wide.stdout
+    );
+
+    let pools = world.write("open.yaml", open);
+    let arguments = ["check", &image, "--snapshot", &pools, "-o", "json"];
+    let run = world.run(&arguments).await;
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("NodePool any: leaves its architecture open"),
+        "{}",
+        run.stderr
+    );
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let outcome = &report["workloads"][0]["images"][0]["outcomes"][0];
+    assert_eq!(outcome["platform"], "linux/unknown");
+    assert_eq!(
+        (&outcome["outcome"], &outcome["reason"]),
+        (&"unknown".into(), &"unsupported".into())
+    );
+    let settled = format!(
+        "registries: [{{host: '{}', plainHttp: true, addresses: any}}]\n\
+         nodes: {{overrides: [{{selector: {{pool: any}}, architectures: [amd64]}}]}}\n",
+        world.registry.host()
+    );
+    world.write("config.yaml", &settled);
+    let run = world.run(&arguments).await;
+    assert_eq!(run.code, Some(0), "{} {}", run.stdout, run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_pool_of_a_snapshot_is_named_with_its_line_and_field() {
+    let world = World::new().await;
+    let broken = NODE_POOLS.replace("operator: In", "operator: Near");
+    let pools = world.write("pools.yaml", &broken);
+    let run = world
+        .run(&["check", &world.image("node:22"), "--snapshot", &pools])
+        .await;
+    assert_eq!(run.code, Some(2));
+    let expected = "NodePool z spec.template.spec.requirements[0].operator: expected In";
+    assert!(run.stderr.contains(expected), "{}", run.stderr);
+    assert!(run.stderr.contains("pools.yaml:2"), "{}", run.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_by_name_has_no_namespace_and_a_bad_one_no_reference() {
     let world = World::new().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use archmatch::cluster::certificates::{CertificateStore, SharedPair, trust};
 use archmatch::cluster::view::View;
-use archmatch::cluster::{Cluster, NodeSettings, watch};
+use archmatch::cluster::{Cluster, NodeSettings, watch, watch_discovering};
 use archmatch::config::Configuration;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -193,6 +193,127 @@ fn new_settings_change_the_view() {
             pools: configuration.pools,
         });
         shows(&cluster, &["linux/arm/v6: a1", "linux/s390x: z"]).await;
+    });
+}
+
+/// As [`start`], with many looks for kinds of pools.
+async fn start_looking(api: &Api) -> Cluster {
+    let every = Duration::from_millis(20);
+    let (cluster, work) = watch_discovering(api.client(), NodeSettings::default(), every);
+    tokio::spawn(work);
+    cluster.synced().await;
+    cluster
+}
+
+fn node_pool(architecture: &str) -> Value {
+    let wanted = json!({"key": "kubernetes.io/arch", "operator": "In", "values": [architecture]});
+    json!({
+        "apiVersion": "karpenter.sh/v1", "kind": "NodePool",
+        "spec": {"template": {"spec": {"requirements": [wanted]}}},
+    })
+}
+
+const POOLS: &str = "/apis/karpenter.sh/v1/nodepools";
+
+#[test]
+fn pools_are_picked_up_when_their_kind_appears_and_forgotten_when_it_goes() {
+    run(async {
+        let api = Api::start().await;
+        api.put("/api/v1/nodes/a1", node("amd64"));
+        let cluster = start_looking(&api).await;
+        assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
+        assert_eq!(api.requests(&format!("GET {POOLS}")), 0);
+        api.install("karpenter.sh/v1", &["nodepools", "nodeclaims"]);
+        api.put(&format!("{POOLS}/arm"), node_pool("arm64"));
+        shows(&cluster, &["linux/amd64: a1", "linux/arm64: arm"]).await;
+        api.put(&format!("{POOLS}/arm"), node_pool("s390x"));
+        shows(&cluster, &["linux/amd64: a1", "linux/s390x: arm"]).await;
+        api.uninstall("karpenter.sh/v1");
+        shows(&cluster, &["linux/amd64: a1"]).await;
+        // And again, in another version.
+        api.install("karpenter.sh/v1beta1", &["nodepools"]);
+        let path = "/apis/karpenter.sh/v1beta1/nodepools/z";
+        api.put(path, node_pool("s390x"));
+        shows(&cluster, &["linux/amd64: a1", "linux/s390x: z"]).await;
+        api.delete(path);
+        shows(&cluster, &["linux/amd64: a1"]).await;
+    });
+}
+
+#[test]
+fn a_cluster_is_ready_with_the_pools_that_it_has() {
+    run(async {
+        let api = Api::start().await;
+        api.install("karpenter.sh/v1", &["nodepools"]);
+        api.install(
+            "cluster.x-k8s.io/v1beta2",
+            &["machinedeployments", "machinesets"],
+        );
+        api.put(&format!("{POOLS}/arm"), node_pool("arm64"));
+        let key = |which: &str| {
+            format!("cluster.x-k8s.io/cluster-api-autoscaler-node-group-{which}-size")
+        };
+        let labels = "capacity.cluster-autoscaler.kubernetes.io/labels";
+        let annotations = json!({
+            key("min"): "0", key("max"): "3", labels: "kubernetes.io/arch=s390x",
+        });
+        api.put(
+            "/apis/cluster.x-k8s.io/v1beta2/machinedeployments/z",
+            json!({
+                "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "MachineDeployment",
+                "metadata": {"namespace": "capi", "annotations": annotations},
+            }),
+        );
+        let cluster = start(&api, NodeSettings::default()).await;
+        assert_eq!(
+            platforms(&view(&cluster)),
+            ["linux/arm64: arm", "linux/s390x: capi/z"]
+        );
+    });
+}
+
+#[test]
+fn whoever_may_not_read_pools_is_ready_without_them() {
+    run(async {
+        let api = Api::start().await;
+        api.install("karpenter.sh/v1", &["nodepools"]);
+        api.refuse(POOLS);
+        api.put("/api/v1/nodes/a1", node("amd64"));
+        let cluster = start(&api, NodeSettings::default()).await;
+        assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
+    });
+}
+
+#[test]
+fn a_broken_pool_is_left_out_and_repaired() {
+    run(async {
+        let api = Api::start().await;
+        api.install("karpenter.sh/v1", &["nodepools"]);
+        let mut broken = node_pool("arm64");
+        broken["spec"]["template"]["spec"]["requirements"][0]["operator"] = json!("Near");
+        api.put(&format!("{POOLS}/arm"), broken);
+        let cluster = start(&api, NodeSettings::default()).await;
+        assert!(view(&cluster).nodes.is_empty());
+        api.put(&format!("{POOLS}/arm"), node_pool("arm64"));
+        shows(&cluster, &["linux/arm64: arm"]).await;
+    });
+}
+
+#[test]
+fn configuration_settles_an_architecture_that_a_pool_leaves_open() {
+    run(async {
+        let api = Api::start().await;
+        api.install("karpenter.sh/v1", &["nodepools"]);
+        api.put(&format!("{POOLS}/any"), json!({"spec": {}}));
+        let cluster = start(&api, NodeSettings::default()).await;
+        assert_eq!(platforms(&view(&cluster)), ["linux/unknown: any"]);
+        let text = "nodes: {overrides: [{selector: {karpenter.sh/nodepool: any}, architectures: [amd64, arm64]}]}";
+        let configuration = Configuration::parse(text).unwrap();
+        cluster.set_settings(NodeSettings {
+            overrides: configuration.nodes.overrides,
+            pools: configuration.pools,
+        });
+        shows(&cluster, &["linux/amd64: any", "linux/arm64: any"]).await;
     });
 }
 

@@ -500,9 +500,9 @@ impl Case {
         let child = |digest: &Digest| Some(self.children.get(digest).ok_or(&not_found));
         let path = |path: Vec<Digest>| path.iter().map(ToString::to_string).collect();
         match pick(&self.node, &self.root, child, self.entries) {
-            Pick::Supported { path: way } => Outcome::Supported(path(way)),
+            Pick::Supported { path: way, .. } => Outcome::Supported(path(way)),
             Pick::Mismatched { path: way, .. } => Outcome::Mismatched(path(way)),
-            Pick::Missing => Outcome::Missing,
+            Pick::Missing(_) => Outcome::Missing,
             Pick::Unknown(unknown) => Outcome::Unknown(unknown.reason),
             Pick::Needs(digest) => panic!("{digest} was there to read"),
         }

@@ -46,6 +46,7 @@ pub(super) fn remedy(verdicts: &[Verdict], nodes: &Nodes) -> String {
         let mut platforms: BTreeSet<String> = verdicts
             .iter()
             .flat_map(|verdict| &verdict.candidates.platforms)
+            .filter(|candidate| candidate.is_certain)
             .map(|candidate| candidate.platform.platform.to_string())
             .collect();
         if let Some(inspection) = &image.inspection {

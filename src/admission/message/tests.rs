@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::domain::candidates::{Candidates, Exclusion};
 use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
-use crate::domain::node::{Node, NodePlatform, Source};
+use crate::domain::node::{Node, NodePlatform, PoolName, Source};
 use crate::domain::pick::{Depth, Fit, Grounds, Lack, Place};
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::{Reason, Unknown};
@@ -20,6 +20,8 @@ fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
         nodes: nodes.iter().map(|name| (*name).into()).collect(),
         node_count: nodes.len(),
         sources: vec![Source::Node],
+        pools: Vec::new(),
+        is_certain: true,
     }
 }
 
@@ -66,8 +68,77 @@ fn nodes(architectures: &[&str]) -> Nodes {
         extended_resources: Default::default(),
         platform: NodePlatform::clone(&candidate(architecture, &[]).platform),
         source: Source::Node,
+        latitude: None,
     };
     architectures.iter().map(node).collect()
+}
+
+fn pool(source: Source, architecture: &str, name: &str) -> CandidatePlatform {
+    CandidatePlatform {
+        sources: vec![source],
+        pools: vec![PoolName {
+            source,
+            name: name.into(),
+        }],
+        ..candidate(architecture, &[])
+    }
+}
+
+#[test]
+fn a_message_says_where_a_platform_comes_from() {
+    let mut both = candidate("s390x", &["z-1", "z-2"]);
+    both.pools = pool(Source::Pool, "s390x", "z").pools;
+    for (candidate, expected) in [
+        (
+            candidate("s390x", &["z-1", "z-2"]),
+            "required by 2 nodes (z-1, z-2)",
+        ),
+        (
+            pool(Source::NodePool, "s390x", "arm"),
+            "required by NodePool arm",
+        ),
+        (
+            pool(Source::Pool, "s390x", "z"),
+            "required by the declared pool z",
+        ),
+        (
+            pool(Source::MachineDeployment, "s390x", "capi/z"),
+            "required by MachineDeployment capi/z",
+        ),
+        (
+            both,
+            "required by 2 nodes (z-1, z-2) and the declared pool z",
+        ),
+    ] {
+        let verdicts = [verdict(
+            vec![candidate],
+            vec![image(
+                "node:22",
+                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+            )],
+        )];
+        let line = &warnings(&verdicts, &[])[0];
+        assert!(line.ends_with(expected), "{line}");
+    }
+}
+
+#[test]
+fn a_platform_that_nobody_is_sure_of_proves_no_gap() {
+    let mut possible = pool(Source::NodePool, "s390x", "default");
+    possible.is_certain = false;
+    let outcome = possible.outcome(Outcome::Missing(Lack::NoEntry(Depth::First)));
+    let verdicts = [verdict(
+        vec![possible],
+        vec![image("node:22", vec![outcome])],
+    )];
+    assert_eq!(verdicts[0].gaps().count(), 0);
+    assert_eq!(
+        warnings(&verdicts, &[]),
+        [
+            "archmatch: image \"node:22\" could not be checked: NodePool default leaves its \
+             architecture open, which nodes.overrides[].architectures settles (unsupported)"
+        ]
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry as Metrics;
 
 use crate::cli::setup::Registries;
 use crate::cluster::view::View;
+use crate::domain::node::Source;
 use crate::process::tls::ServingCertificate;
 use crate::registry::{Cache, Registry};
 
@@ -105,7 +106,9 @@ fn counters(
 fn node_counts(view: &View) -> std::collections::BTreeMap<String, u64> {
     let mut counts = std::collections::BTreeMap::new();
     for (group, members) in view.nodes.groups() {
-        let count = u64::try_from(members.len()).unwrap_or(u64::MAX);
+        let is_live = group.source == Source::Node;
+        let count = if is_live { members.len() } else { 0 };
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
         *counts
             .entry(group.platform.platform.to_string())
             .or_default() += count;

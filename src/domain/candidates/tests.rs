@@ -7,6 +7,8 @@ use super::*;
 use crate::domain::node::{Labels, Node};
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 use crate::domain::platform::Platform;
+use crate::domain::pool::latitude::Latitude;
+use crate::domain::pool::values::Values;
 use crate::domain::runtime::Runtime;
 
 fn text(value: &Value) -> String {
@@ -59,6 +61,7 @@ fn node(value: &Value) -> Node {
             emulates: Vec::new(),
         },
         source: Source::Node,
+        latitude: None,
     }
 }
 
@@ -218,5 +221,68 @@ fn nodes_without_an_extended_resource_are_dropped() {
     assert_eq!(
         names(&candidates(&nodes, &placement, CandidateRules::default())),
         ["g1"]
+    );
+}
+
+#[test]
+fn what_a_pool_may_grow_is_certain_where_a_node_of_it_exists() {
+    let mut pool = plain("any", "");
+    pool.source = Source::NodePool;
+    pool.labels.clear();
+    let open = [("kubernetes.io/arch".to_owned(), Values::any())];
+    pool.latitude = Some(Arc::new(Latitude {
+        labels: open.into(),
+        ..Latitude::default()
+    }));
+    let nodes: Nodes = [plain("a1", "amd64"), plain("z1", "s390x"), pool]
+        .into_iter()
+        .collect();
+    let shown = |placement: &Placement| -> Vec<(String, usize, bool, usize)> {
+        let found = candidates(&nodes, placement, CandidateRules::default());
+        let platforms = found.platforms.iter();
+        assert!(platforms.clone().is_sorted_by_key(|found| &found.platform));
+        platforms
+            .map(|found| {
+                let name = found.platform.platform.to_string();
+                (name, found.node_count, found.is_certain, found.pools.len())
+            })
+            .collect()
+    };
+    let row = |name: &str, nodes, certain, pools| (name.to_owned(), nodes, certain, pools);
+    assert_eq!(
+        shown(&Placement::default()),
+        [
+            row("linux/unknown", 0, false, 1),
+            row("linux/amd64", 1, true, 0),
+            row("linux/s390x", 1, true, 0),
+        ]
+    );
+    let requirement = |operator: &str, values: &[&str]| Requirement {
+        key: "kubernetes.io/arch".to_owned(),
+        operator: operator.to_owned(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let requiring = |requirement| Placement {
+        required_affinity: Some(NodeSelector {
+            terms: vec![Term {
+                expressions: vec![requirement],
+                fields: Vec::new(),
+            }],
+        }),
+        ..Placement::default()
+    };
+    assert_eq!(
+        shown(&requiring(requirement("In", &["s390x", "arm64"]))),
+        [
+            row("linux/arm64", 0, false, 1),
+            row("linux/s390x", 1, true, 1),
+        ]
+    );
+    assert_eq!(
+        shown(&requiring(requirement("NotIn", &["s390x"]))),
+        [
+            row("linux/unknown", 0, false, 1),
+            row("linux/amd64", 1, true, 0),
+        ]
     );
 }

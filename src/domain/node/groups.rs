@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rpds::RedBlackTreeMapSync;
 
 use super::{Labels, Node, NodePlatform, Source, Taint};
+use crate::domain::pool::latitude::Latitude;
 
 /// How many names of a group are at hand without a walk through its members: as many as a
 /// decision shows.
@@ -38,6 +39,8 @@ pub struct GroupKey {
     pub extended_resources: BTreeSet<String>,
     /// Their labels, individual ones left out.
     pub labels: Labels,
+    /// What a pool leaves open of them; nothing where they are live nodes.
+    pub latitude: Option<Arc<Latitude>>,
 }
 
 /// Key and value of a label that is kept with the node and not with its group.
@@ -264,6 +267,7 @@ impl Nodes {
             extended_resources,
             platform,
             source,
+            latitude,
         } = node;
         let individual = self.individual.iter().filter_map(|key| {
             let value = labels.remove(&**key)?;
@@ -280,6 +284,7 @@ impl Nodes {
             taints,
             extended_resources,
             labels,
+            latitude,
         };
         (key, name.into(), individual)
     }
@@ -314,6 +319,7 @@ impl Nodes {
                     extended_resources: group.extended_resources.clone(),
                     platform: NodePlatform::clone(&group.platform),
                     source: group.source,
+                    latitude: group.latitude.clone(),
                 }
             })
         })

@@ -67,22 +67,25 @@ impl NodeSelector {
 
 impl Term {
     fn matches<'a>(&self, name: &str, label: impl Fn(&str) -> Option<&'a str> + Copy) -> bool {
+        self.names(name)
+            && self
+                .expressions
+                .iter()
+                .all(|requirement| requirement.matches(label(&requirement.key)))
+    }
+
+    /// Whether the term counts at all, and its fields fit a node of this name: what is left
+    /// to match is its expressions.
+    pub(in crate::domain) fn names(&self, name: &str) -> bool {
         // An invalid requirement spoils its term, not the others.
         if self.expressions.is_empty() && self.fields.is_empty() {
             return false;
         }
         let valid = self.expressions.iter().all(Requirement::is_valid)
             && self.fields.iter().all(Requirement::is_valid_field);
-        valid
-            && self
-                .expressions
-                .iter()
-                .all(|requirement| requirement.matches(label(&requirement.key)))
-            && (name.is_empty() || self.fields_match(name))
+        valid && (name.is_empty() || self.fields_match(name))
     }
-}
 
-impl Term {
     /// Upstream does not look at the fields of a node without a name.
     fn fields_match(&self, name: &str) -> bool {
         self.fields.iter().all(|requirement| {
@@ -97,7 +100,8 @@ impl Term {
 }
 
 impl Requirement {
-    fn matches(&self, value: Option<&str>) -> bool {
+    /// Whether a label with this value, or without one, matches.
+    pub(in crate::domain) fn matches(&self, value: Option<&str>) -> bool {
         let listed = |value: &str| self.values.iter().any(|candidate| candidate == value);
         match self.operator.as_str() {
             "In" => value.is_some_and(listed),

@@ -23,6 +23,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Resources<'a> {
     }
 }
 
+/// A map of quantities: the names of those that are zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::objects) struct ZeroQuantities<'a>(Vec<Text<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for ZeroQuantities<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let quantities: Vec<(Text<'a>, Quantity)> = entries(deserializer)?;
+        let zeros = quantities.into_iter().filter(|(_, quantity)| quantity.zero);
+        Ok(Self(zeros.map(|(name, _)| name).collect()))
+    }
+}
+
+impl ZeroQuantities<'_> {
+    /// Names of resources.
+    pub(in crate::objects) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+}
+
 impl Resources<'_> {
     /// The extended resources among the names.
     pub(in crate::objects) fn extended(&self) -> impl Iterator<Item = &str> {

@@ -48,6 +48,10 @@ struct Cluster {
     requests: Vec<String>,
     /// Writes that lose a race first.
     conflicts: usize,
+    /// Plurals of the kinds that are installed, by group and version.
+    installed: BTreeMap<String, Vec<String>>,
+    /// Collections that may not be read.
+    refused: Vec<String>,
 }
 
 impl Api {
@@ -114,6 +118,31 @@ impl Api {
         self.wake();
     }
 
+    /// Installs kinds, such as `nodepools` in `karpenter.sh/v1`.
+    pub(super) fn install(&self, version: &str, plurals: &[&str]) {
+        let plurals = plurals.iter().map(|plural| (*plural).to_owned());
+        let mut state = self.state();
+        state
+            .installed
+            .insert(version.to_owned(), plurals.collect());
+    }
+
+    /// Removes kinds and their objects; their watches end without a word.
+    pub(super) fn uninstall(&self, version: &str) {
+        {
+            let mut state = self.state();
+            state.installed.remove(version);
+            let folder = format!("/apis/{version}/");
+            state.objects.retain(|path, _| !path.starts_with(&folder));
+            state.connection += 1;
+        }
+        self.wake();
+    }
+
+    pub(super) fn refuse(&self, collection: &str) {
+        self.state().refused.push(collection.to_owned());
+    }
+
     pub(super) fn lose_races(&self, count: usize) {
         self.state().conflicts = count;
     }
@@ -129,7 +158,43 @@ impl Api {
     }
 }
 
+/// Groups that a cluster may or may not have.
+const OPTIONAL: [&str; 3] = ["karpenter.sh", "cluster.x-k8s.io", "machine.openshift.io"];
+
 impl Cluster {
+    /// The answer to a question for kinds, and to any request for one that is not there.
+    fn discovery(&self, path: &str) -> Option<Response> {
+        let version = |name: &str| {
+            let (_, version) = name.split_once('/').unwrap();
+            json!({"groupVersion": name, "version": version})
+        };
+        if path == "/apis" {
+            let groups = self.installed.keys().map(|name| {
+                let (group, _) = name.split_once('/').unwrap();
+                json!({"name": group, "versions": [version(name)], "preferredVersion": version(name)})
+            });
+            let groups: Vec<Value> = groups.collect();
+            let list = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups});
+            return Some(respond(200, &list));
+        }
+        let inside = path.strip_prefix("/apis/")?;
+        if let Some(plurals) = self.installed.get(inside) {
+            let resources = plurals.iter().map(|plural| {
+                json!({"name": plural, "singularName": "", "namespaced": false, "kind": plural, "verbs": ["list"]})
+            });
+            let resources: Vec<Value> = resources.collect();
+            let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": inside, "resources": resources});
+            return Some(respond(200, &list));
+        }
+        let (group, _) = inside.split_once('/')?;
+        let is_there = self.installed.iter().any(|(version, plurals)| {
+            let rest = inside.strip_prefix(version.as_str());
+            let plural = rest.and_then(|rest| rest.strip_prefix('/'));
+            plural.is_some_and(|plural| plurals.iter().any(|known| known == plural))
+        });
+        (OPTIONAL.contains(&group) && !is_there).then(|| status(404, "NotFound"))
+    }
+
     fn put(&mut self, path: &str, mut object: Value) -> Value {
         self.version += 1;
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
@@ -201,6 +266,12 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
     if state.down {
         return status(500, "Down");
     }
+    if state.refused.iter().any(|refused| refused == path) {
+        return status(403, "Forbidden");
+    }
+    if let Some(answer) = state.discovery(path) {
+        return answer;
+    }
     if watching {
         let from = query
             .get("resourceVersion")
@@ -223,7 +294,8 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
     }
     let Some(object) = state.objects.get(path).cloned() else {
         let objects = ["nodes", "namespaces", "runtimeclasses"];
-        if objects.iter().any(|plural| path.ends_with(plural)) {
+        let is_optional = OPTIONAL.iter().any(|group| path.contains(group));
+        if is_optional || objects.iter().any(|plural| path.ends_with(plural)) {
             let limit = query
                 .get("limit")
                 .map_or(usize::MAX, |text| text.parse().unwrap());

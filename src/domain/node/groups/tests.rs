@@ -78,6 +78,7 @@ fn node(number: usize, shape: &Shape) -> Node {
         } else {
             Source::Node
         },
+        latitude: None,
     }
 }
 
@@ -188,6 +189,9 @@ fn one_by_one(nodes: &[Node], placement: &Placement) -> Candidates {
             known.node_count += platform.node_count;
             known.sources.extend(platform.sources);
             known.sources.dedup();
+            known.pools.extend(platform.pools);
+            known.pools.sort();
+            known.pools.truncate(NAMES);
         }
         for (why, count) in found.excluded {
             *excluded.entry(why).or_default() += count;

@@ -1,0 +1,171 @@
+//! Kinds of pools, which the API server may or may not have, and may get while we run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
+use kube::Client;
+use kube::runtime::watcher;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::state::{Kind, Record};
+use super::watch::{self, Events, Watched};
+use crate::domain::node::Source;
+use crate::objects::json::ObjectError;
+use crate::objects::pool::{self, CLUSTER_API_GROUP, KARPENTER_GROUP, OPENSHIFT_GROUP, PoolRecord};
+
+/// How long a kind may be there before it is watched.
+pub(super) const INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long until the API server is asked again when it did not answer.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Kinds of pools that are there, with the version to ask for.
+pub(super) type Installed = BTreeMap<Kind, String>;
+
+const KINDS: [(Kind, &str, &str); 5] = [
+    (Kind::NodePool, NodePoolKind::GROUP, NodePoolKind::PLURAL),
+    (
+        Kind::MachineDeployment,
+        MachineDeploymentKind::GROUP,
+        MachineDeploymentKind::PLURAL,
+    ),
+    (
+        Kind::MachineSet,
+        MachineSetKind::GROUP,
+        MachineSetKind::PLURAL,
+    ),
+    (
+        Kind::MachinePool,
+        MachinePoolKind::GROUP,
+        MachinePoolKind::PLURAL,
+    ),
+    (
+        Kind::OpenShiftMachineSet,
+        OpenShiftMachineSetKind::GROUP,
+        OpenShiftMachineSetKind::PLURAL,
+    ),
+];
+
+/// Which kinds of pools are there, now and again.
+pub(super) fn discoveries(client: Client, every: Duration) -> BoxStream<'static, Installed> {
+    let looks = stream::unfold(
+        (client, Duration::ZERO),
+        move |(client, pause)| async move {
+            sleep(pause).await;
+            match discover(&client).await {
+                Ok(installed) => Some((Some(installed), (client, every))),
+                Err(error) => {
+                    tracing::debug!(%error, "look for kinds of pools");
+                    Some((None, (client, RETRY.min(every))))
+                }
+            }
+        },
+    );
+    looks.filter_map(std::future::ready).boxed()
+}
+
+async fn discover(client: &Client) -> Result<Installed, kube::Error> {
+    let groups = match client.list_api_groups().await {
+        Ok(list) => list.groups,
+        // Whoever may not look finds nothing.
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let mut installed = Installed::new();
+    let ours = |group: &&APIGroup| KINDS.iter().any(|(_, name, _)| *name == group.name);
+    for group in groups.iter().filter(ours) {
+        let preferred = group.preferred_version.as_ref().or(group.versions.first());
+        let Some(version) = preferred else { continue };
+        let resources = match client
+            .list_api_group_resources(&version.group_version)
+            .await
+        {
+            Ok(list) => list.resources,
+            // It went in this moment.
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            Err(error) => return Err(error),
+        };
+        let found = KINDS.iter().filter(|(_, name, plural)| {
+            *name == group.name && resources.iter().any(|resource| resource.name == *plural)
+        });
+        installed.extend(found.map(|(kind, _, _)| (*kind, version.version.clone())));
+    }
+    Ok(installed)
+}
+
+/// Whether an error says that the kind is no longer there: the next look finds out.
+pub(super) fn is_gone(kind: Kind, error: &watcher::Error) -> bool {
+    is_optional(kind) && code(error) == Some(404)
+}
+
+/// Whether an error says that the kind may not be read.
+pub(super) fn is_refused(kind: Kind, error: &watcher::Error) -> bool {
+    is_optional(kind) && code(error) == Some(403)
+}
+
+fn is_optional(kind: Kind) -> bool {
+    KINDS.iter().any(|(optional, _, _)| *optional == kind)
+}
+
+fn code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status.code),
+        watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+/// The events of a kind of pools, for as long as it is there.
+pub(super) fn stream(client: &Client, kind: Kind, version: &str) -> Events {
+    match kind {
+        Kind::MachineDeployment => watch::stream::<MachineDeploymentKind>(client, version),
+        Kind::MachineSet => watch::stream::<MachineSetKind>(client, version),
+        Kind::MachinePool => watch::stream::<MachinePoolKind>(client, version),
+        Kind::OpenShiftMachineSet => watch::stream::<OpenShiftMachineSetKind>(client, version),
+        Kind::NodePool | Kind::Node | Kind::Namespace | Kind::RuntimeClass => {
+            watch::stream::<NodePoolKind>(client, version)
+        }
+    }
+}
+
+/// A pool; one that is broken grows nothing, which is what its own controller makes of it.
+fn read(source: Source, group: &'static str, object: &Value) -> PoolRecord {
+    pool::read(source, group, object).unwrap_or_else(|error| {
+        tracing::warn!("pool is left out: {error}");
+        PoolRecord {
+            source,
+            group,
+            name: pool::name(object),
+            pool: None,
+        }
+    })
+}
+
+macro_rules! pools {
+    ($($type:ident: $kind:ident, $source:ident, $group:ident, $name:literal, $plural:literal;)+) => {
+        $(struct $type;
+
+        impl Watched for $type {
+            const KIND: Kind = Kind::$kind;
+            const GROUP: &'static str = $group;
+            const NAME: &'static str = $name;
+            const PLURAL: &'static str = $plural;
+
+            fn read(object: &Value) -> Result<Record, ObjectError> {
+                Ok(Record::Pool(read(Source::$source, $group, object)))
+            }
+        })+
+    };
+}
+
+pools! {
+    NodePoolKind: NodePool, NodePool, KARPENTER_GROUP, "NodePool", "nodepools";
+    MachineDeploymentKind: MachineDeployment, MachineDeployment, CLUSTER_API_GROUP, "MachineDeployment", "machinedeployments";
+    MachineSetKind: MachineSet, MachineSet, CLUSTER_API_GROUP, "MachineSet", "machinesets";
+    MachinePoolKind: MachinePool, MachinePool, CLUSTER_API_GROUP, "MachinePool", "machinepools";
+    OpenShiftMachineSetKind: OpenShiftMachineSet, MachineSet, OPENSHIFT_GROUP, "MachineSet", "machinesets";
+}

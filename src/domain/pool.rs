@@ -1,0 +1,124 @@
+//! Pools: what could grow nodes that do not exist yet, as an autoscaler describes it.
+//!
+//! A pool becomes one node for each platform that it lists, so that all rules for nodes hold
+//! for pools as well. What its nodes do not have in common is their [`Latitude`].
+
+pub mod latitude;
+pub mod values;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use self::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL};
+use self::values::Values;
+use super::node::{Labels, Node, NodeFacts, NodeOverride, NodePlatform, PoolName, Source, Taint};
+
+/// A pool, reduced to what decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Object name, with its namespace where it has one.
+    pub name: String,
+    /// The kind of object.
+    pub source: Source,
+    /// Labels that all its nodes have.
+    pub labels: Labels,
+    /// What its nodes may differ in.
+    pub latitude: Latitude,
+    /// Taints that all its nodes keep.
+    pub taints: Vec<Taint>,
+    /// Extended resources that all its nodes allocate.
+    pub extended_resources: BTreeSet<String>,
+    /// The runtime, as `status.nodeInfo.containerRuntimeVersion` spells it; empty where the
+    /// pool does not say.
+    pub container_runtime_version: String,
+}
+
+impl Pool {
+    /// The pool as sentences name it.
+    pub fn display_name(&self) -> PoolName {
+        PoolName {
+            source: self.source,
+            name: self.name.as_str().into(),
+        }
+    }
+
+    /// One node for each platform that the pool may grow. An architecture that neither the
+    /// pool nor an override settles stays empty, and what it means for images is unknown.
+    ///
+    /// An operating system that the pool leaves open is Linux: what an image is built for
+    /// unless somebody says otherwise, and what a Windows pool has to say.
+    pub fn to_nodes(&self, overrides: &[NodeOverride]) -> Vec<Node> {
+        let open = self.latitude.values(OS_LABEL);
+        let systems: Vec<String> = match (self.labels.get(OS_LABEL), open) {
+            (Some(os), _) => vec![os.clone()],
+            (None, None) => vec!["linux".to_owned()],
+            (None, Some(values)) => match values.listed() {
+                Some(listed) => listed.iter().cloned().collect(),
+                None if values.allows("linux") => vec!["linux".to_owned()],
+                None => vec!["windows".to_owned()],
+            },
+        };
+        systems
+            .iter()
+            .flat_map(|os| {
+                let mut labels = self.labels.clone();
+                labels.insert(OS_LABEL.to_owned(), os.clone());
+                self.nodes_of_system(os, labels, overrides)
+            })
+            .collect()
+    }
+
+    fn nodes_of_system(&self, os: &str, labels: Labels, overrides: &[NodeOverride]) -> Vec<Node> {
+        let fixed = self.labels.get(ARCHITECTURE_LABEL).cloned();
+        let open = self.latitude.values(ARCHITECTURE_LABEL);
+        let architectures: Vec<String> = match (fixed, &open) {
+            (Some(architecture), _) => vec![architecture],
+            (None, Some(values)) => match values.listed() {
+                Some(listed) => listed.iter().cloned().collect(),
+                None => {
+                    let settled = NodeOverride::find(overrides, &labels);
+                    let settled = settled.map_or(&[][..], |found| &found.architectures);
+                    let allowed = settled.iter().filter(|name| values.allows(name));
+                    allowed.cloned().collect()
+                }
+            },
+            (None, None) => Vec::new(),
+        };
+        let node = |architecture: Option<&str>| {
+            let mut latitude = self.latitude.clone();
+            latitude.labels.remove(OS_LABEL);
+            let mut labels = labels.clone();
+            if let Some(architecture) = architecture {
+                latitude.labels.remove(ARCHITECTURE_LABEL);
+                labels.insert(ARCHITECTURE_LABEL.to_owned(), architecture.to_owned());
+            } else {
+                let any = || Values::any();
+                let key = ARCHITECTURE_LABEL.to_owned();
+                latitude.labels.entry(key).or_insert_with(any);
+            }
+            let facts = NodeFacts {
+                os,
+                architecture: architecture.unwrap_or(""),
+                container_runtime_version: &self.container_runtime_version,
+                ..NodeFacts::default()
+            };
+            Node {
+                name: self.name.clone(),
+                platform: NodePlatform::from_facts(facts, &labels, overrides),
+                labels,
+                taints: self.taints.clone(),
+                unschedulable: false,
+                extended_resources: self.extended_resources.clone(),
+                source: self.source,
+                latitude: Some(Arc::new(latitude)),
+            }
+        };
+        if architectures.is_empty() {
+            return vec![node(None)];
+        }
+        architectures.iter().map(|name| node(Some(name))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

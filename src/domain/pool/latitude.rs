@@ -1,0 +1,105 @@
+//! What a pool leaves open of the nodes that it could grow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::values::Values;
+use crate::domain::node::Labels;
+use crate::domain::placement::affinity::{NodeSelector, Requirement};
+
+/// The labels that have no one value on the nodes of a pool. All others are fixed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Latitude {
+    /// What a label may be.
+    pub labels: BTreeMap<String, Values>,
+    /// Domains whose labels may be anything, or absent: those that the provider sets as it
+    /// likes, such as `karpenter.k8s.aws`.
+    pub domains: BTreeSet<String>,
+    /// Whether nodes with any extended resource may come.
+    pub resources: bool,
+}
+
+impl Latitude {
+    /// What the label may be, where it is not fixed.
+    pub fn values(&self, key: &str) -> Option<Values> {
+        if let Some(values) = self.labels.get(key) {
+            return Some(values.clone());
+        }
+        let (domain, _) = key.split_once('/')?;
+        self.domains.contains(domain).then(Values::any_or_absent)
+    }
+
+    /// Whether a node that the pool could grow satisfies a node selector and a required
+    /// affinity. `fixed` has the labels that all its nodes share.
+    ///
+    /// Labels are independent of each other, so a term can be met when each of its labels
+    /// can: by one value that passes everything that is asked of that label.
+    pub fn admits<'a>(
+        &self,
+        selector: &Labels,
+        affinity: Option<&NodeSelector>,
+        fixed: impl Fn(&str) -> Option<&'a str> + Copy,
+    ) -> bool {
+        match affinity {
+            None => self.admits_term(selector, &[], fixed),
+            // Nobody can name a node that does not exist yet.
+            Some(affinity) => affinity
+                .terms
+                .iter()
+                .any(|term| term.names("") && self.admits_term(selector, &term.expressions, fixed)),
+        }
+    }
+
+    fn admits_term<'a>(
+        &self,
+        selector: &Labels,
+        requirements: &[Requirement],
+        fixed: impl Fn(&str) -> Option<&'a str>,
+    ) -> bool {
+        let mut open: BTreeMap<&str, Values> = BTreeMap::new();
+        let mut narrow = |key, values: Values, wanted: Values| {
+            let known = open.entry(key).or_insert(values);
+            *known = known.intersect(&wanted);
+            !known.is_impossible()
+        };
+        let selected = selector.iter().all(|(key, value)| {
+            let key = canonical_label(key);
+            match self.values(key) {
+                None => fixed(key) == Some(value),
+                Some(values) => narrow(key, values, Values::only([value.as_str()])),
+            }
+        });
+        selected
+            && requirements.iter().all(|requirement| {
+                let key = canonical_label(&requirement.key);
+                let Some(values) = self.values(key) else {
+                    return requirement.matches(fixed(key));
+                };
+                let listed = requirement.values.iter().map(String::as_str);
+                // An operator that means nothing has spoilt its term before.
+                Values::of_requirement(&requirement.operator, listed)
+                    .is_ok_and(|wanted| narrow(key, values, wanted))
+            })
+    }
+}
+
+/// The present name of a label that had another one: nodes have both.
+/// Source: `NormalizedLabels` in
+/// <https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/apis/v1/labels.go>
+pub fn canonical_label(key: &str) -> &str {
+    match key {
+        "beta.kubernetes.io/arch" => ARCHITECTURE_LABEL,
+        "beta.kubernetes.io/os" => OS_LABEL,
+        "beta.kubernetes.io/instance-type" => "node.kubernetes.io/instance-type",
+        "failure-domain.beta.kubernetes.io/zone" => "topology.kubernetes.io/zone",
+        "failure-domain.beta.kubernetes.io/region" => "topology.kubernetes.io/region",
+        other => other,
+    }
+}
+
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-arch>
+pub const ARCHITECTURE_LABEL: &str = "kubernetes.io/arch";
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-os>
+pub const OS_LABEL: &str = "kubernetes.io/os";
+
+#[cfg(test)]
+mod tests;

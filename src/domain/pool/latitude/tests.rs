@@ -1,0 +1,125 @@
+//! A pool admits a pod exactly when some node that it could grow does.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::placement::affinity::Term;
+
+const KEYS: [&str; 3] = ["a", "b", "provider.example/c"];
+const VALUES: [&str; 4] = ["0", "1", "2", "x"];
+
+/// One choice for each key: what `values` allow, absence included.
+fn choices(values: Option<&Values>, fixed: Option<&String>) -> Vec<Option<String>> {
+    let Some(values) = values else {
+        return vec![fixed.cloned()];
+    };
+    // Values that no test names stand for all others.
+    let universe = VALUES.into_iter().chain(["3", "7", "other"]);
+    let present = universe.filter(|value| values.allows(value));
+    let mut choices: Vec<Option<String>> = present.map(|value| Some(value.to_owned())).collect();
+    // Only such a set may be absent.
+    let absent = Values::of_requirement("DoesNotExist", []).unwrap();
+    if !values.intersect(&absent).is_impossible() {
+        choices.push(None);
+    }
+    choices
+}
+
+fn values() -> impl Strategy<Value = Values> {
+    let operators = [
+        "In",
+        "NotIn",
+        "Exists",
+        "DoesNotExist",
+        "Gt",
+        "Lt",
+        "Gte",
+        "Lte",
+    ];
+    let listed = proptest::collection::btree_set(0..VALUES.len(), 1..3);
+    (0..operators.len(), listed).prop_map(move |(operator, listed)| {
+        let operator = operators[operator];
+        let listed = listed.into_iter().map(|index| VALUES[index]);
+        match operator {
+            "In" | "NotIn" => Values::of_requirement(operator, listed).unwrap(),
+            "Exists" | "DoesNotExist" => Values::of_requirement(operator, []).unwrap(),
+            _ => Values::of_requirement(operator, ["1"]).unwrap(),
+        }
+    })
+}
+
+fn requirement() -> impl Strategy<Value = Requirement> {
+    let operators = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Near"];
+    let listed = proptest::collection::vec(0..VALUES.len(), 1..3);
+    (0..KEYS.len(), 0..operators.len(), listed).prop_map(move |(key, operator, listed)| {
+        let operator = operators[operator];
+        let listed = listed.into_iter().map(|index| VALUES[index].to_owned());
+        Requirement {
+            key: KEYS[key].to_owned(),
+            operator: operator.to_owned(),
+            values: match operator {
+                "In" | "NotIn" => listed.collect(),
+                "Gt" | "Lt" => vec!["1".to_owned()],
+                _ => Vec::new(),
+            },
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn a_pool_admits_what_one_of_its_nodes_does(
+        open in proptest::collection::btree_map(0..KEYS.len(), values(), 0..3),
+        fixed in proptest::collection::btree_map(0..KEYS.len(), 0..VALUES.len(), 0..3),
+        has_domain in any::<bool>(),
+        selector in proptest::collection::btree_map(0..KEYS.len(), 0..VALUES.len(), 0..2),
+        terms in proptest::option::of(proptest::collection::vec(
+            proptest::collection::vec(requirement(), 0..4), 0..3)),
+    ) {
+        let named = |pairs: BTreeMap<usize, usize>| -> Labels {
+            let pairs = pairs.into_iter();
+            pairs.map(|(key, value)| (KEYS[key].to_owned(), VALUES[value].to_owned())).collect()
+        };
+        let latitude = Latitude {
+            labels: open.into_iter().map(|(key, values)| (KEYS[key].to_owned(), values)).collect(),
+            domains: has_domain.then(|| "provider.example".to_owned()).into_iter().collect(),
+            resources: false,
+        };
+        let (fixed, selector) = (named(fixed), named(selector));
+        let affinity = terms.map(|terms| NodeSelector {
+            terms: terms
+                .into_iter()
+                .map(|expressions| Term { expressions, fields: Vec::new() })
+                .collect(),
+        });
+        let label = |key: &str| fixed.get(key).map(String::as_str);
+        let admitted = latitude.admits(&selector, affinity.as_ref(), label);
+        let choices = KEYS.map(|key| choices(latitude.values(key).as_ref(), fixed.get(key)));
+        let mut exists = false;
+        for a in &choices[0] {
+            for b in &choices[1] {
+                for c in &choices[2] {
+                    let node = |key: &str| {
+                        let index = KEYS.iter().position(|known| *known == key)?;
+                        [a, b, c][index].as_deref()
+                    };
+                    exists |= selector.iter().all(|(key, value)| node(key) == Some(value.as_str()))
+                        && affinity.as_ref().is_none_or(|affinity| affinity.matches("", node));
+                }
+            }
+        }
+        prop_assert_eq!(admitted, exists, "{:?} {:?} {:?}", latitude, selector, affinity);
+    }
+}
+
+#[test]
+fn old_names_of_labels_are_the_present_ones() {
+    let latitude = Latitude {
+        labels: [(ARCHITECTURE_LABEL.to_owned(), Values::only(["arm64"]))].into(),
+        ..Latitude::default()
+    };
+    let selector = |value: &str| [("beta.kubernetes.io/arch".to_owned(), value.to_owned())].into();
+    assert!(latitude.admits(&selector("arm64"), None, |_| None));
+    assert!(!latitude.admits(&selector("amd64"), None, |_| None));
+}

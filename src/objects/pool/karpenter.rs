@@ -1,0 +1,208 @@
+//! NodePools of Karpenter: `karpenter.sh/v1`, and `v1beta1`, which spells these fields alike.
+//!
+//! Sources: `pkg/apis/v1/nodepool.go`, `pkg/apis/v1/labels.go` and `pkg/scheduling` of
+//! <https://github.com/kubernetes-sigs/karpenter>
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Metadata, name, taints};
+use crate::domain::node::{Labels, Source};
+use crate::domain::pool::Pool;
+use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL, canonical_label};
+use crate::domain::pool::values::Values;
+use crate::objects::json::{
+    self, ObjectError, Text, ZeroQuantities, object, objects, or_default, readable,
+};
+use crate::objects::node::TaintObject;
+
+const NODE_POOL_LABEL: &str = "karpenter.sh/nodepool";
+
+/// Labels that every node of Karpenter has, so that a pool that does not speak of them
+/// allows any value.
+const WELL_KNOWN: [&str; 6] = [
+    ARCHITECTURE_LABEL,
+    OS_LABEL,
+    "topology.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "node.kubernetes.io/instance-type",
+    "karpenter.sh/capacity-type",
+];
+
+/// As above, on Windows alone.
+const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
+
+/// Every instance has some of each: with a limit of zero for one, none may come.
+const LIMITS: [&str; 5] = ["cpu", "memory", "nodes", "pods", "ephemeral-storage"];
+
+/// There are not as many.
+const MOST_ARCHITECTURES: usize = 32;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodePoolObject<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    spec: Spec<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Spec<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    template: Template<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    limits: ZeroQuantities<'a>,
+    replicas: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Template<'a> {
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    spec: TemplateSpec<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct TemplateSpec<'a> {
+    #[serde(borrow, deserialize_with = "objects")]
+    requirements: Vec<RequirementObject<'a>>,
+    #[serde(borrow, deserialize_with = "objects")]
+    taints: Vec<TaintObject<'a>>,
+    #[serde(borrow, deserialize_with = "object")]
+    node_class_ref: NodeClassRef<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RequirementObject<'a> {
+    #[serde(borrow)]
+    key: Text<'a>,
+    #[serde(borrow)]
+    operator: Text<'a>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    values: Vec<Text<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct NodeClassRef<'a> {
+    #[serde(borrow)]
+    group: Text<'a>,
+    /// In place of the group, in `v1beta1`.
+    #[serde(borrow)]
+    api_version: Text<'a>,
+}
+
+readable!(NodePoolObject);
+
+/// What the NodePool may grow; nothing when it is going, or holds itself at zero. Its weight
+/// is a preference, its startup taints go before pods come, and a limit that is reached may
+/// be free again in a moment.
+pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
+    let name = name(value);
+    let kind = format!("NodePool {name}");
+    let object: NodePoolObject<'_> = json::from_value(&kind, value)?;
+    let wrong = |path: &str, problem: &str| ObjectError::new(&kind, path, problem);
+    let spec = &object.spec.template.spec;
+    let mut values: BTreeMap<&str, Values> = BTreeMap::new();
+    let mut narrow = |key, wanted: Values| {
+        let known = values.entry(key).or_insert_with(Values::any_or_absent);
+        *known = known.intersect(&wanted);
+        !known.is_impossible()
+    };
+    for (position, requirement) in spec.requirements.iter().enumerate() {
+        let path = |field: &str| format!("spec.template.spec.requirements[{position}]{field}");
+        if requirement.key.is_empty() {
+            return Err(wrong(&path(".key"), "expected a label"));
+        }
+        let listed = requirement.values.iter().map(|value| &**value);
+        let wanted = Values::of_requirement(&requirement.operator, listed)
+            .map_err(|error| wrong(&path(error.field()), &error.to_string()))?;
+        if !narrow(canonical_label(&requirement.key), wanted) {
+            let problem = format!("leaves no value for {}", &*requirement.key);
+            return Err(wrong(&path(""), &problem));
+        }
+    }
+    let own = object.spec.template.metadata.labels.to_labels();
+    let own = own
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .chain([(NODE_POOL_LABEL, name.as_str())]);
+    for (key, value) in own {
+        if !narrow(canonical_label(key), Values::only([value])) {
+            let path = format!("spec.template.metadata.labels.{key}");
+            return Err(wrong(&path, "contradicts the requirements"));
+        }
+    }
+    for key in WELL_KNOWN {
+        values.entry(key).or_insert_with(Values::any);
+    }
+    values
+        .entry(WINDOWS_BUILD_LABEL)
+        .or_insert_with(Values::any_or_absent);
+    let architectures = values.get(ARCHITECTURE_LABEL).and_then(Values::listed);
+    if architectures.is_some_and(|listed| listed.len() > MOST_ARCHITECTURES) {
+        let problem = "names more architectures than there are";
+        return Err(wrong("spec.template.spec.requirements", problem));
+    }
+    if !object.metadata.deletion_timestamp.is_empty()
+        || object.spec.replicas == Some(0)
+        || object
+            .spec
+            .limits
+            .names()
+            .any(|name| LIMITS.contains(&name))
+    {
+        return Ok(None);
+    }
+    let mut labels = Labels::new();
+    let mut open = BTreeMap::new();
+    for (key, values) in values {
+        match values.settled() {
+            Some(None) => {}
+            Some(Some(value)) => {
+                labels.insert(key.to_owned(), value.to_owned());
+            }
+            None => {
+                open.insert(key.to_owned(), values);
+            }
+        }
+    }
+    Ok(Some(Pool {
+        name,
+        source: Source::NodePool,
+        labels,
+        latitude: Latitude {
+            labels: open,
+            domains: provider_domains(&spec.node_class_ref),
+            resources: true,
+        },
+        taints: taints(&spec.taints),
+        extended_resources: BTreeSet::new(),
+        container_runtime_version: String::new(),
+    }))
+}
+
+/// A provider adds labels of its own to the well-known ones, in the domain of its node class.
+/// Source: <https://github.com/aws/karpenter-provider-aws/blob/main/pkg/apis/v1/labels.go>
+fn provider_domains(class: &NodeClassRef<'_>) -> BTreeSet<String> {
+    let group = match class.api_version.split_once('/') {
+        Some((group, _)) if class.group.is_empty() => group,
+        _ => &class.group,
+    };
+    let mut domains = BTreeSet::new();
+    if !group.is_empty() {
+        domains.insert(group.to_owned());
+    }
+    if matches!(group, "karpenter.k8s.aws" | "eks.amazonaws.com") {
+        domains.insert("topology.k8s.aws".to_owned());
+    }
+    domains
+}
