@@ -1,6 +1,7 @@
 //! The cluster: what decisions need of it, from the Kubernetes API or from a snapshot.
 
 pub mod certificates;
+pub mod secrets;
 mod snapshot;
 mod state;
 pub mod view;

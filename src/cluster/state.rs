@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rpds::HashTrieMapSync;
 
 use super::view::View;
+use crate::domain::access::Access;
 use crate::domain::node::{Node, NodeOverride, Nodes};
 use crate::domain::placement::RuntimeClass;
 use crate::objects::context::Namespace;
@@ -29,6 +30,8 @@ pub enum Record {
     Namespace(String, Namespace),
     /// A RuntimeClass with its name.
     RuntimeClass(String, RuntimeClass),
+    /// The access of pods of a service account, by `namespace/name` of that.
+    ServiceAccount(String, Access),
 }
 
 /// All objects that count, kept up to date one object at a time.
@@ -41,6 +44,8 @@ pub struct State {
     nodes: Nodes,
     namespaces: HashTrieMapSync<String, Namespace>,
     runtime_classes: HashTrieMapSync<String, RuntimeClass>,
+    /// Those with pull secrets: there are few, save on OpenShift, and they hardly change.
+    service_accounts: HashTrieMapSync<String, Access>,
 }
 
 impl State {
@@ -72,6 +77,19 @@ impl State {
                 let changed = self.runtime_classes.get(&name) != Some(&class);
                 self.runtime_classes.insert_mut(name, class);
                 changed
+            }
+            Record::ServiceAccount(name, access) => {
+                let known = self.service_accounts.get(&name);
+                if known.unwrap_or(&Access::Operator) == &access {
+                    return false;
+                }
+                match access {
+                    Access::Operator => {
+                        self.service_accounts.remove_mut(&name);
+                    }
+                    Access::Secrets(_) => self.service_accounts.insert_mut(name, access),
+                }
+                true
             }
         }
     }
@@ -105,6 +123,7 @@ impl State {
             Record::Node(node) => self.remove_node(&node.name),
             Record::Namespace(name, _) => self.namespaces.remove_mut(name),
             Record::RuntimeClass(name, _) => self.runtime_classes.remove_mut(name),
+            Record::ServiceAccount(name, _) => self.service_accounts.remove_mut(name),
         }
     }
 
@@ -121,6 +140,7 @@ impl State {
             }
             Kind::Namespace => retain(&mut self.namespaces, names),
             Kind::RuntimeClass => retain(&mut self.runtime_classes, names),
+            Kind::ServiceAccount => retain(&mut self.service_accounts, names),
         }
     }
 
@@ -131,6 +151,7 @@ impl State {
             nodes: self.nodes.clone(),
             namespaces: self.namespaces.clone(),
             runtime_classes: self.runtime_classes.clone(),
+            service_accounts: self.service_accounts.clone(),
         }
     }
 }
@@ -163,6 +184,7 @@ pub(super) enum Kind {
     Node,
     Namespace,
     RuntimeClass,
+    ServiceAccount,
 }
 
 impl Record {
@@ -170,7 +192,9 @@ impl Record {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Node(node) => &node.name,
-            Self::Namespace(name, _) | Self::RuntimeClass(name, _) => name,
+            Self::Namespace(name, _)
+            | Self::RuntimeClass(name, _)
+            | Self::ServiceAccount(name, _) => name,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Source: <https://distribution.github.io/distribution/spec/auth/token/>. Tokens are kept
 //! by realm, service, scope and credential: what one credential may see never answers for
-//! another. Refresh tokens (the POST variant) come later.
+//! another. An identity token of docker's is a refresh token: it is posted, and for nothing
+//! else. Source: <https://distribution.github.io/distribution/spec/auth/oauth/>.
 
 mod challenge;
 
@@ -16,9 +17,11 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::credentials::Credential;
-use super::error::{blocked, hidden, malformed, unsupported};
+use super::credentials::identity::Mark;
+use super::error::{blocked, hidden, malformed, refused, unsupported};
 use super::flight::Flights;
 use super::transport::{Request, Target, Transport};
 use crate::domain::unknown::{Reason, Unknown};
@@ -70,7 +73,7 @@ struct Source {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     source: Arc<Source>,
-    credential: Option<Arc<Credential>>,
+    credential: Option<Mark>,
 }
 
 #[derive(Clone)]
@@ -94,7 +97,10 @@ impl Default for Tokens {
                 .max_capacity(MOST)
                 .time_to_live(Duration::from_secs(3600))
                 .build(),
-            tokens: Cache::new(MOST),
+            tokens: Cache::builder()
+                .max_capacity(MOST)
+                .time_to_live(Duration::from_secs_f64(LONGEST))
+                .build(),
             flights: Flights::default(),
         }
     }
@@ -220,10 +226,18 @@ impl Tokens {
             || {
                 let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
                 let (key, label) = (key.clone(), purpose.target.authority.to_string());
+                let credential = purpose.credential.cloned();
                 // The deadline of the caller who came first: the others have later ones.
                 let deadline = purpose.deadline;
                 Box::pin(async move {
-                    let token = fetch(&transport, &key, &label, deadline).await?;
+                    let token = fetch(
+                        &transport,
+                        &key.source,
+                        credential.as_deref(),
+                        &label,
+                        deadline,
+                    )
+                    .await?;
                     tokens.tokens.insert(key, token.clone());
                     Ok(token)
                 })
@@ -238,7 +252,7 @@ impl Key {
     fn new(source: &Arc<Source>, purpose: &Purpose<'_>) -> Self {
         Self {
             source: Arc::clone(source),
-            credential: purpose.credential.cloned(),
+            credential: purpose.credential.map(|credential| credential.mark()),
         }
     }
 }
@@ -247,9 +261,15 @@ fn pull_scope(repository: &str) -> String {
     format!("repository:{repository}:pull")
 }
 
+/// `None` for an identity token, which is for token servers alone.
 fn basic(credential: &Credential) -> Option<HeaderValue> {
-    let pair = STANDARD.encode(format!("{}:{}", credential.username, credential.password));
-    secret(&format!("Basic {pair}"))
+    if credential.identity_token().is_some() {
+        return None;
+    }
+    let (user, password) = (credential.username(), credential.password());
+    let pair = Zeroizing::new(format!("{user}:{password}"));
+    let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    secret(&Zeroizing::new(format!("Basic {}", *encoded)))
 }
 
 fn secret(text: &str) -> Option<HeaderValue> {
@@ -302,29 +322,34 @@ struct Answer {
 
 async fn fetch(
     transport: &Transport,
-    key: &Key,
+    source: &Source,
+    credential: Option<&Credential>,
     label: &str,
     deadline: Instant,
 ) -> Result<Token, Unknown> {
-    let Source {
-        realm,
-        service,
-        scope,
-    } = &*key.source;
-    let mut url = realm.clone();
-    if !service.is_empty() {
-        url.query_pairs_mut().append_pair("service", service);
-    }
-    for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
-        url.query_pairs_mut().append_pair("scope", scope);
-    }
+    let mut url = source.realm.clone();
+    let refresh = credential.and_then(Credential::identity_token);
+    let form = match refresh {
+        None => {
+            for (name, value) in source.parameters() {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+            None
+        }
+        Some(token) => Some(source.form(token)),
+    };
     let request = Request {
-        method: Method::GET,
-        target: transport.target(realm),
+        method: if form.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        },
+        target: transport.target(&source.realm),
         url,
         label,
         accept: None,
-        authorization: key.credential.as_deref().and_then(basic),
+        authorization: credential.and_then(basic),
+        form,
         largest: LARGEST_TOKEN,
         deadline,
     };
@@ -334,7 +359,28 @@ async fn fetch(
         300..400 => Err(blocked(label, "its token server redirects")),
         408 | 429 | 500.. => Err(super::error::from_status(answer.status, label)),
         // Other refusals mean that these credentials get no token.
+        _ if credential.is_some() => Err(refused(label, answer.status)),
         _ => Err(hidden(Reason::Unauthorized, label)),
+    }
+}
+
+impl Source {
+    fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let service = Some(("service", self.service.as_str()));
+        let scopes = self.scope.split(' ').map(|scope| ("scope", scope));
+        let all = service.into_iter().chain(scopes);
+        all.filter(|(_, value)| !value.is_empty())
+    }
+
+    /// What is posted with a refresh token.
+    fn form(&self, token: &str) -> Zeroizing<String> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "refresh_token");
+        form.append_pair("client_id", "archmatch");
+        form.append_pair("refresh_token", token);
+        form.append_pair("service", &self.service);
+        form.append_pair("scope", &self.scope);
+        form.finish().into()
     }
 }
 

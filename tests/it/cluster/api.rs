@@ -43,6 +43,8 @@ struct Cluster {
     gone: Gone,
     /// Every request is refused.
     down: bool,
+    /// Ends of the paths that may not be read.
+    forbidden: Vec<&'static str>,
     /// Running watches end when it changes.
     connection: u64,
     requests: Vec<String>,
@@ -112,6 +114,10 @@ impl Api {
             state.connection += 1;
         }
         self.wake();
+    }
+
+    pub(super) fn forbid(&self, end: &'static str) {
+        self.state().forbidden.push(end);
     }
 
     pub(super) fn lose_races(&self, count: usize) {
@@ -221,8 +227,11 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
         }
         return respond(201, &state.put(&created, sent));
     }
+    if state.forbidden.iter().any(|part| path.ends_with(part)) {
+        return status(403, "Forbidden");
+    }
     let Some(object) = state.objects.get(path).cloned() else {
-        let objects = ["nodes", "namespaces", "runtimeclasses"];
+        let objects = ["nodes", "namespaces", "runtimeclasses", "serviceaccounts"];
         if objects.iter().any(|plural| path.ends_with(plural)) {
             let limit = query
                 .get("limit")
