@@ -134,7 +134,7 @@ impl Shared {
     async fn look_up(&self, image: &ImageReference, names: &[SecretName]) -> Outcome {
         let offers = self.secrets.all(names).await;
         let grant = self.grant(image, &offers)?;
-        let found = self.cache.inspect(image, &grant).await;
+        let found = self.ask(image, &grant).await;
         let is_refused =
             |found: &Outcome| matches!(found, Err(unknown) if is_refusal(unknown.reason));
         if is_refused(&found) {
@@ -142,12 +142,20 @@ impl Shared {
             let renewed = self.secrets.renewed(names).await;
             let new_grant = self.grant(image, &renewed)?;
             if new_grant.identity() != grant.identity() {
-                let found = self.cache.inspect(image, &new_grant).await;
+                let found = self.ask(image, &new_grant).await;
                 return found.map_err(|unknown| explain(unknown, &new_grant, names, &renewed));
             }
             return found.map_err(|unknown| explain(unknown, &grant, names, &renewed));
         }
         found
+    }
+
+    async fn ask(&self, image: &ImageReference, grant: &Grant) -> Outcome {
+        let known = self.cache.cached(image, grant);
+        match known.or_else(|| self.known_to_all(image)) {
+            Some(known) => known,
+            None => self.cache.inspect(image, grant).await,
+        }
     }
 
     /// What the secrets offer for the image. One that cannot be parsed spoils all, as it

@@ -6,6 +6,7 @@
 //! else. Source: <https://distribution.github.io/distribution/spec/auth/oauth/>.
 
 mod challenge;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use super::flight::Flights;
 use super::transport::{Request, Target, Transport};
 use crate::domain::unknown::{Reason, Unknown};
 use challenge::Challenge;
+use source::{Source, pull_scope};
 
 /// Largest answer of a token server.
 const LARGEST_TOKEN: u64 = 64 * 1024;
@@ -60,14 +62,6 @@ pub(super) struct Purpose<'a> {
 enum Scheme {
     Basic,
     Bearer(Arc<Source>),
-}
-
-/// Where a token comes from and what it is for.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Source {
-    realm: Url,
-    service: String,
-    scope: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -257,10 +251,6 @@ impl Key {
     }
 }
 
-fn pull_scope(repository: &str) -> String {
-    format!("repository:{repository}:pull")
-}
-
 /// `None` for an identity token, which is for token servers alone.
 fn basic(credential: &Credential) -> Option<HeaderValue> {
     if credential.identity_token().is_some() {
@@ -361,26 +351,6 @@ async fn fetch(
         // Other refusals mean that these credentials get no token.
         _ if credential.is_some() => Err(refused(label, answer.status)),
         _ => Err(hidden(Reason::Unauthorized, label)),
-    }
-}
-
-impl Source {
-    fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let service = Some(("service", self.service.as_str()));
-        let scopes = self.scope.split(' ').map(|scope| ("scope", scope));
-        let all = service.into_iter().chain(scopes);
-        all.filter(|(_, value)| !value.is_empty())
-    }
-
-    /// What is posted with a refresh token.
-    fn form(&self, token: &str) -> Zeroizing<String> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "refresh_token");
-        form.append_pair("client_id", "archmatch");
-        form.append_pair("refresh_token", token);
-        form.append_pair("service", &self.service);
-        form.append_pair("scope", &self.scope);
-        form.finish().into()
     }
 }
 
