@@ -280,3 +280,6 @@ impl SecretReader for NoSecrets {
         async { Err(ReadFailure::Missing) }.boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;
