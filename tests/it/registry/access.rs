@@ -136,7 +136,13 @@ async fn credentials_never_reach_a_realm_on_another_host() {
     let image = registry.push("app:1", &index([manifest("linux/amd64")]));
     let realm = format!("https://localhost:{}/token-realm", other.port());
     registry.require_token_from(&realm, &[]);
-    let inspector = with_credentials(&registry, &[(registry.host(), "ada", "smash")]);
+    // The address filter would let the realm be contacted: what it may see is at stake.
+    let mut elsewhere = other.settings();
+    elsewhere.host = format!("localhost:{}", other.port());
+    let auths = json!({"auths": {registry.host(): {"username": "ada", "password": "smash"}}});
+    let inspector = inspector_with(&[registry.settings(), elsewhere], |settings| {
+        settings.docker_config = Some(auths.to_string().into_bytes());
+    });
 
     is_unknown(inspect(&inspector, &image).await, Reason::Blocked);
     assert!(other.requests().is_empty());
@@ -231,7 +237,13 @@ async fn an_identity_token_never_reaches_a_realm_on_another_host() {
     let image = registry.push("app:1", &index([manifest("linux/amd64")]));
     let realm = format!("https://localhost:{}/token-realm", other.port());
     registry.require_token_from(&realm, &[]);
-    let inspector = with_identity_token(&registry, "refresh");
+    // The address filter would let the realm be contacted: what it may see is at stake.
+    let mut elsewhere = other.settings();
+    elsewhere.host = format!("localhost:{}", other.port());
+    let auths = json!({"auths": {registry.host(): {"identitytoken": "refresh"}}});
+    let inspector = inspector_with(&[registry.settings(), elsewhere], |settings| {
+        settings.docker_config = Some(auths.to_string().into_bytes());
+    });
     is_unknown(inspect(&inspector, &image).await, Reason::Blocked);
     assert!(other.requests().is_empty());
 }
