@@ -20,6 +20,7 @@ render() {
 
 "$helm" lint --strict --quiet charts/archmatch
 "$helm" lint --strict --quiet charts/archmatch -f charts/archmatch/values-ha.yaml
+"$helm" lint --strict --quiet charts/archmatch --set "config.credentials.secrets.namespaces={web,shop}"
 render > "$out/first.yaml"
 render > "$out/second.yaml"
 cmp "$out/first.yaml" "$out/second.yaml"

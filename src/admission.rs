@@ -21,7 +21,7 @@ pub use self::server::router;
 
 use self::review::{NODE_USER_PREFIX, Object, Request};
 use crate::checker::{Checker, Rules};
-use crate::cluster::view::View;
+use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::policy::{
     Action, Findings, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
@@ -129,7 +129,7 @@ impl Reviewer {
         };
         let namespace = request.namespace.as_deref().unwrap_or_default();
         let workload = match workload {
-            Ok(Some(workload)) => with_defaults(workload, namespace, &view),
+            Ok(Some(workload)) => with_defaults(workload, request, &view),
             Ok(None) => {
                 return Answer::warned(&format!(
                     "{} is not configured, so its images were not checked",
@@ -156,7 +156,7 @@ impl Reviewer {
             let old = request
                 .old_object
                 .and_then(|old| read(old.get()).ok().flatten());
-            if let Some(old) = old.map(|old| with_defaults(old, namespace, &view)) {
+            if let Some(old) = old.map(|old| with_defaults(old, request, &view)) {
                 leniency = self
                     .leniency_of_update(&workload, &verdicts, &old, &view, settings.rules, deadline)
                     .await;
@@ -262,11 +262,18 @@ fn is_judged(request: &Request<'_>) -> bool {
 }
 
 /// The workload with what admission adds to its pods later.
-fn with_defaults(mut workload: Workload, namespace: &str, view: &View) -> Workload {
+fn with_defaults(mut workload: Workload, request: &Request<'_>, view: &View) -> Workload {
+    let namespace = request.namespace.as_deref().unwrap_or_default();
+    let service_accounts = if request.kind.group.is_empty() && request.kind.kind == "Pod" {
+        ServiceAccounts::Applied
+    } else {
+        ServiceAccounts::ToApply
+    };
     for template in &mut workload.templates {
         let class = template.placement.runtime_class.as_deref();
         let defaults = view.placement_defaults(namespace, class);
         template.placement.add_defaults(&defaults);
+        template.access = view.access(namespace, template, service_accounts);
     }
     workload
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, timeout_at};
 
+pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, candidates};
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::node::Nodes;
@@ -22,16 +23,6 @@ use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
 /// How many child documents of one image may be read for one decision. An ordinary image
 /// needs none; an index without platforms needs one a level.
 const CHILDREN: usize = 32;
-
-/// Whose credentials a look-up uses.
-///
-/// Answers are proven per access: what one access may see never answers for another.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// The operator's own docker config, anonymous where it has nothing for the image.
-    #[default]
-    Operator,
-}
 
 /// Finds out what a registry says of an image.
 ///
@@ -88,12 +79,11 @@ impl Checker {
         deadline: Instant,
     ) -> Verdict {
         let candidates = candidates(nodes, &template.placement, rules.candidates);
-        let access = Access::default();
         let images = join_all(template.images.iter().map(|image| {
             self.check_image(
                 image,
                 &candidates.platforms,
-                &access,
+                &template.access,
                 rules.entries,
                 deadline,
             )

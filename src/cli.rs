@@ -6,6 +6,7 @@ mod duration;
 pub mod exit;
 mod inspect;
 mod output;
+mod secrets;
 mod selector;
 mod serve;
 mod setup;

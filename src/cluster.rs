@@ -2,6 +2,7 @@
 
 pub mod certificates;
 mod optional;
+pub mod secrets;
 mod snapshot;
 mod state;
 pub mod view;

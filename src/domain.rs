@@ -4,6 +4,7 @@
 //! Nothing in here awaits, reads a clock or the environment, or logs. Everything that it
 //! does not know, it returns as a value.
 
+pub mod access;
 pub mod candidates;
 pub mod explanation;
 pub mod finding;

@@ -1,7 +1,7 @@
 //! OCI registries: what images have, asked politely and believed with care.
 //!
-//! [`Registry`] asks; [`Cache`] around it remembers. Both are [`ImageInspector`]s, and
-//! [`open`] puts them together. The transport is ours: `oci-client` keeps the first
+//! [`Registry`] asks, [`Cache`] around it remembers, and [`Inspector`] in front of both, the
+//! [`ImageInspector`] of the program, finds the credentials. [`open`] puts them together. The transport is ours: `oci-client` keeps the first
 //! credential of a registry for everybody, reads bodies without limit and cannot filter
 //! addresses.
 //!
@@ -18,7 +18,9 @@ mod document;
 mod error;
 mod flight;
 mod glob;
+mod grant;
 pub mod host;
+mod inspector;
 mod statistics;
 mod token;
 mod transport;
@@ -28,18 +30,24 @@ use std::time::Duration;
 
 pub use address::Addresses;
 pub use cache::{Cache, TagInspector};
-pub use client::Registry;
+pub use client::{Grant, Registry};
+pub use credentials::secrets::{NoSecrets, ReadFailure, SecretReader};
 pub use host::{HostSettings, Limits, Settings, SettingsError};
+pub use inspector::Inspector;
 pub use statistics::Statistics;
 
-/// The registry with the cache around it, as everything but tests uses it.
+/// Registries as everything uses them, with the pull secrets that the reader can read.
 ///
 /// # Errors
 /// [`SettingsError`] when the settings cannot be used.
-pub fn open(settings: Settings) -> Result<Cache<Registry>, SettingsError> {
+pub fn open(
+    settings: Settings,
+    secrets: Arc<dyn SecretReader>,
+) -> Result<Inspector, SettingsError> {
     let digests = settings.digests;
     let fresh = Duration::from_secs(settings.tag_seconds);
     let registry = Registry::new(settings)?;
     let statistics = Arc::clone(registry.statistics());
-    Ok(Cache::new(registry, digests, fresh, statistics))
+    let cache = Cache::new(registry, digests, fresh, statistics);
+    Ok(Inspector::new(cache, secrets))
 }

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::selector::LabelSelector;
-use super::setup::{self, Registries};
+use super::setup::{self, Own, Registries};
+use super::snapshot::Snapshot;
 use super::{output, target};
 use crate::checker::{Checker, Rules};
-use crate::cluster::view::View;
+use crate::cluster::view::{ServiceAccounts, View};
 use crate::config::Configuration;
 use crate::domain::node::Labels;
 use crate::domain::placement::Placement;
@@ -112,15 +113,26 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             None => bail!("nothing to check: name images, or files with workloads by -f"),
         }
     }
-    let view = arguments.target.view(&configuration).await?;
+    let Snapshot { view, secrets } = arguments.target.view(&configuration).await?;
     for subject in &mut subjects {
         for template in &mut subject.workload.templates {
             let class = template.placement.runtime_class.as_deref();
             let defaults = view.placement_defaults(&subject.workload.namespace, class);
             template.placement.add_defaults(&defaults);
+            let namespace = &subject.workload.namespace;
+            template.access = view.access(namespace, template, ServiceAccounts::ToApply);
         }
     }
-    let workloads = judge(subjects, &arguments, &configuration, &view, deadline).await?;
+    let checker = Registries::open(&configuration, secrets, Own::Used)?.checker;
+    let workloads = judge(
+        subjects,
+        &arguments,
+        &configuration,
+        checker,
+        &view,
+        deadline,
+    )
+    .await?;
     let run = Run {
         workloads,
         nodes: view.nodes,
@@ -145,10 +157,10 @@ async fn judge(
     subjects: Vec<Subject>,
     arguments: &Arguments,
     configuration: &Configuration,
+    checker: Checker,
     view: &View,
     deadline: Instant,
 ) -> Result<Vec<Judged>> {
-    let checker = Registries::open(configuration)?.checker;
     let rules = setup::rules(configuration);
     let everywhere =
         (arguments.output == Format::Wide).then(|| View::of_nodes(view.nodes.without_obstacles()));

@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::stories::{Expected, Story};
 use super::exit::Exit;
-use super::setup::{self, Registries};
+use super::setup::{self, Own, Registries};
 use super::{output, snapshot};
 use crate::admission::{self, Metrics, Reviewer};
 use crate::checker::{Checker, Rules};
@@ -119,8 +119,9 @@ impl Stage {
         folder.write("cluster.json", &stories::cluster().to_string())?;
         let configuration = Configuration::load(&folder.path("archmatch.yaml"))?;
         let cluster = folder.path("cluster.json").display().to_string();
-        let view = Arc::new(snapshot::load(&[cluster], &configuration)?);
-        let checker = Registries::open(&configuration)?.checker;
+        let snapshot = snapshot::load(&[cluster], &configuration)?;
+        let view = Arc::new(snapshot.view);
+        let checker = Registries::open(&configuration, snapshot.secrets, Own::Ignored)?.checker;
         let reviewer = Reviewer::new(
             checker.clone(),
             Arc::new(ArcSwap::new(Arc::clone(&view))),

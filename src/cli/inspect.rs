@@ -1,6 +1,7 @@
 //! `archmatch inspect`: what an image has, and what each runtime would make of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::output;
-use super::setup::{self, Registries};
+use super::setup::{self, Own, Registries};
 use super::target::FlagPlatform;
 use crate::checker::Access;
 use crate::domain::inspection::{Content, EntryKind, Inspection};
@@ -21,6 +22,7 @@ use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
 use crate::domain::verdict::Passing;
 use crate::domain::workload::{PodTemplate, Usage};
+use crate::registry::NoSecrets;
 use crate::report::{ReportedOutcome, columns};
 
 /// Arguments of `archmatch inspect`.
@@ -85,7 +87,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         .image
         .parse()
         .with_context(|| format!("parse image {:?}", arguments.image))?;
-    let checker = Registries::open(&configuration)?.checker;
+    let checker = Registries::open(&configuration, Arc::new(NoSecrets), Own::Used)?.checker;
     let inspection = match checker
         .inspect(&reference, &Access::default(), deadline)
         .await

@@ -18,7 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::duration::parse_duration;
 use super::exit::Exit;
-use super::setup::{self, Registries};
+use super::secrets::LiveSecrets;
+use super::setup::{self, Own, Registries};
 use super::snapshot;
 use crate::admission::{self, Reviewer};
 use crate::cluster;
@@ -28,6 +29,7 @@ use crate::process::server::{Limits, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ClientAuthentication, ServingCertificate, server_config};
+use crate::registry::SecretReader;
 
 /// Arguments of `archmatch serve`.
 #[derive(Args, Clone, Debug)]
@@ -56,8 +58,8 @@ pub struct Arguments {
     /// Namespace of the Secret and the Service
     #[arg(long, env = "ARCHMATCH_NAMESPACE", default_value = "archmatch")]
     pub namespace: String,
-    /// The cluster as files instead of a live one: what `kubectl get nodes,ns,runtimeclasses
-    /// -o json` prints (repeatable)
+    /// The cluster as files instead of a live one: what `kubectl get
+    /// nodes,ns,sa,secrets,runtimeclasses -A -o json` prints (repeatable)
     #[arg(long, value_name = "FILE|DIR|-")]
     pub snapshot: Vec<String>,
     /// How long new connections are still accepted after SIGTERM
@@ -74,7 +76,6 @@ pub struct Arguments {
 /// Whatever can fail at start fails before anything listens.
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let configuration = setup::configuration(config.as_deref())?;
-    let registries = Registries::open(&configuration)?;
     let settings = Arc::new(ArcSwap::from_pointee(setup::admission_settings(
         &configuration,
     )?));
@@ -91,7 +92,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     } else {
         None
     };
-    let (view, cluster) = match &live {
+    let (view, secrets, cluster) = match &live {
         Some(client) => {
             let node_settings = setup::node_settings(&configuration);
             let (cluster, watching) = cluster::watch(client.clone(), node_settings);
@@ -102,14 +103,20 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
                 drop(nodes_listed);
                 std::future::pending::<()>().await;
             });
-            (view, Some(cluster))
+            let secrets: Arc<dyn SecretReader> = Arc::new(LiveSecrets {
+                client: client.clone(),
+                access: configuration.credentials.secrets.clone(),
+            });
+            (view, secrets, Some(cluster))
         }
         None => {
-            let view = snapshot::load(&arguments.snapshot, &configuration)?;
+            let snapshot = snapshot::load(&arguments.snapshot, &configuration)?;
             drop(nodes_listed);
-            (Arc::new(ArcSwap::from_pointee(view)), None)
+            let view = Arc::new(ArcSwap::from_pointee(snapshot.view));
+            (view, snapshot.secrets, None)
         }
     };
+    let registries = Registries::open(&configuration, secrets, Own::Ignored)?;
 
     let mut registry = telemetry::metrics_registry(env!("CARGO_PKG_VERSION"));
     let reviews = admission::Metrics::register(&mut registry);

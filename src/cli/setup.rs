@@ -13,7 +13,9 @@ use crate::config::{self, Configuration};
 use crate::domain::candidates::{CandidateRules, Cordoned};
 use crate::domain::pick::Entries;
 use crate::objects::kinds::KindRule;
-use crate::registry::{self, Cache, HostSettings, Registry};
+use crate::registry::credentials::client_files;
+use crate::registry::credentials::provider::Providers;
+use crate::registry::{self, HostSettings, Inspector, SecretReader};
 
 /// The configuration in a file, or the default one without a file. Keys that have no effect
 /// yet are named in the log.
@@ -31,23 +33,40 @@ pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
     Ok(configuration)
 }
 
+/// Whether what docker and podman have for the person who runs us is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// Commands work for that person.
+    Used,
+    /// The webhook works for everybody.
+    Ignored,
+}
+
 /// A checker over real registries, and what its look-ups count.
 pub struct Registries {
     /// Judges pod templates.
     pub checker: Checker,
-    /// The cache in front of the registries.
-    pub cache: Arc<Cache<Registry>>,
+    /// The registries, with the cache in front of them.
+    pub inspector: Arc<Inspector>,
 }
 
 impl Registries {
-    /// The registries as configured.
+    /// The registries as configured, with the pull secrets that the reader can read.
     ///
     /// # Errors
     /// When a file that the configuration names cannot be read or used.
-    pub fn open(configuration: &Configuration) -> Result<Self> {
-        let cache = Arc::new(registry::open(registry_settings(configuration)?)?);
-        let checker = Checker::new(Arc::clone(&cache) as _);
-        Ok(Self { checker, cache })
+    pub fn open(
+        configuration: &Configuration,
+        secrets: Arc<dyn SecretReader>,
+        own: Own,
+    ) -> Result<Self> {
+        let mut settings = registry_settings(configuration)?;
+        if own == Own::Used {
+            settings.client_files = client_files::usual_places();
+        }
+        let inspector = Arc::new(registry::open(settings, secrets)?);
+        let checker = Checker::new(Arc::clone(&inspector) as _);
+        Ok(Self { checker, inspector })
     }
 }
 
@@ -137,8 +156,19 @@ fn registry_settings(configuration: &Configuration) -> Result<registry::Settings
         digests: configuration.cache.digests,
         tag_seconds: configuration.cache.tag_lifetime.as_secs(),
         docker_config: docker_config.map(read).transpose()?,
+        providers: providers(configuration)?,
         ..registry::Settings::default()
     })
+}
+
+fn providers(configuration: &Configuration) -> Result<Option<Providers>> {
+    let Some(settings) = &configuration.credentials.providers else {
+        return Ok(None);
+    };
+    let path = settings.config.display();
+    let text = fs::read_to_string(&settings.config).with_context(|| format!("read {path}"))?;
+    let providers = Providers::new(&text, &settings.bin_dir);
+    Ok(Some(providers.with_context(|| format!("use {path}"))?))
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>> {

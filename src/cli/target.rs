@@ -3,18 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use tokio::time::timeout;
 
+use super::secrets::LiveSecrets;
+use super::snapshot::Snapshot;
 use super::{setup, snapshot};
 use crate::cluster::{self, view::View};
 use crate::config::Configuration;
 use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
+use crate::registry::NoSecrets;
 
 /// How long the live cluster may take to list its nodes.
 const LISTING: Duration = Duration::from_secs(30);
@@ -26,8 +30,8 @@ pub struct TargetArguments {
     /// linux/arm64=cri-o (repeatable)
     #[arg(long, value_name = "OS/ARCH[/VARIANT][=RUNTIME]")]
     pub platform: Vec<FlagPlatform>,
-    /// The cluster as files instead of a live one: what `kubectl get nodes,ns,runtimeclasses
-    /// -o json` prints (repeatable)
+    /// The cluster as files instead of a live one: what `kubectl get
+    /// nodes,ns,sa,secrets,runtimeclasses -A -o json` prints (repeatable)
     #[arg(long, value_name = "FILE|DIR|-")]
     pub snapshot: Vec<String>,
     /// Kube config of the live cluster
@@ -94,23 +98,26 @@ impl FlagPlatform {
 }
 
 impl TargetArguments {
-    /// The nodes, and what else counts of the cluster. Platforms of flags replace the nodes,
+    /// The nodes, and what else counts of the cluster, its pull secrets included. Platforms of flags replace the nodes,
     /// also those of a snapshot.
     ///
     /// # Errors
     /// When a snapshot is broken or the cluster cannot be asked.
-    pub async fn view(&self, configuration: &Configuration) -> Result<View> {
-        let mut view = if !self.snapshot.is_empty() {
+    pub async fn view(&self, configuration: &Configuration) -> Result<Snapshot> {
+        let mut target = if !self.snapshot.is_empty() {
             snapshot::load(&self.snapshot, configuration)?
         } else if !self.platform.is_empty() {
-            View::default()
+            Snapshot {
+                view: View::default(),
+                secrets: Arc::new(NoSecrets),
+            }
         } else {
             self.live(configuration).await?
         };
         if !self.platform.is_empty() {
-            view.nodes = self.flag_nodes();
+            target.view.nodes = self.flag_nodes();
         }
-        Ok(view)
+        Ok(target)
     }
 
     fn flag_nodes(&self) -> Nodes {
@@ -118,7 +125,7 @@ impl TargetArguments {
         distinct.into_iter().map(FlagPlatform::to_node).collect()
     }
 
-    async fn live(&self, configuration: &Configuration) -> Result<View> {
+    async fn live(&self, configuration: &Configuration) -> Result<Snapshot> {
         let hint = "find the cluster; or name --platform or --snapshot";
         let options = kube::config::KubeConfigOptions {
             context: self.context.clone(),
@@ -135,11 +142,18 @@ impl TargetArguments {
             None => kube::Config::infer().await.context(hint)?,
         };
         let client = kube::Client::try_from(config)?;
+        let secrets = Arc::new(LiveSecrets {
+            client: client.clone(),
+            access: configuration.credentials.secrets.clone(),
+        });
         let (cluster, watching) = cluster::watch(client, setup::node_settings(configuration));
         let listed = async {
             tokio::select! {
                 () = watching => bail!("the cluster's watch ended"),
-                () = cluster.synced() => Ok(cluster.view().load().as_ref().clone()),
+                () = cluster.synced() => Ok(Snapshot {
+                    view: cluster.view().load().as_ref().clone(),
+                    secrets,
+                }),
             }
         };
         timeout(LISTING, listed).await.context(

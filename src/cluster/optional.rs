@@ -101,9 +101,9 @@ pub(super) fn is_gone(kind: Kind, error: &watcher::Error) -> bool {
     is_optional(kind) && code(error) == Some(404)
 }
 
-/// Whether an error says that the kind may not be read.
+/// Whether an error says that the kind may not be read, where decisions can do without it.
 pub(super) fn is_refused(kind: Kind, error: &watcher::Error) -> bool {
-    is_optional(kind) && code(error) == Some(403)
+    (is_optional(kind) || kind == Kind::ServiceAccount) && code(error) == Some(403)
 }
 
 fn is_optional(kind: Kind) -> bool {
@@ -126,9 +126,11 @@ pub(super) fn stream(client: &Client, kind: Kind, version: &str) -> Events {
         Kind::MachineSet => watch::stream::<MachineSetKind>(client, version),
         Kind::MachinePool => watch::stream::<MachinePoolKind>(client, version),
         Kind::OpenShiftMachineSet => watch::stream::<OpenShiftMachineSetKind>(client, version),
-        Kind::NodePool | Kind::Node | Kind::Namespace | Kind::RuntimeClass => {
-            watch::stream::<NodePoolKind>(client, version)
-        }
+        Kind::NodePool
+        | Kind::Node
+        | Kind::Namespace
+        | Kind::RuntimeClass
+        | Kind::ServiceAccount => watch::stream::<NodePoolKind>(client, version),
     }
 }
 

@@ -1,10 +1,12 @@
-//! The same view from objects in files: what `kubectl get nodes,ns,runtimeclasses -o json`
-//! prints, with NodePools and the Cluster API's kinds.
+//! The same view from objects in files: what
+//! `kubectl get nodes,ns,sa,runtimeclasses -A -o json` prints, with NodePools and the
+//! Cluster API's kinds.
 
 use serde_json::Value;
 
 use super::state::{NodeSettings, Record, State};
 use super::view::View;
+use crate::domain::access::Access;
 use crate::objects::json::ObjectError;
 use crate::objects::{context, node, pool};
 
@@ -41,6 +43,7 @@ fn read(object: &Value) -> Option<Result<Record, ObjectError>> {
         ("v1", "Node") => Some(node::read(object).map(Record::Node)),
         ("v1", "Namespace") => Some(read_namespace(object)),
         ("node.k8s.io", "RuntimeClass") => Some(read_runtime_class(object)),
+        ("v1", "ServiceAccount") => Some(read_service_account(object)),
         _ => None,
     }
 }
@@ -51,6 +54,16 @@ pub(super) fn read_namespace(object: &Value) -> Result<Record, ObjectError> {
         tracing::warn!("{warning}");
     }
     Ok(Record::Namespace(name, namespace))
+}
+
+pub(super) fn read_service_account(object: &Value) -> Result<Record, ObjectError> {
+    let ((namespace, name), account) = context::read_service_account(object)?;
+    let names = account.pull_secrets.iter().map(String::as_str);
+    let access = Access::of_secrets(&namespace, names);
+    Ok(Record::ServiceAccount(
+        format!("{namespace}/{name}"),
+        access,
+    ))
 }
 
 pub(super) fn read_runtime_class(object: &Value) -> Result<Record, ObjectError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rpds::HashTrieMapSync;
 
 use super::view::View;
+use crate::domain::access::Access;
 use crate::domain::node::{Node, NodeOverride, Nodes, Source};
 use crate::domain::placement::RuntimeClass;
 use crate::objects::context::Namespace;
@@ -32,6 +33,8 @@ pub enum Record {
     RuntimeClass(String, RuntimeClass),
     /// A pool that an autoscaler may grow.
     Pool(PoolRecord),
+    /// The access of pods of a service account, by `namespace/name` of that.
+    ServiceAccount(String, Access),
 }
 
 /// All objects that count, kept up to date one object at a time.
@@ -45,6 +48,8 @@ pub struct State {
     nodes: Nodes,
     namespaces: HashTrieMapSync<String, Namespace>,
     runtime_classes: HashTrieMapSync<String, RuntimeClass>,
+    /// Those with pull secrets: there are few, save on OpenShift, and they hardly change.
+    service_accounts: HashTrieMapSync<String, Access>,
 }
 
 impl State {
@@ -81,6 +86,19 @@ impl State {
                 changed
             }
             Record::Pool(pool) => self.apply_pool(pool),
+            Record::ServiceAccount(name, access) => {
+                let known = self.service_accounts.get(&name);
+                if known.unwrap_or(&Access::Operator) == &access {
+                    return false;
+                }
+                match access {
+                    Access::Operator => {
+                        self.service_accounts.remove_mut(&name);
+                    }
+                    Access::Secrets(_) => self.service_accounts.insert_mut(name, access),
+                }
+                true
+            }
         }
     }
 
@@ -137,6 +155,7 @@ impl State {
             Record::Namespace(name, _) => self.namespaces.remove_mut(name),
             Record::RuntimeClass(name, _) => self.runtime_classes.remove_mut(name),
             Record::Pool(pool) => self.remove_pool(&(Kind::of_pool(pool), pool.name.clone())),
+            Record::ServiceAccount(name, _) => self.service_accounts.remove_mut(name),
         }
     }
 
@@ -153,6 +172,7 @@ impl State {
             }
             Kind::Namespace => retain(&mut self.namespaces, names),
             Kind::RuntimeClass => retain(&mut self.runtime_classes, names),
+            Kind::ServiceAccount => retain(&mut self.service_accounts, names),
             pools => {
                 let of_kind = |key: &&(Kind, String)| key.0 == pools && !names.contains(&key.1);
                 let gone: Vec<_> = self.pools.keys().filter(of_kind).cloned().collect();
@@ -170,6 +190,7 @@ impl State {
             nodes: self.nodes.clone(),
             namespaces: self.namespaces.clone(),
             runtime_classes: self.runtime_classes.clone(),
+            service_accounts: self.service_accounts.clone(),
         }
     }
 }
@@ -219,6 +240,7 @@ pub(super) enum Kind {
     Node,
     Namespace,
     RuntimeClass,
+    ServiceAccount,
     NodePool,
     MachineDeployment,
     MachineSet,
@@ -246,7 +268,9 @@ impl Record {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Node(node) => &node.name,
-            Self::Namespace(name, _) | Self::RuntimeClass(name, _) => name,
+            Self::Namespace(name, _)
+            | Self::RuntimeClass(name, _)
+            | Self::ServiceAccount(name, _) => name,
             Self::Pool(pool) => &pool.name,
         }
     }

@@ -2,8 +2,10 @@
 
 use rpds::HashTrieMapSync;
 
+use crate::domain::access::Access;
 use crate::domain::node::Nodes;
 use crate::domain::placement::{PlacementDefaults, RuntimeClass};
+use crate::domain::workload::PodTemplate;
 use crate::objects::context::Namespace;
 
 /// The cluster at one moment. A review uses one view from its first look to its answer. A
@@ -14,6 +16,19 @@ pub struct View {
     pub nodes: Nodes,
     pub(super) namespaces: HashTrieMapSync<String, Namespace>,
     pub(super) runtime_classes: HashTrieMapSync<String, RuntimeClass>,
+    /// The access of pods by `namespace/name` of their service account, where that has pull
+    /// secrets.
+    pub(super) service_accounts: HashTrieMapSync<String, Access>,
+}
+
+/// Who gives a pod without pull secrets of its own those of its service account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceAccounts {
+    /// Admission did so already: the object is a pod that the API server has admitted so far.
+    /// Source: Kubernetes `plugin/pkg/admission/serviceaccount/admission.go`
+    Applied,
+    /// Admission will, when pods are made of the object.
+    ToApply,
 }
 
 impl View {
@@ -43,6 +58,29 @@ impl View {
                 .unwrap_or_default(),
             runtime_class: class.cloned(),
         }
+    }
+
+    /// The pull secrets with which a pod's images are looked up: its own, else those of its
+    /// service account.
+    pub fn access(
+        &self,
+        namespace: &str,
+        template: &PodTemplate,
+        service_accounts: ServiceAccounts,
+    ) -> Access {
+        if !template.pull_secrets.is_empty() {
+            let names = template.pull_secrets.iter().map(String::as_str);
+            return Access::of_secrets(namespace, names);
+        }
+        if service_accounts == ServiceAccounts::Applied || self.service_accounts.is_empty() {
+            return Access::Operator;
+        }
+        let account = match template.service_account.as_str() {
+            "" => "default",
+            account => account,
+        };
+        let found = self.service_accounts.get(&format!("{namespace}/{account}"));
+        found.cloned().unwrap_or_default()
     }
 
     /// A namespace, with its level labels as written.

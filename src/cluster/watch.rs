@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout};
 
 use self::lean::Lean;
 use super::optional::{self, Installed};
-use super::snapshot::{read_namespace, read_runtime_class};
+use super::snapshot::{read_namespace, read_runtime_class, read_service_account};
 use super::state::{Kind, NodeSettings, Record, State};
 use super::view::View;
 use crate::objects::json::ObjectError;
@@ -33,9 +33,6 @@ use crate::objects::node;
 /// How long events may gather before a new view is made of them.
 const QUIET: Duration = Duration::from_millis(20);
 const LONGEST_GATHERING: Duration = Duration::from_millis(200);
-
-/// Nodes are large, and a page is in memory as text.
-const PAGE: u32 = 100;
 
 /// When a watch is asked anew. A connection that died silently is noticed after as long.
 const WATCH_SECONDS: u32 = 120;
@@ -141,6 +138,7 @@ impl Watching {
             stream::<NodeKind>(&client, "v1"),
             stream::<NamespaceKind>(&client, "v1"),
             stream::<RuntimeClassKind>(&client, "v1"),
+            stream::<ServiceAccountKind>(&client, "v1"),
         ]);
         let mut discoveries = optional::discoveries(client.clone(), every);
         loop {
@@ -246,9 +244,10 @@ impl Watching {
             Err(error) if optional::is_gone(kind, &error) => false,
             Err(error) if optional::is_refused(kind, &error) => {
                 if !std::mem::replace(&mut listing.refused, true) {
-                    tracing::warn!(kind = ?kind, %error, "pools are not read");
+                    tracing::warn!(kind = ?kind, %error, "these objects do not count");
                 }
-                // Whoever may not read pools is not kept waiting for them.
+                // Decisions go on without pools and without what service accounts add. Many a
+                // person who runs a check may not list them, and is not kept waiting.
                 !std::mem::replace(&mut listing.complete, true)
             }
             Err(error) => {
@@ -275,7 +274,7 @@ pub(super) fn stream<K: Watched>(client: &Client, version: &str) -> Events {
     let version = version.to_owned();
     let attempts = stream::repeat_with(move || {
         let config = watcher::Config::default()
-            .page_size(PAGE)
+            .page_size(K::PAGE)
             .timeout(WATCH_SECONDS);
         let api: Api<Lean<K>> = Api::all_with(client.clone(), &version);
         let events = watcher(api, config).default_backoff();
@@ -309,6 +308,8 @@ pub(super) trait Watched: Send + Sync + 'static {
     const GROUP: &'static str;
     const NAME: &'static str;
     const PLURAL: &'static str;
+    /// Objects in a page, which is in memory as text. Nodes are large.
+    const PAGE: u32 = 100;
 
     fn read(object: &Value) -> Result<Record, ObjectError>;
 }
@@ -316,6 +317,7 @@ pub(super) trait Watched: Send + Sync + 'static {
 struct NodeKind;
 struct NamespaceKind;
 struct RuntimeClassKind;
+struct ServiceAccountKind;
 
 impl Watched for NodeKind {
     const KIND: Kind = Kind::Node;
@@ -347,5 +349,17 @@ impl Watched for RuntimeClassKind {
 
     fn read(object: &Value) -> Result<Record, ObjectError> {
         read_runtime_class(object)
+    }
+}
+
+impl Watched for ServiceAccountKind {
+    const KIND: Kind = Kind::ServiceAccount;
+    const GROUP: &'static str = "";
+    const NAME: &'static str = "ServiceAccount";
+    const PLURAL: &'static str = "serviceaccounts";
+    const PAGE: u32 = 500;
+
+    fn read(object: &Value) -> Result<Record, ObjectError> {
+        read_service_account(object)
     }
 }

@@ -82,12 +82,7 @@ fn the_sample_of_the_contract_is_taken() {
     assert_eq!(found.audit.interval, Some(Duration::from_secs(3600)));
     assert_eq!(
         found.without_effect(),
-        [
-            "credentials.providers",
-            "cache.file",
-            "audit.interval",
-            "audit.reports"
-        ]
+        ["cache.file", "audit.interval", "audit.reports"]
     );
 }
 
@@ -147,10 +142,7 @@ audit: {interval: 1h30m5s, reports: none}
     );
     assert_eq!(found.cache.tag_lifetime, Duration::from_secs(7));
     assert_eq!(found.audit.interval, Some(Duration::from_secs(5405)));
-    assert_eq!(
-        found.without_effect(),
-        ["credentials.secrets", "audit.interval", "audit.reports"]
-    );
+    assert_eq!(found.without_effect(), ["audit.interval", "audit.reports"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Workloads: what a pod template asks for, whatever kind it came in.
 
+use super::access::Access;
 use super::placement::Placement;
 use super::reference::{ImageReference, ReferenceError};
 
@@ -29,6 +30,9 @@ pub struct PodTemplate {
     pub service_account: String,
     /// Names of the pod's own pull secrets.
     pub pull_secrets: Vec<String>,
+    /// Whose credentials its images are looked up with. It depends on the namespace, so it
+    /// is set by who knows that.
+    pub access: Access,
 }
 
 /// One image of a pod.

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
+use zeroize::Zeroize;
 
 use super::json::{self, ObjectError, Pairs, Text, Whole, object, objects, or_default, readable};
 use super::pod::{Named, TolerationObject, to_tolerations};
@@ -59,6 +60,14 @@ pub struct Secret {
     pub kind: String,
     /// Its entries, decoded.
     pub data: BTreeMap<String, Vec<u8>>,
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        for value in self.data.values_mut() {
+            value.zeroize();
+        }
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use super::json::{Pairs, Resources, Text, object, objects, optional_object, or_default};
+use crate::domain::access::Access;
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 use crate::domain::placement::toleration::Toleration;
 use crate::domain::placement::{Placement, Placer};
@@ -173,6 +174,7 @@ impl PodSpec<'_> {
                 .iter()
                 .filter_map(|secret| secret.name.non_empty())
                 .collect(),
+            access: Access::Operator,
         };
         if origin == Origin::Template {
             // A pod has it already; the DaemonSet controller looks at the template as it is.

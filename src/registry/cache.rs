@@ -1,9 +1,9 @@
-//! Answers that are kept: around an inspector, as an inspector.
+//! Answers that are kept, around an inspector.
 //!
 //! Three kinds. *Documents* by digest never change, and are bounded by size alone; all
-//! accesses share them. *Answers* say for one access what a reference stands for: by digest
-//! that it may be seen, by tag which document it is, for minutes. An access reaches a
-//! document only through an answer of its own, so what one may see never answers for
+//! share them. *Answers* say for one identity of credentials what a reference stands for: by
+//! digest that it may be seen, by tag which document it is, for minutes. A document is
+//! reached only through an answer of one's own, so what one may see never answers for
 //! another. *Failures* are kept by class, for seconds to minutes.
 //!
 //! The optional file (`cache/file.rs`) comes later.
@@ -20,9 +20,9 @@ use moka::sync::Cache as Bounded;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::client::Grant;
 use super::flight::{Flight, Flights};
 use super::statistics::Statistics;
-use crate::checker::{Access, ImageInspector};
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
@@ -38,7 +38,17 @@ const USUAL_SIZE: usize = 8 * 1024;
 /// An inspector that can also say cheaply which document a reference stands for.
 ///
 /// Implementations: the registry, a fake in tests.
-pub trait TagInspector: ImageInspector {
+pub trait TagInspector: Send + Sync {
+    /// Inspects the one document that the reference names: its digest, else its tag.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the class of what went wrong.
+    fn inspect<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        grant: &'a Grant,
+    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>>;
+
     /// Asks for the digest alone (HEAD); `None` if the registry does not name it.
     ///
     /// # Errors
@@ -46,7 +56,7 @@ pub trait TagInspector: ImageInspector {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
-        access: &'a Access,
+        grant: &'a Grant,
     ) -> BoxFuture<'a, Result<Option<Digest>, Unknown>>;
 
     /// Whether the registry counts documents that are fetched, so that the digest is asked
@@ -121,9 +131,9 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// The answer if it is known, without waiting. A stale one is returned all the same,
     /// and asked for again in the background.
-    pub fn cached(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
+    pub fn cached(&self, image: &ImageReference, grant: &Grant) -> Option<Outcome> {
         let shared = &self.shared;
-        let key: &dyn KeyParts = &(access, image);
+        let key: &dyn KeyParts = &(grant.identity(), image);
         let now = Instant::now();
         if let Some(answer) = shared.answers.get(key) {
             match &answer.age {
@@ -132,7 +142,7 @@ impl<I: TagInspector + 'static> Cache<I> {
                         return None;
                     }
                     shared.statistics.served_stale();
-                    self.refresh(&key.to_key());
+                    self.refresh(&key.to_key(), grant);
                 }
                 _ => shared.statistics.hit(),
             }
@@ -152,6 +162,11 @@ impl<I: TagInspector + 'static> Cache<I> {
         ]
     }
 
+    /// The inspector within.
+    pub fn inspector(&self) -> &I {
+        &self.shared.inspector
+    }
+
     /// The counters of this cache and of the inspector within.
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.shared.statistics
@@ -159,43 +174,34 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// Asks again in the background. Without a runtime there is nothing to run it on, and
     /// the next caller will.
-    fn refresh(&self, key: &Key) {
+    fn refresh(&self, key: &Key, grant: &Grant) {
         if Handle::try_current().is_ok() {
-            let _running = self.flight(key);
+            let _running = self.flight(key, grant);
         }
     }
 
-    fn flight(&self, key: &Key) -> Flight<Outcome> {
+    fn flight(&self, key: &Key, grant: &Grant) -> Flight<Outcome> {
         let shared = &self.shared;
         let known = || shared.fresh_outcome(key);
         shared.flights.join(key.clone(), known, || {
-            let (shared, key) = (Arc::clone(shared), key.clone());
-            async move { shared.look_up(key).await }.boxed()
+            let (shared, key, grant) = (Arc::clone(shared), key.clone(), grant.clone());
+            async move { shared.look_up(key, &grant).await }.boxed()
         })
     }
-}
 
-impl<I: TagInspector + 'static> ImageInspector for Cache<I> {
-    fn inspect<'a>(
-        &'a self,
-        image: &'a ImageReference,
-        access: &'a Access,
-    ) -> BoxFuture<'a, Outcome> {
-        async move {
-            if let Some(known) = self.cached(image, access) {
-                return known;
-            }
-            self.shared.statistics.missed();
-            let key: &dyn KeyParts = &(access, image);
-            let flight = self.flight(&key.to_key());
-            let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
-            flight.await.unwrap_or_else(|| Err(ended()))
+    /// The answer, asked for if it is not known.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the class of what went wrong.
+    pub async fn inspect(&self, image: &ImageReference, grant: &Grant) -> Outcome {
+        if let Some(known) = self.cached(image, grant) {
+            return known;
         }
-        .boxed()
-    }
-
-    fn cached(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
-        Cache::cached(self, image, access)
+        self.shared.statistics.missed();
+        let key: &dyn KeyParts = &(grant.identity(), image);
+        let flight = self.flight(&key.to_key(), grant);
+        let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
+        flight.await.unwrap_or_else(|| Err(ended()))
     }
 }
 
@@ -216,9 +222,9 @@ impl<I: TagInspector> Shared<I> {
     }
 
     /// Finds out and remembers.
-    async fn look_up(&self, key: Key) -> Outcome {
+    async fn look_up(&self, key: Key, grant: &Grant) -> Outcome {
         let previous = self.answers.get(&key);
-        let outcome = self.ask(&key, previous.as_ref()).await;
+        let outcome = self.ask(&key.image, grant, previous.as_ref()).await;
         match &outcome {
             Ok(inspection) => self.remember(key, inspection),
             Err(unknown) => {
@@ -233,24 +239,28 @@ impl<I: TagInspector> Shared<I> {
     }
 
     /// As few and as cheap requests as will do.
-    async fn ask(&self, key: &Key, previous: Option<&Answer>) -> Outcome {
-        let Key { access, image } = key;
+    async fn ask(
+        &self,
+        image: &ImageReference,
+        grant: &Grant,
+        previous: Option<&Answer>,
+    ) -> Outcome {
         let asks_first = match image.digest() {
-            // Somebody has seen the document: ask only whether this access may.
+            // Somebody has seen the document: ask only whether this one may.
             Some(digest) => self.documents.contains_key(digest),
             None => previous.is_some() || self.inspector.counts_documents(image),
         };
         if !asks_first {
-            return self.inspector.inspect(image, access).await;
+            return self.inspector.inspect(image, grant).await;
         }
-        let Some(digest) = self.inspector.resolve(image, access).await? else {
-            return self.inspector.inspect(image, access).await;
+        let Some(digest) = self.inspector.resolve(image, grant).await? else {
+            return self.inspector.inspect(image, grant).await;
         };
         if let Some(known) = self.known_document(&digest, previous) {
             return Ok(known);
         }
         let by_digest = image.with_digest(digest);
-        self.inspector.inspect(&by_digest, access).await
+        self.inspector.inspect(&by_digest, grant).await
     }
 
     fn known_document(
@@ -269,7 +279,7 @@ impl<I: TagInspector> Shared<I> {
         self.failures.invalidate(&key);
         if key.image.digest().is_none() {
             let by_digest = Key {
-                access: key.access.clone(),
+                identity: key.identity,
                 image: key.image.with_digest(inspection.digest.clone()),
             };
             self.answers.insert(by_digest, Answer::lasting(inspection));

@@ -13,15 +13,17 @@ use tokio::time::{Instant, timeout_at};
 
 use super::cache::TagInspector;
 use super::credentials::Credential;
+use super::credentials::client_files::ClientFiles;
 use super::credentials::docker_config;
 use super::credentials::keyring::Keyring;
 use super::document::{self, Body, LARGEST_DOCUMENT};
-use super::error::{blocked, from_status, malformed, timeout};
+use super::error::{blocked, from_status, malformed, refused, timeout};
+pub use super::grant::Grant;
+use super::grant::Operator;
 use super::host::{Hosts, Settings, SettingsError};
 use super::statistics::Statistics;
 use super::token::{Purpose, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
-use crate::checker::{Access, ImageInspector};
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
@@ -39,7 +41,7 @@ const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 pub struct Registry {
     transport: Arc<Transport>,
     tokens: Arc<Tokens>,
-    operator: Keyring,
+    operator: Operator,
 }
 
 /// Where one attempt asks, and as whom.
@@ -58,9 +60,15 @@ impl Registry {
     /// # Errors
     /// [`SettingsError`] for settings that cannot be used.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let mut operator = Keyring::default();
+        let mut operator = Operator {
+            providers: settings.providers,
+            ..Operator::default()
+        };
         if let Some(text) = &settings.docker_config {
-            operator.add(docker_config::parse(text)?);
+            operator.keyring = Keyring::new(docker_config::parse_client(text)?.auths);
+        }
+        if !settings.client_files.is_empty() {
+            operator.client_files = Some(ClientFiles::open(&settings.client_files));
         }
         Ok(Self {
             transport: Arc::new(Transport {
@@ -78,42 +86,63 @@ impl Registry {
         &self.transport.statistics
     }
 
+    /// What a pod with these keyrings, at these positions of its secrets, may show for the
+    /// image: to the registry, and to each mirror what is for the mirror.
+    pub(super) fn grant(
+        &self,
+        image: &ImageReference,
+        keyrings: Vec<(usize, Arc<Keyring>)>,
+    ) -> Grant {
+        if keyrings.is_empty() {
+            return Grant::operator();
+        }
+        let names = self.place_names(image);
+        Grant::of_secrets(keyrings, names.iter().map(String::as_str))
+    }
+
+    /// Whether nobody's look-up of the image shows anything, unless a pod's secret does.
+    pub(super) fn is_anonymous(&self, image: &ImageReference) -> bool {
+        let names = self.place_names(image);
+        !names.iter().any(|name| self.operator.may_know(name))
+    }
+
+    fn place_names(&self, image: &ImageReference) -> Vec<String> {
+        let places = self.places(image).unwrap_or_default();
+        let names = places
+            .iter()
+            .map(|(target, repository)| name(target, repository));
+        names.collect()
+    }
+
     /// Tries every place and credential until one answers, in bounded time.
     async fn attempt<'a, T>(
         &'a self,
         image: &'a ImageReference,
-        access: &'a Access,
+        grant: &'a Grant,
         ask: impl Fn(Attempt<'a>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
     ) -> Result<T, Unknown> {
         let deadline = Instant::now() + self.transport.limits.lookup;
-        let keyring = match access {
-            Access::Operator => &self.operator,
-        };
         let tried = timeout_at(deadline, async {
             let mut last = None;
             for (target, repository) in self.places(image)? {
                 let url = base_url(&target)?;
-                for credential in credentials(keyring, &target, &repository) {
-                    let attempt = Attempt {
+                let place = name(&target, &repository);
+                let attempt = |credential| {
+                    ask(Attempt {
                         target: target.clone(),
                         url: url.clone(),
                         repository: repository.clone(),
                         credential,
                         deadline,
-                    };
-                    match ask(attempt).await {
-                        Ok(found) => return Ok(found),
-                        Err(failure) => {
-                            let may_depend_on_credential = matches!(
-                                failure.reason,
-                                Reason::NotFound | Reason::Unauthorized | Reason::RateLimited
-                            );
-                            last = Some(failure);
-                            if !may_depend_on_credential {
-                                break;
-                            }
-                        }
-                    }
+                    })
+                };
+                match self
+                    .operator
+                    .with_each_credential(grant, &place, attempt)
+                    .await
+                {
+                    Ok(found) => return Ok(found),
+                    Err(failure) => last = Some(failure),
                 }
             }
             Err(last.unwrap_or_else(|| malformed("there is no registry to ask")))
@@ -231,6 +260,7 @@ impl Registry {
                     "*/*"
                 }),
                 authorization,
+                form: None,
                 largest: LARGEST_DOCUMENT,
                 deadline: attempt.deadline,
             })
@@ -247,10 +277,13 @@ impl Registry {
                 answer = send(proof).await?;
             }
         }
-        if answer.status.as_u16() == 200 {
-            Ok(answer)
-        } else {
-            Err(from_status(answer.status, &attempt.target.authority))
+        match answer.status.as_u16() {
+            200 => Ok(answer),
+            // What was shown is refused itself; anything else may be about the image.
+            401 if attempt.credential.is_some() => {
+                Err(refused(&attempt.target.authority, answer.status))
+            }
+            _ => Err(from_status(answer.status, &attempt.target.authority)),
         }
     }
 }
@@ -264,29 +297,27 @@ impl Attempt<'_> {
     }
 }
 
-impl ImageInspector for Registry {
+impl TagInspector for Registry {
     fn inspect<'a>(
         &'a self,
         image: &'a ImageReference,
-        access: &'a Access,
+        grant: &'a Grant,
     ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
         let ask =
             move |attempt: Attempt<'a>| async move { self.document(&attempt, image).await }.boxed();
-        self.attempt(image, access, ask)
+        self.attempt(image, grant, ask)
             .map(|found| found.map(Arc::new))
             .boxed()
     }
-}
 
-impl TagInspector for Registry {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
-        access: &'a Access,
+        grant: &'a Grant,
     ) -> BoxFuture<'a, Result<Option<Digest>, Unknown>> {
         let ask =
             move |attempt: Attempt<'a>| async move { self.digest(&attempt, image).await }.boxed();
-        self.attempt(image, access, ask).boxed()
+        self.attempt(image, grant, ask).boxed()
     }
 
     /// Docker Hub counts GETs of manifests, and not HEADs.
@@ -310,18 +341,9 @@ fn base_url(target: &Target<'_>) -> Result<Url, Unknown> {
         .map_err(|_| malformed("the registry is no host that can be contacted"))
 }
 
-/// The credentials to try: anonymous only where none matched.
-fn credentials(
-    keyring: &Keyring,
-    target: &Target<'_>,
-    repository: &str,
-) -> Vec<Option<Arc<Credential>>> {
-    let found = keyring.find(&format!("{}/{repository}", target.authority));
-    if found.is_empty() {
-        return vec![None];
-    }
-    let known = |credential: Arc<Credential>| (!credential.is_anonymous()).then_some(credential);
-    found.into_iter().map(known).collect()
+/// A place as keyrings know it.
+fn name(target: &Target<'_>, repository: &str) -> String {
+    format!("{}/{repository}", target.authority)
 }
 
 fn selector(image: &ImageReference) -> &str {
@@ -412,8 +434,8 @@ mod tests {
         asks("MyOrg/app", &["https://myorg/v2/app"]);
     }
 
-    #[test]
-    fn credentials_are_those_that_match_else_none() {
+    #[tokio::test]
+    async fn credentials_are_those_that_match_else_none() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let config = br#"{"auths":{"https://index.docker.io/v1/":{"username":"u"},"a.b":{}}}"#;
         let settings = Settings {
@@ -421,20 +443,26 @@ mod tests {
             ..Settings::default()
         };
         let registry = Registry::new(settings).unwrap();
-        let users = |authority: &'static str| -> Vec<Option<String>> {
-            let host = registry.transport.hosts.of(authority);
-            let target = Target {
-                authority: authority.into(),
-                host,
+        let grant = Grant::operator();
+        for (place, expected) in [
+            ("docker.io/library/node", vec![Some("u".to_owned())]),
+            // An entry without a user name counts as a match, and is anonymous.
+            ("a.b/library/node", vec![None]),
+            ("c.d/library/node", vec![None]),
+        ] {
+            let tried = std::sync::Mutex::new(Vec::new());
+            let refuse = |credential: Option<Arc<Credential>>| {
+                let user = credential.map(|known| known.username().to_owned());
+                tried.lock().unwrap().push(user);
+                let refused = Unknown::new(Reason::Unauthorized, "no");
+                std::future::ready(Err::<(), _>(refused)).boxed()
             };
-            credentials(&registry.operator, &target, "library/node")
-                .into_iter()
-                .map(|credential| credential.map(|known| known.username.clone()))
-                .collect()
-        };
-        assert_eq!(users("docker.io"), [Some("u".to_owned())]);
-        // An entry without a user name counts as a match, and is anonymous.
-        assert_eq!(users("a.b"), [None]);
-        assert_eq!(users("c.d"), [None]);
+            let outcome = registry
+                .operator
+                .with_each_credential(&grant, place, refuse)
+                .await;
+            assert!(outcome.is_err());
+            assert_eq!(*tried.lock().unwrap(), expected, "{place}");
+        }
     }
 }

@@ -1,26 +1,74 @@
 //! Credentials for registries, as the kubelet has them.
 //!
-//! Pull secrets of pods and service accounts, and the kubelet's credential-provider
-//! plugins (`credentials/provider.rs`), come later; they offer keyrings like this one.
+//! In this order: the pod's pull secrets ([`secrets`]), the operator's docker config, then
+//! the kubelet's credential-provider plugins ([`provider`]); on the command line also what
+//! docker and podman have ([`client_files`]). [`keyring`] says which of them fit an image.
 
+pub mod client_files;
 pub mod docker_config;
+pub mod identity;
 pub mod keyring;
+mod program;
+pub mod provider;
+pub mod secrets;
 
 use std::fmt;
 
-/// A user name and a password or token.
+use zeroize::Zeroize;
+
+/// A user name and a password or token, or an identity token that a token server takes for
+/// both.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Credential {
-    /// The user; without one the credential is in effect anonymous.
-    pub username: String,
-    /// The secret.
-    pub password: String,
+    username: String,
+    password: String,
+    identity_token: String,
 }
 
 impl Credential {
+    /// A user with a password or token.
+    pub fn new(username: &str, password: &str) -> Self {
+        Self {
+            username: username.to_owned(),
+            password: password.to_owned(),
+            identity_token: String::new(),
+        }
+    }
+
+    /// A refresh token, which Docker's client calls an identity token.
+    pub fn from_identity_token(token: &str) -> Self {
+        Self {
+            username: String::new(),
+            password: String::new(),
+            identity_token: token.to_owned(),
+        }
+    }
+
+    /// The user; without one the credential is in effect anonymous.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// The secret.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The refresh token, if it is one.
+    pub fn identity_token(&self) -> Option<&str> {
+        Some(&*self.identity_token).filter(|token| !token.is_empty())
+    }
+
     /// Whether there is nothing to show: such an entry counts as a match, and is anonymous.
     pub fn is_anonymous(&self) -> bool {
-        self.username.is_empty()
+        self.username.is_empty() && self.identity_token.is_empty()
+    }
+}
+
+impl Drop for Credential {
+    fn drop(&mut self) {
+        self.password.zeroize();
+        self.identity_token.zeroize();
     }
 }
 
@@ -31,5 +79,20 @@ impl fmt::Debug for Credential {
             .debug_struct("Credential")
             .field("username", &self.username)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_printed() {
+        for credential in [
+            Credential::new("ada", "smash"),
+            Credential::from_identity_token("smash"),
+        ] {
+            assert!(!format!("{credential:?}").contains("smash"));
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::error::Error;
 use reqwest::StatusCode;
 
 use super::address::AddressRefused;
+use crate::domain::access::SecretName;
 use crate::domain::unknown::{Reason, Unknown};
 
 /// The same text for a missing and for a hidden image: the difference would tell who may
@@ -17,6 +18,31 @@ pub(super) fn hidden(reason: Reason, host: &str) -> Unknown {
         reason,
         format!("{host} has no such image, or we may not read it"),
     )
+}
+
+/// How [`refused`] speaks of what was shown; [`naming_secrets`] says more.
+const SHOWN: &str = "refused the credentials";
+
+/// The registry did not take the credentials that it was shown.
+pub(super) fn refused(host: &str, status: StatusCode) -> Unknown {
+    let detail = format!("{host} {SHOWN} ({})", status.as_u16());
+    Unknown::new(Reason::Unauthorized, detail)
+}
+
+/// The text of a failure with the secrets that were shown.
+pub(super) fn naming_secrets(detail: &str, secrets: &str) -> String {
+    if detail.contains(SHOWN) {
+        detail.replacen(SHOWN, &format!("{SHOWN} of {secrets}"), 1)
+    } else {
+        format!("{detail} with {secrets}")
+    }
+}
+
+/// `secret web/regcred`, or several.
+pub(super) fn of_secrets(names: &[SecretName]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let list: Vec<String> = names.iter().map(ToString::to_string).collect();
+    format!("secret{plural} {}", list.join(", "))
 }
 
 pub(super) fn blocked(host: &str, why: &str) -> Unknown {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::address::{Addresses, FilteringResolver, Names};
+use super::credentials::provider::Providers;
 use super::glob;
 use crate::domain::reference::ImageReference;
 
@@ -25,7 +27,6 @@ use crate::domain::reference::ImageReference;
 const MOST_HOSTS: u64 = 10_000;
 
 /// Everything about registries that an operator may set.
-#[derive(Clone)]
 pub struct Settings {
     /// Settings by host; the first that matches counts.
     pub hosts: Vec<HostSettings>,
@@ -35,6 +36,10 @@ pub struct Settings {
     pub tag_seconds: u64,
     /// The operator's own credentials: the text of a docker `config.json`.
     pub docker_config: Option<Vec<u8>>,
+    /// On the command line: files of docker and podman, in the order in which they count.
+    pub client_files: Vec<PathBuf>,
+    /// The kubelet's credential providers.
+    pub providers: Option<Providers>,
     /// Time limits.
     pub limits: Limits,
 }
@@ -103,6 +108,8 @@ impl Default for Settings {
             digests: 20_000,
             tag_seconds: 300,
             docker_config: None,
+            client_files: Vec::new(),
+            providers: None,
             limits: Limits::default(),
         }
     }

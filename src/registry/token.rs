@@ -2,9 +2,11 @@
 //!
 //! Source: <https://distribution.github.io/distribution/spec/auth/token/>. Tokens are kept
 //! by realm, service, scope and credential: what one credential may see never answers for
-//! another. Refresh tokens (the POST variant) come later.
+//! another. An identity token of docker's is a refresh token: it is posted, and for nothing
+//! else. Source: <https://distribution.github.io/distribution/spec/auth/oauth/>.
 
 mod challenge;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +18,16 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::credentials::Credential;
-use super::error::{blocked, hidden, malformed, unsupported};
+use super::credentials::identity::Mark;
+use super::error::{blocked, hidden, malformed, refused, unsupported};
 use super::flight::Flights;
 use super::transport::{Request, Target, Transport};
 use crate::domain::unknown::{Reason, Unknown};
 use challenge::Challenge;
+use source::{Source, pull_scope};
 
 /// Largest answer of a token server.
 const LARGEST_TOKEN: u64 = 64 * 1024;
@@ -59,18 +64,10 @@ enum Scheme {
     Bearer(Arc<Source>),
 }
 
-/// Where a token comes from and what it is for.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Source {
-    realm: Url,
-    service: String,
-    scope: String,
-}
-
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     source: Arc<Source>,
-    credential: Option<Arc<Credential>>,
+    credential: Option<Mark>,
 }
 
 #[derive(Clone)]
@@ -94,7 +91,10 @@ impl Default for Tokens {
                 .max_capacity(MOST)
                 .time_to_live(Duration::from_secs(3600))
                 .build(),
-            tokens: Cache::new(MOST),
+            tokens: Cache::builder()
+                .max_capacity(MOST)
+                .time_to_live(Duration::from_secs_f64(LONGEST))
+                .build(),
             flights: Flights::default(),
         }
     }
@@ -220,10 +220,18 @@ impl Tokens {
             || {
                 let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
                 let (key, label) = (key.clone(), purpose.target.authority.to_string());
+                let credential = purpose.credential.cloned();
                 // The deadline of the caller who came first: the others have later ones.
                 let deadline = purpose.deadline;
                 Box::pin(async move {
-                    let token = fetch(&transport, &key, &label, deadline).await?;
+                    let token = fetch(
+                        &transport,
+                        &key.source,
+                        credential.as_deref(),
+                        &label,
+                        deadline,
+                    )
+                    .await?;
                     tokens.tokens.insert(key, token.clone());
                     Ok(token)
                 })
@@ -238,18 +246,20 @@ impl Key {
     fn new(source: &Arc<Source>, purpose: &Purpose<'_>) -> Self {
         Self {
             source: Arc::clone(source),
-            credential: purpose.credential.cloned(),
+            credential: purpose.credential.map(|credential| credential.mark()),
         }
     }
 }
 
-fn pull_scope(repository: &str) -> String {
-    format!("repository:{repository}:pull")
-}
-
+/// `None` for an identity token, which is for token servers alone.
 fn basic(credential: &Credential) -> Option<HeaderValue> {
-    let pair = STANDARD.encode(format!("{}:{}", credential.username, credential.password));
-    secret(&format!("Basic {pair}"))
+    if credential.identity_token().is_some() {
+        return None;
+    }
+    let (user, password) = (credential.username(), credential.password());
+    let pair = Zeroizing::new(format!("{user}:{password}"));
+    let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    secret(&Zeroizing::new(format!("Basic {}", *encoded)))
 }
 
 fn secret(text: &str) -> Option<HeaderValue> {
@@ -302,29 +312,34 @@ struct Answer {
 
 async fn fetch(
     transport: &Transport,
-    key: &Key,
+    source: &Source,
+    credential: Option<&Credential>,
     label: &str,
     deadline: Instant,
 ) -> Result<Token, Unknown> {
-    let Source {
-        realm,
-        service,
-        scope,
-    } = &*key.source;
-    let mut url = realm.clone();
-    if !service.is_empty() {
-        url.query_pairs_mut().append_pair("service", service);
-    }
-    for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
-        url.query_pairs_mut().append_pair("scope", scope);
-    }
+    let mut url = source.realm.clone();
+    let refresh = credential.and_then(Credential::identity_token);
+    let form = match refresh {
+        None => {
+            for (name, value) in source.parameters() {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+            None
+        }
+        Some(token) => Some(source.form(token)),
+    };
     let request = Request {
-        method: Method::GET,
-        target: transport.target(realm),
+        method: if form.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        },
+        target: transport.target(&source.realm),
         url,
         label,
         accept: None,
-        authorization: key.credential.as_deref().and_then(basic),
+        authorization: credential.and_then(basic),
+        form,
         largest: LARGEST_TOKEN,
         deadline,
     };
@@ -334,6 +349,7 @@ async fn fetch(
         300..400 => Err(blocked(label, "its token server redirects")),
         408 | 429 | 500.. => Err(super::error::from_status(answer.status, label)),
         // Other refusals mean that these credentials get no token.
+        _ if credential.is_some() => Err(refused(label, answer.status)),
         _ => Err(hidden(Reason::Unauthorized, label)),
     }
 }

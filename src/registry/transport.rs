@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+    LOCATION,
 };
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
 
 use super::address::check_literal;
 use super::error::{
@@ -53,6 +55,8 @@ pub(super) struct Request<'a> {
     pub(super) label: &'a str,
     pub(super) accept: Option<&'static str>,
     pub(super) authorization: Option<HeaderValue>,
+    /// What is sent, as a form.
+    pub(super) form: Option<Zeroizing<String>>,
     /// Most bytes of a successful answer.
     pub(super) largest: u64,
     pub(super) deadline: Instant,
@@ -150,6 +154,12 @@ impl Transport {
         }
         if let Some(authorization) = &request.authorization {
             builder = builder.header(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(form) = &request.form {
+            let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+            builder = builder
+                .header(CONTENT_TYPE, media_type)
+                .body(form.to_string());
         }
         let mut response = builder
             .send()

@@ -41,7 +41,7 @@ impl Webhook {
             hosts: vec![registry.settings()],
             ..registry::Settings::default()
         };
-        let cache = registry::open(settings).unwrap();
+        let cache = registry::open(settings, Arc::new(registry::NoSecrets)).unwrap();
         let (view, errors) = View::from_objects(&cluster(), &NodeSettings::default());
         assert!(errors.is_empty(), "{errors:?}");
         let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::command::{Run, archmatch};
+use crate::support::command::{Run, archmatch, command, run};
 use crate::support::install_crypto_provider;
 use crate::support::registry::{FakeRegistry, index, manifest};
 
@@ -398,5 +398,128 @@ fn a_reader_that_goes_away_is_no_error() {
         output.stderr.is_empty(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A script that prints a text, as credential helpers and providers do.
+fn program(path: &std::path::Path, prints: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, format!("#!/bin/sh\necho '{prints}'\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_of_a_snapshot_open_the_images_of_their_namespace() {
+    let world = World::new().await;
+    world.registry.require_basic(&[("ada", "smash")]);
+    let auths = serde_json::json!({"auths": {world.registry.host(): {"username": "ada", "password": "smash"}}});
+    let secrets = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "web", "name": "regcred"},
+         "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": auths.to_string()}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "web", "name": "default"},
+         "imagePullSecrets": [{"name": "regcred"}]},
+    ]});
+    let secrets = world.write("secrets.json", &secrets.to_string());
+    let shop = deployment("shop", &world.image("node:22"));
+    let shop = world.write("shop.yaml", &shop.replace(", namespace: web", ""));
+    let nodes = world.path("nodes.yaml");
+    for (namespace, reason) in [("web", None), ("shop", Some("unauthorized"))] {
+        let run = world
+            .run(&[
+                "check",
+                "-f",
+                &shop,
+                "-n",
+                namespace,
+                "--snapshot",
+                &nodes,
+                "--snapshot",
+                &secrets,
+                "-o",
+                "json",
+            ])
+            .await;
+        let report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+        let outcome = &report["workloads"][0]["images"][0]["outcomes"][0];
+        assert_eq!(outcome["reason"].as_str(), reason, "{outcome}");
+        for text in [&run.stdout, &run.stderr] {
+            assert!(!text.contains("smash"), "{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_use_what_docker_and_podman_have() {
+    let world = World::new().await;
+    world.registry.require_basic(&[("ada", "smash")]);
+    let host = world.registry.host();
+    let folder = world.folder.path().to_str().unwrap().to_owned();
+    let name = world.folder.path().join("docker-credential-test");
+    program(
+        &name,
+        r#"{"ServerURL":"x","Username":"ada","Secret":"smash"}"#,
+    );
+    let helpers = serde_json::json!({"credHelpers": {&host: "test"}}).to_string();
+    let entries = serde_json::json!({"auths": {&host: {"auth": "YWRhOnNtYXNo"}}}).to_string();
+    let search = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    let auth_file = format!("{folder}/auth.json");
+    let podman = [("REGISTRY_AUTH_FILE", auth_file.as_str())];
+    let docker = [
+        ("DOCKER_CONFIG", folder.as_str()),
+        ("PATH", search.as_str()),
+    ];
+    let config = world.path("config.yaml");
+    let image = world.image("node:21");
+    for (file, text, environment, expected) in [
+        ("config.json", helpers.as_str(), docker.as_slice(), 0),
+        ("config.json", entries.as_str(), docker.as_slice(), 0),
+        ("auth.json", entries.as_str(), podman.as_slice(), 0),
+        ("auth.json", "{", podman.as_slice(), 3),
+        ("auth.json", "{}", &[], 3),
+    ] {
+        let path = world.write(file, text);
+        let run = tokio::task::block_in_place(|| {
+            let mut inspect = command(&["inspect", &image, "--config", &config]);
+            run(inspect.envs(environment.iter().copied()), "")
+        });
+        assert_eq!(run.code, Some(expected), "{file} {text}: {}", run.stderr);
+        assert!(!run.stderr.contains("smash") && !run.stdout.contains("smash"));
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credential_providers_of_the_configuration_are_asked() {
+    let world = World::new().await;
+    world.registry.require_basic(&[("ada", "smash")]);
+    let host = world.registry.host();
+    let answer = serde_json::json!({
+        "apiVersion": "credentialprovider.kubelet.k8s.io/v1", "kind": "CredentialProviderResponse",
+        "cacheKeyType": "Registry", "auth": {&host: {"username": "ada", "password": "smash"}},
+    });
+    program(&world.folder.path().join("cloud"), &answer.to_string());
+    let providers = serde_json::json!({
+        "apiVersion": "kubelet.config.k8s.io/v1", "kind": "CredentialProviderConfig",
+        "providers": [{"name": "cloud", "matchImages": [&host], "defaultCacheDuration": "1h",
+            "apiVersion": "credentialprovider.kubelet.k8s.io/v1"}],
+    });
+    let providers = world.write("providers.yaml", &providers.to_string());
+    let folder = world.folder.path().display().to_string();
+    world.write(
+        "config.yaml",
+        &format!(
+            "registries: [{{host: '{host}', plainHttp: true, addresses: any}}]\n\
+             credentials: {{providers: {{config: {providers}, binDir: {folder}}}}}\n"
+        ),
+    );
+    let run = world.run(&["inspect", &world.image("node:21")]).await;
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    std::fs::remove_file(world.folder.path().join("cloud")).unwrap();
+    let run = world.run(&["inspect", &world.image("node:21")]).await;
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("binDir has no such program"),
+        "{}",
+        run.stderr
     );
 }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archmatch::cluster::certificates::{CertificateStore, SharedPair, trust};
-use archmatch::cluster::view::View;
+use archmatch::cluster::secrets::{self, SecretError};
+use archmatch::cluster::view::{ServiceAccounts, View};
 use archmatch::cluster::{Cluster, NodeSettings, watch, watch_discovering};
 use archmatch::config::Configuration;
+use archmatch::domain::access::{Access, SecretName};
+use archmatch::domain::workload::PodTemplate;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -67,6 +70,88 @@ async fn shows(cluster: &Cluster, expected: &[&str]) {
     }
     let found = platforms(&view(cluster));
     panic!("found {found:?}, expected {expected:?}");
+}
+
+/// The pull secrets of a template in `web` that runs as the service account.
+fn access(view: &View, account: &str) -> Access {
+    let template = PodTemplate {
+        service_account: account.to_owned(),
+        ..PodTemplate::default()
+    };
+    view.access("web", &template, ServiceAccounts::ToApply)
+}
+
+#[test]
+fn templates_get_the_pull_secrets_of_their_service_account() {
+    run(async {
+        let api = Api::start().await;
+        api.put("/api/v1/nodes/a1", node("amd64"));
+        let account = |namespace: &str, secrets: Value| json!({"metadata": {"namespace": namespace}, "imagePullSecrets": secrets});
+        let regcred = json!([{"name": "regcred"}, {"name": ""}, {"name": "../evil"}]);
+        api.put("/api/v1/serviceaccounts/default", account("web", regcred));
+        api.put("/api/v1/serviceaccounts/plain", account("web", json!(null)));
+        let other = account("shop", json!([{"name": "theirs"}]));
+        api.put("/api/v1/serviceaccounts/robot", other);
+        let cluster = start(&api, NodeSettings::default()).await;
+        let before = view(&cluster);
+        let regcred = Access::of_secrets("web", ["regcred"]);
+        assert_eq!(access(&before, ""), regcred);
+        assert_eq!(access(&before, "default"), regcred);
+        for account in ["plain", "robot", "unknown"] {
+            assert_eq!(access(&before, account), Access::Operator, "{account}");
+        }
+        let mut template = PodTemplate::default();
+        let applied = ServiceAccounts::Applied;
+        assert_eq!(before.access("web", &template, applied), Access::Operator);
+        template.pull_secrets = vec!["own".to_owned()];
+        let own = Access::of_secrets("web", ["own"]);
+        assert_eq!(before.access("web", &template, applied), own);
+        assert_eq!(
+            before.access("web", &template, ServiceAccounts::ToApply),
+            own
+        );
+
+        api.delete("/api/v1/serviceaccounts/default");
+        api.put("/api/v1/nodes/z1", node("s390x"));
+        shows(&cluster, &["linux/amd64: a1", "linux/s390x: z1"]).await;
+        for _ in 0..1500 {
+            if access(&view(&cluster), "") == Access::Operator {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the service account is gone and still counts");
+    });
+}
+
+#[test]
+fn who_may_not_list_service_accounts_still_sees_the_cluster() {
+    run(async {
+        let api = Api::start().await;
+        api.forbid("/serviceaccounts");
+        api.put("/api/v1/nodes/a1", node("amd64"));
+        let cluster = start(&api, NodeSettings::default()).await;
+        assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
+    });
+}
+
+#[test]
+fn secrets_are_read_one_by_one() {
+    run(async {
+        let api = Api::start().await;
+        let secret = json!({"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "e30="}});
+        api.put("/api/v1/namespaces/web/secrets/regcred", secret);
+        api.forbid("/namespaces/web/secrets/forbidden");
+        let name = |name: &str| SecretName::new("web", name).unwrap();
+        let client = api.client();
+        let found = secrets::read(&client, &name("regcred")).await.unwrap();
+        assert_eq!(found.kind, "kubernetes.io/dockercfg");
+        assert_eq!(found.data[".dockercfg"], b"{}");
+        let missing = secrets::read(&client, &name("missing")).await;
+        assert!(matches!(missing, Err(SecretError::Missing)));
+        let forbidden = secrets::read(&client, &name("forbidden")).await;
+        assert!(matches!(forbidden, Err(SecretError::Forbidden)));
+    });
 }
 
 #[test]
@@ -277,7 +362,7 @@ fn whoever_may_not_read_pools_is_ready_without_them() {
     run(async {
         let api = Api::start().await;
         api.install("karpenter.sh/v1", &["nodepools"]);
-        api.refuse(POOLS);
+        api.forbid(POOLS);
         api.put("/api/v1/nodes/a1", node("amd64"));
         let cluster = start(&api, NodeSettings::default()).await;
         assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);

@@ -157,6 +157,7 @@ fn nodes(list: &[(NodePlatform, bool, bool)]) -> Nodes {
             extended_resources: Default::default(),
             platform: platform.clone(),
             source: Source::Node,
+            latitude: None,
         };
     list.iter().enumerate().map(node).collect()
 }

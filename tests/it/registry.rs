@@ -4,6 +4,7 @@ mod access;
 mod faults;
 mod lookups;
 mod oci_client;
+mod secrets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +13,24 @@ use archmatch::checker::{Access, ImageInspector};
 use archmatch::domain::inspection::Inspection;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Reason, Unknown};
-use archmatch::registry::{Cache, HostSettings, Registry, Settings, open};
+use archmatch::registry::{HostSettings, Inspector, NoSecrets, SecretReader, Settings, open};
 
 use crate::support::install_crypto_provider;
 
 /// A cached registry with these settings of hosts.
-fn inspector(hosts: &[HostSettings]) -> Cache<Registry> {
+fn inspector(hosts: &[HostSettings]) -> Inspector {
     inspector_with(hosts, |_| {})
 }
 
-fn inspector_with(hosts: &[HostSettings], change: impl FnOnce(&mut Settings)) -> Cache<Registry> {
+fn inspector_with(hosts: &[HostSettings], change: impl FnOnce(&mut Settings)) -> Inspector {
+    inspector_of(hosts, Arc::new(NoSecrets), change)
+}
+
+fn inspector_of(
+    hosts: &[HostSettings],
+    secrets: Arc<dyn SecretReader>,
+    change: impl FnOnce(&mut Settings),
+) -> Inspector {
     install_crypto_provider();
     let mut settings = Settings {
         hosts: hosts.to_vec(),
@@ -31,17 +40,17 @@ fn inspector_with(hosts: &[HostSettings], change: impl FnOnce(&mut Settings)) ->
     settings.limits.connect = Duration::from_secs(10);
     settings.limits.request = Duration::from_secs(10);
     change(&mut settings);
-    open(settings).unwrap()
+    open(settings, secrets).unwrap()
 }
 
 async fn inspect(
-    inspector: &Cache<Registry>,
+    inspector: &Inspector,
     image: &ImageReference,
 ) -> Result<Arc<Inspection>, Unknown> {
     inspector.inspect(image, &Access::Operator).await
 }
 
-async fn platforms(inspector: &Cache<Registry>, image: &ImageReference) -> Vec<String> {
+async fn platforms(inspector: &Inspector, image: &ImageReference) -> Vec<String> {
     let found = inspect(inspector, image).await;
     let found = found.unwrap_or_else(|unknown| panic!("{image}: {}: {unknown}", unknown.reason));
     found.platforms().iter().map(ToString::to_string).collect()

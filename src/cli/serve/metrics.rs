@@ -15,7 +15,7 @@ use crate::cli::setup::Registries;
 use crate::cluster::view::View;
 use crate::domain::node::Source;
 use crate::process::tls::ServingCertificate;
-use crate::registry::{Cache, Registry};
+use crate::registry::Inspector;
 
 /// Registers what the registry look-ups, the view and the certificate know.
 pub(super) fn register(
@@ -25,14 +25,14 @@ pub(super) fn register(
     certificate: Arc<ServingCertificate>,
 ) {
     metrics.register_collector(Box::new(Parts {
-        cache: Arc::clone(&registries.cache),
+        inspector: Arc::clone(&registries.inspector),
         view,
         certificate,
     }));
 }
 
 struct Parts {
-    cache: Arc<Cache<Registry>>,
+    inspector: Arc<Inspector>,
     view: Arc<ArcSwap<View>>,
     certificate: Arc<ServingCertificate>,
 }
@@ -45,7 +45,7 @@ impl fmt::Debug for Parts {
 
 impl Collector for Parts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let statistics = self.cache.statistics();
+        let statistics = self.inspector.statistics();
         counters(
             &mut encoder,
             "registry_requests",
@@ -64,7 +64,7 @@ impl Collector for Parts {
             None,
             MetricType::Gauge,
         )?;
-        for (kind, count) in self.cache.entries() {
+        for (kind, count) in self.inspector.entries() {
             let labels = [("kind", kind)];
             let gauge = ConstGauge::new(count);
             gauge.encode(entries.encode_family(&labels)?)?;

@@ -42,7 +42,7 @@ pub(super) async fn follow(
         let applied = loaded.and_then(|(configuration, new)| -> Result<Configuration> {
             match &cluster {
                 Some(cluster) => cluster.set_settings(setup::node_settings(&configuration)),
-                None => view.store(Arc::new(snapshot::load(&sources, &configuration)?)),
+                None => view.store(Arc::new(snapshot::load(&sources, &configuration)?.view)),
             }
             settings.store(Arc::new(new));
             Ok(configuration)

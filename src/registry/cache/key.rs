@@ -5,25 +5,25 @@
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 
-use crate::checker::Access;
 use crate::domain::reference::ImageReference;
+use crate::registry::credentials::identity::Identity;
 
-/// An access and the reference it asks for.
+/// Who asks, and for which reference.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
-    pub(super) access: Access,
+    pub(super) identity: Identity,
     pub(super) image: ImageReference,
 }
 
 /// A key, owned or borrowed. Beside a digest a tag does not count, since it decides nothing.
 pub(super) trait KeyParts {
-    fn access(&self) -> &Access;
+    fn identity(&self) -> Identity;
     fn image(&self) -> &ImageReference;
 }
 
 impl KeyParts for Key {
-    fn access(&self) -> &Access {
-        &self.access
+    fn identity(&self) -> Identity {
+        self.identity
     }
 
     fn image(&self) -> &ImageReference {
@@ -31,8 +31,8 @@ impl KeyParts for Key {
     }
 }
 
-impl KeyParts for (&Access, &ImageReference) {
-    fn access(&self) -> &Access {
+impl KeyParts for (Identity, &ImageReference) {
+    fn identity(&self) -> Identity {
         self.0
     }
 
@@ -45,7 +45,7 @@ impl dyn KeyParts + '_ {
     pub(super) fn to_key(&self) -> Key {
         let image = self.image();
         Key {
-            access: self.access().clone(),
+            identity: self.identity(),
             image: match image.digest() {
                 Some(digest) => image.with_digest(digest.clone()),
                 None => image.clone(),
@@ -61,7 +61,7 @@ impl dyn KeyParts + '_ {
             None => image.tag().unwrap_or_default(),
         };
         (
-            self.access(),
+            self.identity(),
             image.registry(),
             image.repository(),
             selector,
@@ -78,7 +78,7 @@ impl Hash for dyn KeyParts + '_ {
 impl PartialEq for dyn KeyParts + '_ {
     fn eq(&self, other: &Self) -> bool {
         let (image, other_image) = (self.image(), other.image());
-        self.access() == other.access()
+        self.identity() == other.identity()
             && image.registry() == other_image.registry()
             && image.repository() == other_image.repository()
             && image.digest() == other_image.digest()

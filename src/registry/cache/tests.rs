@@ -33,8 +33,8 @@ impl Fake {
     }
 }
 
-impl ImageInspector for Arc<Fake> {
-    fn inspect<'a>(&'a self, image: &'a ImageReference, _: &'a Access) -> BoxFuture<'a, Outcome> {
+impl TagInspector for Arc<Fake> {
+    fn inspect<'a>(&'a self, image: &'a ImageReference, _: &'a Grant) -> BoxFuture<'a, Outcome> {
         self.requests.lock().unwrap().push("GET");
         let found = self.stands_for(image).map(|digest| {
             Arc::new(Inspection {
@@ -50,13 +50,11 @@ impl ImageInspector for Arc<Fake> {
         }
         .boxed()
     }
-}
 
-impl TagInspector for Arc<Fake> {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
-        _: &'a Access,
+        _: &'a Grant,
     ) -> BoxFuture<'a, Result<Option<Digest>, Unknown>> {
         self.requests.lock().unwrap().push("HEAD");
         let found = self
@@ -97,7 +95,7 @@ fn case(change: impl FnOnce(&mut Fake)) -> Case {
 
 impl Case {
     async fn inspect(&self) -> Result<Digest, Reason> {
-        let found = self.cache.inspect(&self.image, &Access::Operator).await;
+        let found = self.cache.inspect(&self.image, &Grant::operator()).await;
         found
             .map(|found| found.digest.clone())
             .map_err(|unknown| unknown.reason)

@@ -1,14 +1,21 @@
-//! Docker's `config.json` and the two kinds of pull secrets, as the kubelet reads them.
+//! Docker's `config.json` and the two kinds of pull secrets.
 //!
-//! Only `auths` with `username`, `password` and `auth` count; helpers and identity tokens
-//! do not. One bad entry spoils the whole document, as it does for the kubelet.
-//! Source: Kubernetes `pkg/credentialprovider/config.go` and `secrets/secrets.go`.
+//! The kubelet reads `username`, `password` and `auth` of `auths`, and nothing else; one bad
+//! entry spoils the whole document. Docker itself also knows identity tokens and helpers.
+//! Names of fields count in any case and the last of two wins, as in Go.
+//! Source: Kubernetes `pkg/credentialprovider/config.go` and `secrets/secrets.go`; Docker
+//! `cli/config/configfile/file.go`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::Credential;
 
@@ -29,20 +36,41 @@ pub enum DockerConfigError {
     Separator,
 }
 
-/// Reads `{"auths": {…}}`.
+/// What Docker's own `config.json` holds for its client.
+#[derive(Debug, Default)]
+pub struct ClientConfig {
+    /// `auths`, identity tokens included.
+    pub auths: DockerConfig,
+    /// `credHelpers`: helpers by registry.
+    pub helpers: BTreeMap<String, String>,
+    /// `credsStore`: the helper of all other registries.
+    pub store: Option<String>,
+}
+
+/// Reads `{"auths": {…}}` as the kubelet does.
 ///
 /// # Errors
 /// [`DockerConfigError`] with the first thing that is wrong.
 pub fn parse(text: &[u8]) -> Result<DockerConfig, DockerConfigError> {
-    match field(&object(text)?, "auths") {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Object(auths)) => entries(auths),
-        Some(_) => Err(DockerConfigError::Shape),
-    }
+    let document: Document = json(text)?;
+    decoded(document.auths, Entry::credential)
 }
 
-/// Reads one key of a pull secret; `None` when the kubelet would ignore it, since its type
-/// and key do not fit each other.
+/// Reads a `config.json` as Docker's client does, for those who run us with theirs.
+///
+/// # Errors
+/// [`DockerConfigError`] with the first thing that is wrong.
+pub fn parse_client(text: &[u8]) -> Result<ClientConfig, DockerConfigError> {
+    let document: Document = json(text)?;
+    Ok(ClientConfig {
+        auths: decoded(document.auths, Entry::client_credential)?,
+        helpers: document.helpers,
+        store: document.store.filter(|name| !name.is_empty()),
+    })
+}
+
+/// Reads one key of a pull secret; `None` when the kubelet would ignore it, since it is
+/// empty or its type and key do not fit each other.
 ///
 /// # Errors
 /// [`DockerConfigError`] with the first thing that is wrong.
@@ -51,62 +79,203 @@ pub fn parse_secret(
     key: &str,
     text: &[u8],
 ) -> Result<Option<DockerConfig>, DockerConfigError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
     match (secret_type, key) {
         ("kubernetes.io/dockerconfigjson", ".dockerconfigjson") => parse(text).map(Some),
-        ("kubernetes.io/dockercfg", ".dockercfg") => entries(&object(text)?).map(Some),
+        ("kubernetes.io/dockercfg", ".dockercfg") => {
+            let entries: Entries = json(text)?;
+            decoded(entries, Entry::credential).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
-fn object(text: &[u8]) -> Result<Map<String, Value>, DockerConfigError> {
-    serde_json::from_slice(text).map_err(|_| DockerConfigError::Shape)
+fn json<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, DockerConfigError> {
+    // Go puts a replacement character where bytes are no text.
+    serde_json::from_str(&String::from_utf8_lossy(text)).map_err(|_| DockerConfigError::Shape)
 }
 
-fn entries(auths: &Map<String, Value>) -> Result<DockerConfig, DockerConfigError> {
-    auths
-        .iter()
-        .map(|(key, value)| Ok((key.clone(), entry(value)?)))
-        .collect()
+/// Every entry has to decode, also one that a later of the same name replaces.
+fn decoded(
+    entries: Entries,
+    decode: fn(Entry) -> Result<Credential, DockerConfigError>,
+) -> Result<DockerConfig, DockerConfigError> {
+    let mut last = BTreeMap::new();
+    for (location, entry) in entries.0 {
+        last.insert(location, decode(entry)?);
+    }
+    Ok(last.into_iter().collect())
 }
 
-fn entry(value: &Value) -> Result<Credential, DockerConfigError> {
-    let empty = Map::new();
-    let fields = match value {
-        Value::Null => &empty,
-        Value::Object(fields) => fields,
-        _ => return Err(DockerConfigError::Shape),
-    };
-    text(fields, "email")?;
-    let credential = Credential {
-        username: text(fields, "username")?.to_owned(),
-        password: text(fields, "password")?.to_owned(),
-    };
-    match text(fields, "auth")? {
-        "" => Ok(credential),
-        auth => decode(auth),
+/// Entries in the order of the document, which decides between fields of one name.
+#[derive(Default)]
+struct Entries(Vec<(String, Entry)>);
+
+#[derive(Default)]
+struct Entry {
+    username: String,
+    password: Zeroizing<String>,
+    auth: Zeroizing<String>,
+    identity_token: Zeroizing<String>,
+}
+
+#[derive(Default)]
+struct Document {
+    auths: Entries,
+    helpers: BTreeMap<String, String>,
+    store: Option<String>,
+}
+
+impl Entry {
+    fn credential(self) -> Result<Credential, DockerConfigError> {
+        if self.auth.is_empty() {
+            return Ok(Credential::new(&self.username, &self.password));
+        }
+        let pair = decode(&self.auth)?;
+        let (username, password) = pair.split_once(':').ok_or(DockerConfigError::Separator)?;
+        Ok(Credential::new(username, password))
+    }
+
+    fn client_credential(self) -> Result<Credential, DockerConfigError> {
+        if self.identity_token.is_empty() {
+            self.credential()
+        } else {
+            Ok(Credential::from_identity_token(&self.identity_token))
+        }
     }
 }
 
-fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, DockerConfigError> {
-    match field(fields, name) {
-        None | Some(Value::Null) => Ok(""),
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(DockerConfigError::Shape),
+/// Go's `json` folds the names of fields like this; the two letters that are not ASCII are
+/// those which Unicode folds into it.
+fn folded(name: &str) -> String {
+    let fold = |letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        letter => letter.to_ascii_lowercase(),
+    };
+    name.chars().map(fold).collect()
+}
+
+/// A JSON object whose fields are read one by one; null is an object without fields.
+trait Fields: Default {
+    const NAME: &'static str;
+
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+struct FieldsVisitor<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Fields> Visitor<'de> for FieldsVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(T::NAME)
+    }
+
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        let mut found = T::default();
+        while let Some(name) = map.next_key::<String>()? {
+            found.field(&name, &mut map)?;
+        }
+        Ok(found)
     }
 }
 
-/// Go matches the keys of structs in any case.
-fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    fields.get(name).or_else(|| {
-        let found = fields
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value)
-    })
+macro_rules! deserialize_fields {
+    ($($name:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(FieldsVisitor::<$name>(std::marker::PhantomData))
+            }
+        }
+    )*};
+}
+
+deserialize_fields!(Document, Entries, Entry);
+
+impl Fields for Document {
+    const NAME: &'static str = "a docker config";
+
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match folded(name).as_str() {
+            // Go reads a second map into the first.
+            "auths" => self.auths.0.extend(map.next_value::<Entries>()?.0),
+            "credhelpers" => {
+                // The kubelet does not look at it, so it spoils nothing.
+                if let Value::Object(helpers) = map.next_value()? {
+                    let text = |value: Value| value.as_str().map(str::to_owned);
+                    let helpers = helpers.into_iter();
+                    self.helpers
+                        .extend(helpers.filter_map(|(host, name)| Some((host, text(name)?))));
+                }
+            }
+            "credsstore" => self.store = map.next_value::<Value>()?.as_str().map(str::to_owned),
+            // Its type alone matters.
+            "httpheaders" => {
+                map.next_value::<Option<HashMap<String, Option<String>>>>()?;
+            }
+            _ => {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Fields for Entries {
+    const NAME: &'static str = "entries by registry";
+
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        self.0.push((name.to_owned(), map.next_value()?));
+        Ok(())
+    }
+}
+
+impl Fields for Entry {
+    const NAME: &'static str = "an entry";
+
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        // Null leaves a field as it was.
+        match folded(name).as_str() {
+            "username" => {
+                if let Some(text) = map.next_value::<Option<String>>()? {
+                    self.username = text;
+                }
+            }
+            "password" => {
+                if let Some(text) = map.next_value::<Option<String>>()? {
+                    self.password = text.into();
+                }
+            }
+            "auth" => {
+                if let Some(text) = map.next_value::<Option<String>>()? {
+                    self.auth = text.into();
+                }
+            }
+            "email" => {
+                map.next_value::<Option<String>>()?;
+            }
+            "identitytoken" => {
+                if let Value::String(text) = map.next_value()? {
+                    self.identity_token = text.into();
+                }
+            }
+            _ => {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Padded base64 if it ends like it, else unpadded; line breaks within do not count.
-fn decode(auth: &str) -> Result<Credential, DockerConfigError> {
+fn decode(auth: &str) -> Result<Zeroizing<String>, DockerConfigError> {
     let padding = if auth.trim_end().ends_with('=') {
         DecodePaddingMode::RequireCanonical
     } else {
@@ -116,21 +285,14 @@ fn decode(auth: &str) -> Result<Credential, DockerConfigError> {
         .with_decode_padding_mode(padding)
         // Go is not strict about the last bits.
         .with_decode_allow_trailing_bits(true);
-    let one_line: String = auth
-        .chars()
-        .filter(|letter| !matches!(letter, '\r' | '\n'))
-        .collect();
+    let is_text = |letter: &char| !matches!(letter, '\r' | '\n');
+    let one_line: Zeroizing<String> = auth.chars().filter(is_text).collect::<String>().into();
     let bytes = GeneralPurpose::new(&STANDARD, config)
-        .decode(one_line)
+        .decode(one_line.as_bytes())
         .map_err(|_| DockerConfigError::Encoding)?;
-    let decoded = String::from_utf8(bytes).map_err(|_| DockerConfigError::Encoding)?;
-    let (username, password) = decoded
-        .split_once(':')
-        .ok_or(DockerConfigError::Separator)?;
-    Ok(Credential {
-        username: username.to_owned(),
-        password: password.to_owned(),
-    })
+    // What is no text cannot be sent to a container runtime either.
+    let text = String::from_utf8(bytes).map_err(|_| DockerConfigError::Encoding)?;
+    Ok(text.into())
 }
 
 #[cfg(test)]
@@ -141,8 +303,10 @@ mod tests {
     fn a_config_without_auths_offers_nothing() {
         for text in [
             "{}",
+            "null",
             r#"{"auths":null,"credsStore":"x"}"#,
             r#"{"AUTHS":{}}"#,
+            r#"{"credHelpers":[],"credsStore":1,"HttpHeaders":{"a":"b"}}"#,
         ] {
             assert_eq!(parse(text.as_bytes()), Ok(Vec::new()), "{text}");
         }
@@ -151,9 +315,18 @@ mod tests {
     #[test]
     fn one_bad_entry_spoils_the_whole() {
         let fails = |text: &str, error| assert_eq!(parse(text.as_bytes()), Err(error), "{text}");
-        fails("", DockerConfigError::Shape);
-        fails("[]", DockerConfigError::Shape);
-        fails(r#"{"auths":[]}"#, DockerConfigError::Shape);
+        for text in [
+            "",
+            "[]",
+            "{} x",
+            r#"{"auths":[]}"#,
+            r#"{"auths":{"a.b":[]}}"#,
+            r#"{"auths":{"a.b":{"username":1}}}"#,
+            r#"{"auths":{"a.b":{"Email":false}}}"#,
+            r#"{"HTTPHeaders":{"a":1}}"#,
+        ] {
+            fails(text, DockerConfigError::Shape);
+        }
         fails(
             r#"{"auths":{"a.b":{"auth":"%"},"c.d":{}}}"#,
             DockerConfigError::Encoding,
@@ -162,15 +335,67 @@ mod tests {
             r#"{"auths":{"a.b":{"auth":"YQ=="},"c.d":{}}}"#,
             DockerConfigError::Separator,
         );
+        // Also where another entry of the same name comes after it.
         fails(
-            r#"{"auths":{"a.b":{"username":1}}}"#,
-            DockerConfigError::Shape,
+            r#"{"auths":{"a.b":{"auth":"%"},"a.b":{}}}"#,
+            DockerConfigError::Encoding,
+        );
+    }
+
+    #[track_caller]
+    fn reads(text: &str, expected: &[(&str, &str, &str)]) {
+        let found = parse(text.as_bytes()).expect(text);
+        let expected: DockerConfig = expected
+            .iter()
+            .map(|(key, user, password)| ((*key).to_owned(), Credential::new(user, password)))
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn names_of_fields_count_in_any_case_and_the_last_wins() {
+        reads(
+            r#"{"Auths":{"a.b":{"username":"a","USERNAME":"b","Pa\u017fsword":"p","x":{}}}}"#,
+            &[("a.b", "b", "p")],
+        );
+        reads(
+            r#"{"auths":{"a.b":{"USERNAME":"b","username":"a","username":null}}}"#,
+            &[("a.b", "a", "")],
+        );
+        reads(
+            r#"{"auths":{"a.b":{"username":"a"},"a.b":{"password":"p"}},"AUTHS":{"c.d":null}}"#,
+            &[("a.b", "", "p"), ("c.d", "", "")],
         );
     }
 
     #[test]
-    fn secrets_are_not_printed() {
-        let credential = decode("dXNlcjpwYXNzd29yZA==").unwrap();
-        assert!(!format!("{credential:?}").contains("password\""));
+    fn the_kubelet_sees_no_tokens_and_dockers_client_does() {
+        let text = r#"{"auths":{"a.b":{"auth":"Zm9vOmJhcg==","identitytoken":"t"},"c.d":{"identitytoken":7}},
+            "credHelpers":{"e.f":"one"},"credsStore":"two"}"#;
+        reads(text, &[("a.b", "foo", "bar"), ("c.d", "", "")]);
+        let client = parse_client(text.as_bytes()).unwrap();
+        assert_eq!(client.auths[0].1, Credential::from_identity_token("t"));
+        assert!(client.auths[1].1.is_anonymous());
+        assert_eq!(client.helpers["e.f"], "one");
+        assert_eq!(client.store.as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn an_empty_secret_is_ignored() {
+        let kind = "kubernetes.io/dockerconfigjson";
+        assert_eq!(parse_secret(kind, ".dockerconfigjson", b""), Ok(None));
+        let found = parse_secret(kind, ".dockerconfigjson", b"null");
+        assert_eq!(found, Ok(Some(Vec::new())));
+        let found = parse_secret("kubernetes.io/dockercfg", ".dockercfg", b"null");
+        assert_eq!(found, Ok(Some(Vec::new())));
+        assert_eq!(parse_secret("Opaque", ".dockercfg", b"{}"), Ok(None));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in r#"(\{"auths":\{"a":\{"auth":"[A-Za-z0-9+/=]{0,8}"\}\}\}|\PC{0,40})"#) {
+            let _ = parse(text.as_bytes());
+            let _ = parse_client(text.as_bytes());
+        }
     }
 }

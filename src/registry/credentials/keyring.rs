@@ -3,6 +3,7 @@
 //! The kubelet's rules to the letter, odd ones included: what it would not use, we must not.
 //! Source: Kubernetes `pkg/credentialprovider/keyring.go`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,14 +17,25 @@ const DEFAULT_REGISTRY: &str = "index.docker.io";
 /// Credentials by normalised key.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring {
-    credentials: BTreeMap<String, Vec<Arc<Credential>>>,
+    entries: BTreeMap<String, Entry>,
 }
 
+#[derive(Clone, Debug)]
+struct Entry {
+    /// The key read as a URL once more, as upstream does; `None` matches nothing.
+    pattern: Option<Location<'static>>,
+    credentials: Vec<Arc<Credential>>,
+}
+
+/// A credential that fits, and the position of the keyring that it is from.
+pub type Found = (usize, Arc<Credential>);
+
 impl Keyring {
-    /// Adds the entries of a docker config. Keys that are no URL offer nothing.
-    pub fn add(&mut self, config: DockerConfig) {
+    /// The keyring of a docker config. Keys that are no URL offer nothing.
+    pub fn new(config: DockerConfig) -> Self {
+        let mut keyring = Self::default();
         for (location, credential) in config {
-            let Some(url) = SchemelessUrl::parse(without_scheme(&location)) else {
+            let Some(url) = Location::parse(without_scheme(&location)) else {
                 continue;
             };
             let path = match url.path.get(..4) {
@@ -32,32 +44,75 @@ impl Keyring {
             };
             let path = if path == "/" { "" } else { path };
             let key = format!("{}{path}", url.host);
-            self.credentials
-                .entry(key)
-                .or_default()
-                .push(Arc::new(credential));
+            let pattern = Location::parse(&key).map(Location::into_owned);
+            let entry = keyring.entries.entry(key).or_insert(Entry {
+                pattern,
+                credentials: Vec::new(),
+            });
+            entry.credentials.push(Arc::new(credential));
         }
+        keyring
+    }
+
+    /// Whether it holds nothing for any image.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// The credentials for `registry/repository`, in the order to try them in. When there
     /// is none, the image is pulled anonymously; when there is one, it is not.
     pub fn find(&self, image: &str) -> Vec<Arc<Credential>> {
-        // In reverse order, longer paths come before shorter ones.
-        let found: Vec<_> = self
-            .credentials
-            .iter()
-            .rev()
-            .filter(|(key, _)| is_match(key, image))
-            .flat_map(|(_, credentials)| credentials.iter().cloned())
-            .collect();
-        if found.is_empty() && is_default_registry(image) {
-            return self
-                .credentials
-                .get(DEFAULT_REGISTRY)
-                .cloned()
-                .unwrap_or_default();
+        let found = find([self], image).into_iter();
+        found.map(|(_, credential)| credential).collect()
+    }
+}
+
+/// The credentials of several keyrings as if they were one, which is how the kubelet takes
+/// the pull secrets of a pod.
+pub fn find<'a>(keyrings: impl IntoIterator<Item = &'a Keyring>, image: &str) -> Vec<Found> {
+    let Some(target) = Location::parse(image) else {
+        return Vec::new();
+    };
+    let mut matching = Vec::new();
+    let mut default = Vec::new();
+    for (position, keyring) in keyrings.into_iter().enumerate() {
+        for (key, entry) in &keyring.entries {
+            if entry
+                .pattern
+                .as_ref()
+                .is_some_and(|key| is_match(key, &target))
+            {
+                matching.push((key.as_str(), position, &entry.credentials));
+            }
         }
-        found
+        let entry = keyring.entries.get(DEFAULT_REGISTRY);
+        default.extend(entry.map(|entry| (position, &entry.credentials)));
+    }
+    // In reverse order, longer paths come before shorter ones. The sort is stable: of equal
+    // keys, the earlier keyring's comes first.
+    matching.sort_by(|one, other| other.0.cmp(one.0));
+    let mut found: Vec<_> = matching
+        .into_iter()
+        .map(|(_, position, credentials)| (position, credentials))
+        .collect();
+    if found.is_empty() && is_default_registry(image) {
+        found = default;
+    }
+    found
+        .into_iter()
+        .flat_map(|(position, credentials)| {
+            let credentials = credentials.iter().cloned();
+            credentials.map(move |credential| (position, credential))
+        })
+        .collect()
+}
+
+/// Whether a pattern of the kubelet (`matchImages` of a credential provider) matches
+/// `registry/repository`.
+pub fn matches(pattern: &str, image: &str) -> bool {
+    match (Location::parse(pattern), Location::parse(image)) {
+        (Some(pattern), Some(image)) => is_match(&pattern, &image),
+        _ => false,
     }
 }
 
@@ -79,14 +134,11 @@ fn is_default_registry(image: &str) -> bool {
 
 /// Equal ports, equally many host labels that match one by one, and a path that begins
 /// with the key's, in the middle of a component too.
-fn is_match(key: &str, image: &str) -> bool {
-    let (Some(key), Some(image)) = (SchemelessUrl::parse(key), SchemelessUrl::parse(image)) else {
-        return false;
-    };
+fn is_match(key: &Location<'_>, image: &Location<'_>) -> bool {
     let (key_host, key_port) = split_port(&key.host);
     let (image_host, image_port) = split_port(&image.host);
     key_port == image_port
-        && image.path.starts_with(&key.path)
+        && image.path.starts_with(&*key.path)
         && key_host.split('.').count() == image_host.split('.').count()
         && key_host
             .split('.')
@@ -115,13 +167,14 @@ fn split_port(host: &str) -> (&str, &str) {
 }
 
 /// Host and path as Go's `url.Parse` finds them behind `https://`.
-struct SchemelessUrl {
-    host: String,
-    path: String,
+#[derive(Clone, Debug)]
+struct Location<'a> {
+    host: Cow<'a, str>,
+    path: Cow<'a, str>,
 }
 
-impl SchemelessUrl {
-    fn parse(text: &str) -> Option<Self> {
+impl<'a> Location<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
         if text.chars().any(|letter| letter.is_ascii_control()) {
             return None;
         }
@@ -134,9 +187,16 @@ impl SchemelessUrl {
             .rsplit_once('@')
             .map_or(authority, |(_, host)| host);
         Some(Self {
-            host: is_host(host).then(|| host.to_owned())?,
+            host: is_host(host).then_some(host.into())?,
             path: unescape(path)?,
         })
+    }
+
+    fn into_owned(self) -> Location<'static> {
+        Location {
+            host: self.host.into_owned().into(),
+            path: self.path.into_owned().into(),
+        }
     }
 }
 
@@ -162,7 +222,10 @@ fn is_host(host: &str) -> bool {
     port_fits && host.chars().all(allowed)
 }
 
-fn unescape(path: &str) -> Option<String> {
+fn unescape(path: &str) -> Option<Cow<'_, str>> {
+    if !path.contains('%') {
+        return Some(path.into());
+    }
     let mut bytes = path.bytes();
     let mut plain = Vec::with_capacity(path.len());
     while let Some(byte) = bytes.next() {
@@ -174,7 +237,7 @@ fn unescape(path: &str) -> Option<String> {
             plain.push(byte);
         }
     }
-    String::from_utf8(plain).ok()
+    String::from_utf8(plain).ok().map(Cow::from)
 }
 
 #[cfg(test)]
@@ -196,12 +259,10 @@ mod tests {
     }
 
     fn found(config: DockerConfig, image: &str) -> Value {
-        let mut keyring = Keyring::default();
-        keyring.add(config);
-        keyring
+        Keyring::new(config)
             .find(image)
             .iter()
-            .map(|found| json!({"username": found.username, "password": found.password}))
+            .map(|found| json!({"username": found.username(), "password": found.password()}))
             .collect()
     }
 
@@ -213,7 +274,7 @@ mod tests {
                 vector["image"].as_str().unwrap(),
             );
             assert_eq!(
-                is_match(key, image),
+                matches(key, image),
                 vector["match"].as_bool().unwrap(),
                 "{vector}"
             );
@@ -265,13 +326,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn secrets_of_a_pod_are_one_keyring() {
+        let keyring = |entries: &[(&str, &str)]| {
+            let entry = |(key, user): &(&str, &str)| ((*key).to_owned(), Credential::new(user, ""));
+            Keyring::new(entries.iter().map(entry).collect())
+        };
+        let first = keyring(&[("r.example", "a"), ("index.docker.io", "hub-a")]);
+        let second = keyring(&[
+            ("r.example", "b"),
+            ("r.example/team", "c"),
+            ("index.docker.io", "hub-b"),
+        ]);
+        let users = |image| -> Vec<(usize, String)> {
+            let found = find([&first, &second], image).into_iter();
+            found
+                .map(|(position, found)| (position, found.username().to_owned()))
+                .collect()
+        };
+        let expected = [(1, "c"), (0, "a"), (1, "b")].map(|(at, user)| (at, user.to_owned()));
+        assert_eq!(users("r.example/team/app"), expected);
+        let expected = [(0, "hub-a"), (1, "hub-b")].map(|(at, user)| (at, user.to_owned()));
+        assert_eq!(users("docker.io/library/node"), expected);
+        assert!(users("other.example/app").is_empty());
+    }
+
     proptest::proptest! {
         #[test]
         fn no_key_panics(key in r"([a-z.*:/\[\]@%?#0-9]|\PC){0,40}", image in r"[a-z.:/\[\]0-9]{0,40}") {
-            let mut keyring = Keyring::default();
-            keyring.add(vec![(key.clone(), Credential::default())]);
-            keyring.find(&image);
-            is_match(&key, &image);
+            Keyring::new(vec![(key.clone(), Credential::default())]).find(&image);
+            matches(&key, &image);
         }
     }
 }

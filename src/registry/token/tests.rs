@@ -25,10 +25,7 @@ fn judged(
 
 #[track_caller]
 fn refuses(registry: &str, realms: &[&str]) {
-    let known = Arc::new(Credential {
-        username: "u".into(),
-        password: "p".into(),
-    });
+    let known = Arc::new(Credential::new("u", "p"));
     for realm in realms {
         let error = judged(registry, Some(&known), realm).expect_err(realm);
         assert_eq!(error.reason, Reason::Blocked, "{realm}");
@@ -38,10 +35,7 @@ fn refuses(registry: &str, realms: &[&str]) {
 
 #[track_caller]
 fn accepts(registry: &str, realms: &[&str]) {
-    let known = Arc::new(Credential {
-        username: "u".into(),
-        password: "p".into(),
-    });
+    let known = Arc::new(Credential::new("u", "p"));
     for realm in realms {
         assert!(judged(registry, Some(&known), realm).is_ok(), "{realm}");
     }
@@ -131,10 +125,6 @@ fn answers_without_a_usable_token_are_refused() {
 
 #[test]
 fn secrets_are_not_printed() {
-    let header = basic(&Credential {
-        username: "u".into(),
-        password: "p".into(),
-    })
-    .unwrap();
+    let header = basic(&Credential::new("u", "p")).unwrap();
     assert!(!format!("{header:?}").contains("dTpw"));
 }

@@ -43,6 +43,8 @@ struct Cluster {
     gone: Gone,
     /// Every request is refused.
     down: bool,
+    /// Ends of the paths that may not be read.
+    forbidden: Vec<&'static str>,
     /// Running watches end when it changes.
     connection: u64,
     requests: Vec<String>,
@@ -50,8 +52,6 @@ struct Cluster {
     conflicts: usize,
     /// Plurals of the kinds that are installed, by group and version.
     installed: BTreeMap<String, Vec<String>>,
-    /// Collections that may not be read.
-    refused: Vec<String>,
 }
 
 impl Api {
@@ -139,8 +139,8 @@ impl Api {
         self.wake();
     }
 
-    pub(super) fn refuse(&self, collection: &str) {
-        self.state().refused.push(collection.to_owned());
+    pub(super) fn forbid(&self, end: &'static str) {
+        self.state().forbidden.push(end);
     }
 
     pub(super) fn lose_races(&self, count: usize) {
@@ -266,7 +266,7 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
     if state.down {
         return status(500, "Down");
     }
-    if state.refused.iter().any(|refused| refused == path) {
+    if state.forbidden.iter().any(|end| path.ends_with(end)) {
         return status(403, "Forbidden");
     }
     if let Some(answer) = state.discovery(path) {
@@ -293,7 +293,7 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
         return respond(201, &state.put(&created, sent));
     }
     let Some(object) = state.objects.get(path).cloned() else {
-        let objects = ["nodes", "namespaces", "runtimeclasses"];
+        let objects = ["nodes", "namespaces", "runtimeclasses", "serviceaccounts"];
         let is_optional = OPTIONAL.iter().any(|group| path.contains(group));
         if is_optional || objects.iter().any(|plural| path.ends_with(plural)) {
             let limit = query

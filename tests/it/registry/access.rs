@@ -1,7 +1,7 @@
 //! Proofs, and who is contacted at all.
 
 use archmatch::domain::unknown::Reason;
-use archmatch::registry::{Addresses, Cache, HostSettings, Registry};
+use archmatch::registry::{Addresses, HostSettings, Inspector};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::{inspect, inspector, inspector_with, is_unknown, platforms};
 use crate::support::registry::{FakeRegistry, Fault, index, manifest};
 
 /// An inspector whose operator has these credentials, by key of the docker config.
-fn with_credentials(registry: &FakeRegistry, auths: &[(String, &str, &str)]) -> Cache<Registry> {
+fn with_credentials(registry: &FakeRegistry, auths: &[(String, &str, &str)]) -> Inspector {
     let entry = |(key, user, password): &(String, &str, &str)| {
         let auth = STANDARD.encode(format!("{user}:{password}"));
         (key.clone(), json!({"auth": auth}))
@@ -136,7 +136,13 @@ async fn credentials_never_reach_a_realm_on_another_host() {
     let image = registry.push("app:1", &index([manifest("linux/amd64")]));
     let realm = format!("https://localhost:{}/token-realm", other.port());
     registry.require_token_from(&realm, &[]);
-    let inspector = with_credentials(&registry, &[(registry.host(), "ada", "smash")]);
+    // The address filter would let the realm be contacted: what it may see is at stake.
+    let mut elsewhere = other.settings();
+    elsewhere.host = format!("localhost:{}", other.port());
+    let auths = json!({"auths": {registry.host(): {"username": "ada", "password": "smash"}}});
+    let inspector = inspector_with(&[registry.settings(), elsewhere], |settings| {
+        settings.docker_config = Some(auths.to_string().into_bytes());
+    });
 
     is_unknown(inspect(&inspector, &image).await, Reason::Blocked);
     assert!(other.requests().is_empty());
@@ -185,6 +191,61 @@ async fn tokens_of_one_credential_serve_no_other() {
     let is_token = |request: &&String| request.starts_with("GET /token");
     let tokens = registry.requests().iter().filter(is_token).count();
     assert_eq!(tokens, 1, "eve asks again, and is refused again");
+}
+
+/// An inspector whose operator has an identity token for the registry.
+fn with_identity_token(registry: &FakeRegistry, token: &str) -> Inspector {
+    let auths = json!({"auths": {registry.host(): {"identitytoken": token}}});
+    inspector_with(&[registry.settings()], |settings| {
+        settings.docker_config = Some(auths.to_string().into_bytes());
+    })
+}
+
+#[tokio::test]
+async fn an_identity_token_is_posted_to_the_token_server_and_shown_to_nobody_else() {
+    let registry = FakeRegistry::start_tls().await;
+    registry.require_token(&[("ada", "refresh")]);
+    let image = registry.push("app:1", &index([manifest("linux/amd64")]));
+    let inspector = with_identity_token(&registry, "refresh");
+    platforms(&inspector, &image).await;
+    let document = "GET /v2/app/manifests/1";
+    assert_eq!(registry.requests(), [document, "POST /token", document]);
+    assert_eq!(
+        registry.forms(),
+        [
+            "grant_type=refresh_token&client_id=archmatch&refresh_token=refresh&service=fake&scope=repository%3Aapp%3Apull"
+        ]
+    );
+    assert_eq!(registry.proofs(), ["Bearer for-repository:app:pull"]);
+
+    let wrong = inspect(&with_identity_token(&registry, "wrong"), &image).await;
+    is_unknown(wrong, Reason::Unauthorized);
+    // Basic has no place for it.
+    registry.require_basic(&[("ada", "refresh")]);
+    let shown = registry.proofs().len();
+    let refused = inspect(&with_identity_token(&registry, "refresh"), &image).await;
+    is_unknown(refused, Reason::Unauthorized);
+    assert_eq!(registry.proofs().len(), shown);
+}
+
+#[tokio::test]
+async fn an_identity_token_never_reaches_a_realm_on_another_host() {
+    let (registry, other) = (
+        FakeRegistry::start_tls().await,
+        FakeRegistry::start_tls().await,
+    );
+    let image = registry.push("app:1", &index([manifest("linux/amd64")]));
+    let realm = format!("https://localhost:{}/token-realm", other.port());
+    registry.require_token_from(&realm, &[]);
+    // The address filter would let the realm be contacted: what it may see is at stake.
+    let mut elsewhere = other.settings();
+    elsewhere.host = format!("localhost:{}", other.port());
+    let auths = json!({"auths": {registry.host(): {"identitytoken": "refresh"}}});
+    let inspector = inspector_with(&[registry.settings(), elsewhere], |settings| {
+        settings.docker_config = Some(auths.to_string().into_bytes());
+    });
+    is_unknown(inspect(&inspector, &image).await, Reason::Blocked);
+    assert!(other.requests().is_empty());
 }
 
 #[tokio::test]

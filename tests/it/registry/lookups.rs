@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archmatch::checker::Access;
+use archmatch::checker::{Access, ImageInspector};
 use archmatch::domain::inspection::{Content, MediaType};
 use archmatch::domain::unknown::Reason;
 use archmatch::registry::HostSettings;

@@ -194,6 +194,8 @@ struct Held {
     requests: Vec<String>,
     /// Authorization headers, as they came.
     proofs: Vec<String>,
+    /// Forms that were posted.
+    forms: Vec<String>,
 }
 
 struct Shared {
@@ -341,6 +343,11 @@ impl FakeRegistry {
         self.shared.held.lock().unwrap().proofs.clone()
     }
 
+    /// The forms that were posted so far.
+    pub(crate) fn forms(&self) -> Vec<String> {
+        self.shared.held.lock().unwrap().forms.clone()
+    }
+
     /// Waits until so many requests have come in all.
     pub(crate) async fn requested(&self, count: usize) {
         let mut receiver = self.shared.count.subscribe();
@@ -407,10 +414,17 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Ro
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let form = axum::body::to_bytes(body, 64 * 1024).await.unwrap();
+    let form = String::from_utf8(form.to_vec()).unwrap();
+    let request = Request::from_parts(head, Body::empty());
     let line = format!("{} {}", request.method(), request.uri());
     let (faults, stored, access) = {
         let mut held = shared.held.lock().unwrap();
         held.requests.push(line.clone());
+        if !form.is_empty() {
+            held.forms.push(form.clone());
+        }
         if let Some(proof) = request.headers().get(header::AUTHORIZATION) {
             held.proofs.push(proof.to_str().unwrap().to_owned());
         }
@@ -425,7 +439,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     shared.count.send_modify(|count| *count += 1);
     let mut response = match request.uri().path() {
-        "/token" => token(&request, &access),
+        "/token" => token(&request, &form, &access),
         _ => access
             .refusal(&request)
             .unwrap_or_else(|| document(stored.as_deref())),
@@ -467,11 +481,15 @@ impl Access {
     }
 }
 
-fn token(request: &Request, access: &Access) -> Response<Body> {
+fn token(request: &Request, form: &str, access: &Access) -> Response<Body> {
+    let posted = |token: &str| form.contains(&format!("refresh_token={token}&"));
     let is_welcome = match access {
         Access::Token(_, pairs) if !pairs.is_empty() => {
             let proof = proof(request.headers());
-            pairs.iter().any(|pair| proof == basic(pair))
+            // A refresh token is the password of somebody whose name does not matter.
+            pairs
+                .iter()
+                .any(|pair| proof == basic(pair) || posted(&pair.1))
         }
         _ => true,
     };
@@ -480,12 +498,11 @@ fn token(request: &Request, access: &Access) -> Response<Body> {
         *response.status_mut() = StatusCode::UNAUTHORIZED;
         return response;
     }
-    let query = request
-        .uri()
-        .query()
-        .unwrap_or_default()
-        .replace("%3A", ":")
-        .replace("%2F", "/");
+    let parameters = match form {
+        "" => request.uri().query().unwrap_or_default(),
+        form => form,
+    };
+    let query = parameters.replace("%3A", ":").replace("%2F", "/");
     let scope = query
         .split('&')
         .find_map(|part| part.strip_prefix("scope="));

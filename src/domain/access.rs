@@ -1,0 +1,112 @@
+//! Whose credentials a look-up may use.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A pull secret by name: `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretName(Box<str>);
+
+/// Whose credentials a look-up may use beside those that everybody's look-ups have.
+///
+/// Answers are proven per credential: what one access may see never answers for another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Nobody's: what the operator configured, anonymous where that has nothing for the
+    /// image.
+    #[default]
+    Operator,
+    /// The pull secrets of a pod, in the pod's order.
+    Secrets(Arc<[SecretName]>),
+}
+
+/// Longest name of an object. Source: RFC 1123, as the API server applies it.
+const LONGEST_NAME: usize = 253;
+
+impl SecretName {
+    /// The name, if such a Secret can exist: whatever else a pod says names nothing, and
+    /// must not become part of a URL.
+    /// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+    pub fn new(namespace: &str, name: &str) -> Option<Self> {
+        let valid = is_object_name(namespace) && is_object_name(name);
+        valid.then(|| Self(format!("{namespace}/{name}").into()))
+    }
+
+    /// The pod's namespace.
+    pub fn namespace(&self) -> &str {
+        self.0
+            .split_once('/')
+            .map_or("", |(namespace, _)| namespace)
+    }
+
+    /// The name in the namespace.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Access {
+    /// The access of a pod that names these pull secrets. Secrets count in the pod's own
+    /// namespace alone.
+    pub fn of_secrets<'a>(namespace: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Arc<[SecretName]> = names
+            .into_iter()
+            .filter_map(|name| SecretName::new(namespace, name))
+            .collect();
+        if names.is_empty() {
+            Self::Operator
+        } else {
+            Self::Secrets(names)
+        }
+    }
+}
+
+fn is_object_name(name: &str) -> bool {
+    let allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+    };
+    !name.is_empty()
+        && name.len() <= LONGEST_NAME
+        && name.bytes().all(allowed)
+        && !name.starts_with(['-', '.'])
+        && !name.ends_with(['-', '.'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_no_object_can_have_name_nothing() {
+        for name in [
+            "",
+            "..",
+            "a/b",
+            "../b",
+            "A",
+            "a b",
+            "a%2fb",
+            "a?b",
+            "-a",
+            "a.",
+            &"a".repeat(254),
+        ] {
+            assert_eq!(SecretName::new("web", name), None, "{name}");
+            assert_eq!(SecretName::new(name, "regcred"), None, "{name}");
+            assert_eq!(
+                Access::of_secrets("web", [name]),
+                Access::Operator,
+                "{name}"
+            );
+        }
+        let name = SecretName::new("web", "reg.cred-1").unwrap();
+        assert_eq!((name.namespace(), name.name()), ("web", "reg.cred-1"));
+        assert_eq!(name.to_string(), "web/reg.cred-1");
+    }
+}

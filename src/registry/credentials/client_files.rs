@@ -1,0 +1,264 @@
+//! What docker and podman know on the machine of the person who runs us: their files, and
+//! the credential helpers that those name.
+//!
+//! Source: <https://docs.docker.com/reference/cli/docker/login/#credential-helpers>, and
+//! containers-auth.json(5) for podman's places.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use serde::Deserialize;
+use zeroize::Zeroize;
+
+use super::Credential;
+use super::docker_config::{self, ClientConfig};
+use super::keyring::Keyring;
+use super::program::{self, ProgramError};
+use crate::registry::flight::Flights;
+
+/// What docker calls Docker Hub.
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+/// The user name with which a helper says that the secret is an identity token.
+const TOKEN_USER: &str = "<token>";
+
+/// The files, in the order in which they count.
+pub struct ClientFiles {
+    files: Vec<ClientFile>,
+    /// What helpers said. A run asks each once.
+    asked: Arc<Mutex<Asked>>,
+    flights: Flights<(String, String), Option<Arc<Credential>>>,
+}
+
+/// Answers by helper and registry.
+type Asked = BTreeMap<(String, String), Option<Arc<Credential>>>;
+
+struct ClientFile {
+    keyring: Keyring,
+    helpers: BTreeMap<String, String>,
+    store: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HelperAnswer {
+    username: String,
+    secret: String,
+}
+
+/// Where docker and podman look, in that order: a place that does not exist counts for
+/// nothing.
+pub fn usual_places() -> Vec<PathBuf> {
+    let folder = |name: &str| {
+        env::var_os(name)
+            .filter(|text| !text.is_empty())
+            .map(PathBuf::from)
+    };
+    let home = folder("HOME");
+    let docker = folder("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+    let mut places: Vec<PathBuf> = docker
+        .map(|path| path.join("config.json"))
+        .into_iter()
+        .collect();
+    match folder("REGISTRY_AUTH_FILE") {
+        Some(file) => places.push(file),
+        None => {
+            let runtime = folder("XDG_RUNTIME_DIR");
+            places.extend(runtime.map(|path| path.join("containers/auth.json")));
+            let config = folder("XDG_CONFIG_HOME").or_else(|| Some(home?.join(".config")));
+            places.extend(config.map(|path| path.join("containers/auth.json")));
+        }
+    }
+    places
+}
+
+impl ClientFiles {
+    /// Reads the files that exist. One that cannot be read is left out, and the log says so.
+    pub fn open(places: &[PathBuf]) -> Self {
+        Self {
+            files: places
+                .iter()
+                .filter_map(|path| ClientFile::open(path))
+                .collect(),
+            asked: Arc::default(),
+            flights: Flights::default(),
+        }
+    }
+
+    /// Whether a file or a helper may have something for `registry/repository`.
+    pub(in crate::registry) fn may_know(&self, place: &str) -> bool {
+        self.files
+            .iter()
+            .any(|file| file.helper(place).is_some() || !file.keyring.find(place).is_empty())
+    }
+
+    /// The credentials for `registry/repository`. As in docker, a registry's own helper
+    /// counts before the store, and the store before what the file itself holds.
+    pub(in crate::registry) async fn find(&self, place: &str) -> Vec<Arc<Credential>> {
+        let mut found = Vec::new();
+        for file in &self.files {
+            if let Some(helper) = file.helper(place) {
+                found.extend(self.ask(helper, server(place)).await);
+            }
+            found.extend(file.keyring.find(place));
+        }
+        found
+    }
+
+    async fn ask(&self, helper: &str, server: &str) -> Option<Arc<Credential>> {
+        let key = (helper.to_owned(), server.to_owned());
+        let asked = Arc::clone(&self.asked);
+        let known = || lock(&asked).get(&key).cloned();
+        let start = || {
+            let (asked, key) = (Arc::clone(&asked), key.clone());
+            async move {
+                let (helper, server) = &key;
+                let answer = match get(helper, server).await {
+                    Ok(credential) => Some(Arc::new(credential)),
+                    Err(error) => {
+                        // A helper that has nothing for a registry fails like a broken one.
+                        tracing::debug!(helper, server, %error, "credential helper");
+                        None
+                    }
+                };
+                lock(&asked).insert(key, answer.clone());
+                answer
+            }
+            .boxed()
+        };
+        self.flights.join(key.clone(), known, start).await.flatten()
+    }
+}
+
+fn lock(asked: &Mutex<Asked>) -> std::sync::MutexGuard<'_, Asked> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ClientFile {
+    fn open(path: &Path) -> Option<Self> {
+        let mut text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!("{}: {error}", path.display());
+                return None;
+            }
+        };
+        let parsed = docker_config::parse_client(&text);
+        text.zeroize();
+        match parsed {
+            Ok(ClientConfig {
+                auths,
+                helpers,
+                store,
+            }) => {
+                // Where a helper keeps the secrets, the file names the registries alone.
+                let held = auths.into_iter().filter(|(_, held)| !held.is_anonymous());
+                Some(Self {
+                    keyring: Keyring::new(held.collect()),
+                    helpers,
+                    store,
+                })
+            }
+            Err(error) => {
+                tracing::warn!("{}: {error}", path.display());
+                None
+            }
+        }
+    }
+
+    fn helper(&self, place: &str) -> Option<&str> {
+        let (registry, server) = (registry(place), server(place));
+        let own = self
+            .helpers
+            .get(server)
+            .or_else(|| self.helpers.get(registry));
+        own.or(self.store.as_ref()).map(String::as_str)
+    }
+}
+
+fn registry(place: &str) -> &str {
+    place.split('/').next().unwrap_or(place)
+}
+
+/// The registry as docker names it.
+fn server(place: &str) -> &str {
+    match registry(place) {
+        "docker.io" => DOCKER_HUB,
+        registry => registry,
+    }
+}
+
+async fn get(helper: &str, server: &str) -> Result<Credential, ProgramError> {
+    // A name, not a path: it is found as every program is.
+    if helper.is_empty() || helper.contains(['/', '\0']) {
+        return Err(ProgramError::Start);
+    }
+    let program = PathBuf::from(format!("docker-credential-{helper}"));
+    let output = program::run(&program, &["get".to_owned()], &[], server.as_bytes()).await?;
+    let mut answer: HelperAnswer =
+        serde_json::from_slice(&output).map_err(|_| ProgramError::Failed)?;
+    let credential = if answer.username == TOKEN_USER {
+        Credential::from_identity_token(&answer.secret)
+    } else {
+        Credential::new(&answer.username, &answer.secret)
+    };
+    answer.secret.zeroize();
+    Ok(credential)
+}
+
+impl fmt::Debug for ClientFiles {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClientFiles")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> ClientFiles {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        std::fs::write(&path, text).unwrap();
+        ClientFiles::open(&[folder.path().join("missing"), path])
+    }
+
+    #[tokio::test]
+    async fn files_offer_their_entries_and_identity_tokens() {
+        let files = file(
+            r#"{"auths":{"r.example":{"auth":"YWRhOnNtYXNo"},"t.example":{"identitytoken":"t"},"empty.example":{}}}"#,
+        );
+        let found = files.find("r.example/app").await;
+        assert_eq!(*found[0], Credential::new("ada", "smash"));
+        let found = files.find("t.example/app").await;
+        assert_eq!(found[0].identity_token(), Some("t"));
+        assert!(files.find("empty.example/app").await.is_empty());
+        assert!(!files.may_know("other.example/app"));
+    }
+
+    #[test]
+    fn a_registrys_own_helper_comes_before_the_store() {
+        let files = file(r#"{"credHelpers":{"r.example":"own"},"credsStore":"store"}"#);
+        assert_eq!(files.files[0].helper("r.example/app"), Some("own"));
+        assert_eq!(files.files[0].helper("other.example/app"), Some("store"));
+        let hub = file(r#"{"credHelpers":{"https://index.docker.io/v1/":"hub"}}"#);
+        assert_eq!(hub.files[0].helper("docker.io/library/node"), Some("hub"));
+        assert_eq!(hub.files[0].helper("r.example/app"), None);
+    }
+
+    #[tokio::test]
+    async fn a_helper_is_a_name_and_no_path() {
+        for name in ["../evil", "/bin/sh", ""] {
+            assert_eq!(get(name, "r.example").await, Err(ProgramError::Start));
+        }
+    }
+
+    #[test]
+    fn a_broken_file_counts_for_nothing() {
+        assert!(file("{").files.is_empty());
+    }
+}

@@ -1,0 +1,376 @@
+//! The kubelet's credential providers: programs that make credentials for clouds.
+//!
+//! The kubelet's own configuration file and protocol, so that what runs on the nodes runs
+//! here. Source: <https://kubernetes.io/docs/tasks/administer-cluster/kubelet-credential-provider/>
+//! and Kubernetes `pkg/credentialprovider/plugin`.
+//!
+//! Absent on purpose: `tokenAttributes`, for which a program would get a pod's token.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use moka::sync::Cache;
+use serde::Deserialize;
+use serde_json::json;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::Credential;
+use super::keyring::{self, Keyring};
+use super::program;
+use crate::registry::flight::Flights;
+
+const CONFIG_VERSION: &str = "kubelet.config.k8s.io/v1";
+const CONFIG_KIND: &str = "CredentialProviderConfig";
+const PROTOCOL_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
+/// How long a program that failed is not run again for the same image.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Longest time that an answer is kept, whatever the program says.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most answers of one program that are kept.
+const MOST: u64 = 1000;
+
+/// Why a provider configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ProviderError {
+    /// The file is no provider configuration.
+    #[error("the credential provider configuration cannot be read: {0}")]
+    Shape(String),
+    /// A provider cannot be used.
+    #[error("credential provider {name:?}: {problem}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// The configured providers.
+pub struct Providers(Vec<Provider>);
+
+struct Provider {
+    name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    patterns: Vec<String>,
+    lifetime: Duration,
+    shared: Arc<Cache<String, Kept>>,
+    flights: Flights<String, Given>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    keyring: Arc<Keyring>,
+    until: Instant,
+}
+
+/// What a program gave when it was run for an image.
+#[derive(Clone)]
+struct Given {
+    keyring: Arc<Keyring>,
+    /// Whether it is for this image alone.
+    only_for: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ConfigFile {
+    api_version: String,
+    kind: String,
+    providers: Vec<ProviderEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ProviderEntry {
+    name: String,
+    match_images: Vec<String>,
+    default_cache_duration: String,
+    api_version: String,
+    #[serde(default)]
+    args: Option<Vec<String>>,
+    #[serde(default)]
+    env: Option<Vec<Variable>>,
+    #[serde(default)]
+    token_attributes: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variable {
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    api_version: String,
+    kind: String,
+    cache_key_type: CacheKeyType,
+    #[serde(default)]
+    cache_duration: Option<String>,
+    #[serde(default)]
+    auth: Option<std::collections::BTreeMap<String, Authentication>>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+enum CacheKeyType {
+    Image,
+    Registry,
+    Global,
+}
+
+#[derive(Deserialize)]
+struct Authentication {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
+}
+
+impl Providers {
+    /// The providers of a kubelet's `CredentialProviderConfig`, whose programs are in a
+    /// folder.
+    ///
+    /// # Errors
+    /// [`ProviderError`] with the first thing that is wrong; a missing program is one.
+    pub fn new(config: &str, folder: &Path) -> Result<Self, ProviderError> {
+        let file: ConfigFile = serde_saphyr::from_str(config)
+            .map_err(|error| ProviderError::Shape(error.to_string()))?;
+        if file.api_version != CONFIG_VERSION || file.kind != CONFIG_KIND {
+            let expected = format!("expected kind {CONFIG_KIND} of {CONFIG_VERSION}");
+            return Err(ProviderError::Shape(expected));
+        }
+        if file.providers.is_empty() {
+            return Err(ProviderError::Shape("it has no providers".to_owned()));
+        }
+        let providers = file.providers.into_iter();
+        providers
+            .map(|entry| Provider::new(entry, folder))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether a provider is for `registry/repository`.
+    pub(in crate::registry) fn may_know(&self, place: &str) -> bool {
+        self.0.iter().any(|provider| provider.is_for(place))
+    }
+
+    /// The credentials for `registry/repository`.
+    pub(in crate::registry) async fn find(&self, place: &str) -> Vec<Arc<Credential>> {
+        let fitting = self.0.iter().filter(|provider| provider.is_for(place));
+        let keyrings = join_all(fitting.map(|provider| provider.keyring(place))).await;
+        let found = keyring::find(keyrings.iter().map(AsRef::as_ref), place);
+        found
+            .into_iter()
+            .map(|(_, credential)| credential)
+            .collect()
+    }
+}
+
+impl Provider {
+    fn new(entry: ProviderEntry, folder: &Path) -> Result<Self, ProviderError> {
+        let refuse = |problem| ProviderError::Provider {
+            name: entry.name.clone(),
+            problem,
+        };
+        let is_plain = !entry.name.is_empty()
+            && !matches!(entry.name.as_str(), "." | "..")
+            && !entry.name.contains(['/', '\\', ' ', '\0']);
+        if !is_plain {
+            return Err(refuse("the name must be that of a program, without a path"));
+        }
+        if entry.api_version != PROTOCOL_VERSION {
+            return Err(refuse(
+                "apiVersion must be credentialprovider.kubelet.k8s.io/v1",
+            ));
+        }
+        if entry.match_images.is_empty() {
+            return Err(refuse("matchImages is empty, so it would never be asked"));
+        }
+        if entry.token_attributes.is_some() {
+            return Err(refuse("tokenAttributes are not supported"));
+        }
+        let lifetime = parse_duration(&entry.default_cache_duration)
+            .ok_or_else(|| refuse("defaultCacheDuration must be a duration such as 12h"))?;
+        let program = folder.join(&entry.name);
+        if !program.is_file() {
+            return Err(refuse("binDir has no such program"));
+        }
+        let variables = entry.env.unwrap_or_default().into_iter();
+        Ok(Self {
+            program,
+            arguments: entry.args.unwrap_or_default(),
+            environment: variables
+                .map(|variable| (variable.name, variable.value))
+                .collect(),
+            patterns: entry.match_images,
+            lifetime,
+            name: entry.name,
+            shared: Arc::new(Cache::new(MOST)),
+            flights: Flights::default(),
+        })
+    }
+
+    fn is_for(&self, place: &str) -> bool {
+        self.patterns
+            .iter()
+            .any(|pattern| keyring::matches(pattern, place))
+    }
+
+    /// What the program gives for the image. It says only afterwards for how many images its
+    /// answer is, so those of one registry wait for the first.
+    async fn keyring(&self, place: &str) -> Arc<Keyring> {
+        let registry = place.split('/').next().unwrap_or(place);
+        for key in [registry, place] {
+            if let Some(kept) = self.kept(place) {
+                return kept;
+            }
+            let given = self.run(key, place).await;
+            let fits = |only: &String| only == place;
+            if given.only_for.as_ref().is_none_or(fits) {
+                return given.keyring;
+            }
+        }
+        Arc::default()
+    }
+
+    fn kept(&self, place: &str) -> Option<Arc<Keyring>> {
+        let registry = place.split('/').next().unwrap_or(place);
+        let keys = [place, registry, ""];
+        let kept = keys.into_iter().find_map(|key| {
+            let kept = self.shared.get(key)?;
+            (Instant::now() < kept.until).then_some(kept)
+        });
+        kept.map(|kept| kept.keyring)
+    }
+
+    async fn run(&self, flight: &str, place: &str) -> Given {
+        let start = || {
+            let program = self.program.clone();
+            let (arguments, environment) = (self.arguments.clone(), self.environment.clone());
+            let (kept, name) = (Arc::clone(&self.shared), self.name.clone());
+            let (place, lifetime) = (place.to_owned(), self.lifetime);
+            async move {
+                let request = json!({
+                    "apiVersion": PROTOCOL_VERSION,
+                    "kind": "CredentialProviderRequest",
+                    "image": place,
+                });
+                let input = request.to_string();
+                let output =
+                    program::run(&program, &arguments, &environment, input.as_bytes()).await;
+                let answer = output
+                    .map_err(|error| error.to_string())
+                    .and_then(|output| read(&output).map_err(str::to_owned));
+                let (keyring, key_type, lifetime) = match answer {
+                    Ok((keyring, key_type, stated)) => {
+                        (keyring, key_type, stated.unwrap_or(lifetime))
+                    }
+                    // As for the kubelet, it has then no credentials.
+                    Err(error) => {
+                        tracing::warn!(provider = name, "credential provider: {error}");
+                        (Keyring::default(), CacheKeyType::Image, PAUSE)
+                    }
+                };
+                let registry = place.split('/').next().unwrap_or(&place);
+                let key = match key_type {
+                    CacheKeyType::Image => place.as_str(),
+                    CacheKeyType::Registry => registry,
+                    CacheKeyType::Global => "",
+                };
+                let keyring = Arc::new(keyring);
+                if !lifetime.is_zero() {
+                    let until = Instant::now() + lifetime.min(LONGEST);
+                    let entry = Kept {
+                        keyring: Arc::clone(&keyring),
+                        until,
+                    };
+                    kept.insert(key.to_owned(), entry);
+                }
+                Given {
+                    keyring,
+                    only_for: (key_type == CacheKeyType::Image).then_some(place),
+                }
+            }
+            .boxed()
+        };
+        let given = self.flights.join(flight.to_owned(), || None, start).await;
+        given.unwrap_or_else(|| Given {
+            keyring: Arc::default(),
+            only_for: None,
+        })
+    }
+}
+
+type Answer = (Keyring, CacheKeyType, Option<Duration>);
+
+/// Errors never hold a part of the output.
+fn read(output: &[u8]) -> Result<Answer, &'static str> {
+    let response: Response = serde_json::from_slice(output)
+        .map_err(|_| "its output is no CredentialProviderResponse")?;
+    if response.api_version != PROTOCOL_VERSION || response.kind != "CredentialProviderResponse" {
+        return Err("its output is of another kind or version");
+    }
+    let stated = match &response.cache_duration {
+        None => None,
+        Some(text) => Some(parse_duration(text).ok_or("its cacheDuration is no duration")?),
+    };
+    let entries = response.auth.unwrap_or_default().into_iter();
+    let config = entries.map(|(key, entry)| {
+        let password = zeroize::Zeroizing::new(entry.password);
+        (key, Credential::new(&entry.username, &password))
+    });
+    Ok((
+        Keyring::new(config.collect()),
+        response.cache_key_type,
+        stated,
+    ))
+}
+
+/// A duration as Go writes it, such as `12h`, `1h30m`, `0s` or `500ms`; not a negative one.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest
+            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .unwrap_or(rest.len());
+        let seconds = match &rest[..unit] {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = &rest[unit..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|provider| &provider.name);
+        formatter.debug_list().entries(names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! The pull secrets of pods: read in the background, kept for minutes.
+//!
+//! A secret is never read for a warm answer. The first look-up that needs one has it read by
+//! a task of its own, once however many look-ups wait, few at once and not too often; later
+//! it is read again behind the answers. So a burst of reviews costs the API server, which
+//! waits for those reviews, one small request a secret.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use moka::sync::Cache;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::docker_config::{self, DockerConfigError};
+use super::keyring::Keyring;
+use crate::domain::access::SecretName;
+use crate::objects::context::Secret;
+use crate::registry::flight::{Flight, Flights};
+
+/// How long a secret counts as read.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+/// How long it counts that there is none, or that it may not be read.
+const ABSENT: Duration = Duration::from_secs(10);
+/// How long after a failure the cluster is asked again.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How long a secret that nobody uses is kept.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+/// How long one reading may take.
+const LONGEST_READING: Duration = Duration::from_secs(5);
+/// Readings at once, in a second, and waiting: what one process costs the API server.
+const AT_ONCE: usize = 8;
+const PER_SECOND: u32 = 50;
+const MOST_WAITING: usize = 1000;
+/// Largest docker config of a secret, and all of them together, in bytes.
+const LARGEST: usize = 256 * 1024;
+const MOST_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Reads secrets by name.
+///
+/// Implementations: the live cluster, a snapshot.
+pub trait SecretReader: Send + Sync {
+    /// Why the secrets of a namespace are not read at all, if they are not; it completes
+    /// "secret web/regcred may not be read: …".
+    fn closed(&self, namespace: &str) -> Option<String>;
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`ReadFailure`]
+    fn read<'a>(&'a self, name: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>>;
+}
+
+/// Why a secret is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFailure {
+    /// There is none. The kubelet runs such a pod without it.
+    Missing,
+    /// It may not be read; the text is like that of [`SecretReader::closed`].
+    Refused(String),
+    /// The cluster could not be asked.
+    Unavailable,
+}
+
+/// What a secret offers.
+#[derive(Clone, Debug)]
+pub(in crate::registry) enum Offer {
+    Keyring(Arc<Keyring>),
+    /// Nothing, and what a person may do about it.
+    Nothing(Arc<str>),
+    /// Nothing, and the kubelet pulls no image of the pod.
+    Unparsable(Arc<str>),
+}
+
+#[derive(Clone)]
+struct Held {
+    offer: Offer,
+    read: Instant,
+    fresh_until: Instant,
+    bytes: u32,
+}
+
+/// The secrets that are known.
+pub(in crate::registry) struct Secrets {
+    shared: Arc<Shared>,
+    flights: Flights<SecretName, Offer>,
+}
+
+struct Shared {
+    reader: Arc<dyn SecretReader>,
+    held: Cache<SecretName, Held>,
+    places: Semaphore,
+    rate: DefaultDirectRateLimiter,
+}
+
+impl Secrets {
+    pub(in crate::registry) fn new(reader: Arc<dyn SecretReader>) -> Self {
+        let per_second = std::num::NonZeroU32::new(PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
+        Self {
+            shared: Arc::new(Shared {
+                reader,
+                held: Cache::builder()
+                    .weigher(|_, held: &Held| held.bytes)
+                    .max_capacity(MOST_BYTES)
+                    .time_to_idle(IDLE)
+                    .build(),
+                places: Semaphore::new(AT_ONCE),
+                rate: RateLimiter::direct(Quota::per_second(per_second)),
+            }),
+            flights: Flights::default(),
+        }
+    }
+
+    /// What the secrets offer if all of them are known, without waiting. One that is no
+    /// longer fresh is read again in the background.
+    pub(in crate::registry) fn known(&self, names: &[SecretName]) -> Option<Vec<Offer>> {
+        names.iter().map(|name| self.known_offer(name)).collect()
+    }
+
+    /// What the secrets offer; those that are not known are read.
+    pub(in crate::registry) async fn all(&self, names: &[SecretName]) -> Vec<Offer> {
+        join_all(names.iter().map(|name| async move {
+            match self.known_offer(name) {
+                Some(offer) => offer,
+                None => self.read(name).await,
+            }
+        }))
+        .await
+    }
+
+    /// Reads again what was not read just now: its credentials have been refused.
+    pub(in crate::registry) async fn renewed(&self, names: &[SecretName]) -> Vec<Offer> {
+        join_all(names.iter().map(|name| async move {
+            let now = Instant::now();
+            let is_recent = |held: &Held| now < held.read + PAUSE;
+            match self.shared.held.get(name) {
+                Some(held) if is_recent(&held) => held.offer,
+                _ if self.closed(name).is_some() => Offer::nothing_closed(name, self.closed(name)),
+                _ => self.read(name).await,
+            }
+        }))
+        .await
+    }
+
+    fn closed(&self, name: &SecretName) -> Option<String> {
+        self.shared.reader.closed(name.namespace())
+    }
+
+    fn known_offer(&self, name: &SecretName) -> Option<Offer> {
+        if let Some(why) = self.closed(name) {
+            return Some(Offer::nothing_closed(name, Some(why)));
+        }
+        let held = self.shared.held.get(name)?;
+        if held.fresh_until <= Instant::now() && Handle::try_current().is_ok() {
+            let _running = self.flight(name);
+        }
+        Some(held.offer)
+    }
+
+    async fn read(&self, name: &SecretName) -> Offer {
+        if self.flights.len() >= MOST_WAITING {
+            return Offer::Nothing(
+                format!("secret {name} was not read: too many are being read").into(),
+            );
+        }
+        let ended = || Offer::Nothing(format!("secret {name} could not be read").into());
+        self.flight(name).await.unwrap_or_else(ended)
+    }
+
+    fn flight(&self, name: &SecretName) -> Flight<Offer> {
+        let start = || {
+            let (shared, name) = (Arc::clone(&self.shared), name.clone());
+            async move { shared.look(&name).await }.boxed()
+        };
+        self.flights.join(name.clone(), || None, start)
+    }
+}
+
+impl Shared {
+    /// Reads a secret in bounded time, and remembers what came of it.
+    async fn look(&self, name: &SecretName) -> Offer {
+        let reading = async {
+            let Ok(_place) = self.places.acquire().await else {
+                return Err(ReadFailure::Unavailable);
+            };
+            while self.rate.check().is_err() {
+                sleep(Duration::from_secs(1) / PER_SECOND).await;
+            }
+            self.reader.read(name).await
+        };
+        let read = timeout(LONGEST_READING, reading)
+            .await
+            .unwrap_or(Err(ReadFailure::Unavailable));
+        let now = Instant::now();
+        let (offer, lifetime, bytes) = match read {
+            Ok(secret) => {
+                let bytes = secret.data.values().map(Vec::len).sum::<usize>();
+                (offer(name, &secret), FRESH, bytes)
+            }
+            Err(ReadFailure::Missing) => {
+                let why = format!("secret {name} was not found");
+                (Offer::Nothing(why.into()), ABSENT, 0)
+            }
+            Err(ReadFailure::Refused(why)) => (Offer::nothing_closed(name, Some(why)), ABSENT, 0),
+            Err(ReadFailure::Unavailable) => {
+                tracing::warn!(secret = %name, "a pull secret could not be read");
+                if let Some(mut held) = self.held.get(name) {
+                    // What was known is better than nothing.
+                    held.fresh_until = now + PAUSE;
+                    self.held.insert(name.clone(), held.clone());
+                    return held.offer;
+                }
+                let why = format!("secret {name} could not be read, the API server did not answer");
+                (Offer::Nothing(why.into()), PAUSE, 0)
+            }
+        };
+        let held = Held {
+            offer: offer.clone(),
+            read: now,
+            fresh_until: now + lifetime,
+            // Parsed, a document takes a few times its size.
+            bytes: u32::try_from(bytes.min(LARGEST) * 3 + 512).unwrap_or(u32::MAX),
+        };
+        self.held.insert(name.clone(), held);
+        offer
+    }
+}
+
+/// What the kubelet makes of a secret.
+fn offer(name: &SecretName, secret: &Secret) -> Offer {
+    let kinds = [".dockerconfigjson", ".dockercfg"];
+    let texts = kinds
+        .iter()
+        .filter_map(|key| Some((*key, secret.data.get(*key)?)));
+    for (key, text) in texts {
+        if text.len() > LARGEST {
+            return Offer::Unparsable(format!("secret {name} is too large").into());
+        }
+        match docker_config::parse_secret(&secret.kind, key, text) {
+            Ok(None) => {}
+            Ok(Some(config)) => return Offer::Keyring(Arc::new(Keyring::new(config))),
+            Err(error) => return Offer::unparsable(name, error),
+        }
+    }
+    Offer::Nothing(format!("secret {name} is no pull secret").into())
+}
+
+impl Offer {
+    fn nothing_closed(name: &SecretName, why: Option<String>) -> Self {
+        let why = why.unwrap_or_default();
+        Self::Nothing(format!("secret {name} may not be read: {why}").into())
+    }
+
+    fn unparsable(name: &SecretName, error: DockerConfigError) -> Self {
+        Self::Unparsable(format!("secret {name} cannot be used: {error}").into())
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secrets")
+    }
+}
+
+/// No secrets at all: nothing is known of a cluster.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSecrets;
+
+impl SecretReader for NoSecrets {
+    fn closed(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn read<'a>(&'a self, _: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>> {
+        async { Err(ReadFailure::Missing) }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

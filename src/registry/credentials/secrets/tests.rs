@@ -1,0 +1,124 @@
+//! How long secrets count, and when they are read again.
+
+use std::sync::Mutex;
+
+use tokio::time::advance;
+
+use super::*;
+
+/// A cluster with one secret, whose next readings are scripted.
+#[derive(Default)]
+struct Cluster {
+    user: Mutex<Option<&'static str>>,
+    away: Mutex<bool>,
+    reads: Mutex<usize>,
+}
+
+impl SecretReader for Cluster {
+    fn closed(&self, namespace: &str) -> Option<String> {
+        (namespace == "closed").then(|| "the setting".to_owned())
+    }
+
+    fn read<'a>(&'a self, _: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>> {
+        *self.reads.lock().unwrap() += 1;
+        let user = *self.user.lock().unwrap();
+        let read = match user {
+            _ if *self.away.lock().unwrap() => Err(ReadFailure::Unavailable),
+            None => Err(ReadFailure::Missing),
+            Some(user) => {
+                let text = format!(r#"{{"r.example":{{"username":"{user}"}}}}"#);
+                Ok(Secret {
+                    kind: "kubernetes.io/dockercfg".to_owned(),
+                    data: [(".dockercfg".to_owned(), text.into_bytes())].into(),
+                })
+            }
+        };
+        std::future::ready(read).boxed()
+    }
+}
+
+fn names() -> [SecretName; 1] {
+    [SecretName::new("web", "regcred").unwrap()]
+}
+
+fn user(offers: Option<Vec<Offer>>) -> Option<String> {
+    match offers?.first()? {
+        Offer::Keyring(keyring) => {
+            let found = keyring.find("r.example/app");
+            Some(found.first()?.username().to_owned())
+        }
+        Offer::Nothing(why) | Offer::Unparsable(why) => Some(why.to_string()),
+    }
+}
+
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_read_again_behind_its_answer() {
+    let cluster = Arc::new(Cluster::default());
+    *cluster.user.lock().unwrap() = Some("old");
+    let secrets = Secrets::new(Arc::clone(&cluster) as _);
+    let reads = || *cluster.reads.lock().unwrap();
+    assert_eq!(user(secrets.known(&names())), None);
+    assert_eq!(user(Some(secrets.all(&names()).await)).unwrap(), "old");
+    *cluster.user.lock().unwrap() = Some("new");
+    assert_eq!(user(secrets.known(&names())).unwrap(), "old");
+    settle().await;
+    assert_eq!(reads(), 1);
+
+    advance(FRESH + Duration::from_secs(1)).await;
+    assert_eq!(user(secrets.known(&names())).unwrap(), "old");
+    settle().await;
+    assert_eq!(user(secrets.known(&names())).unwrap(), "new");
+    assert_eq!(reads(), 2);
+
+    // While the cluster is away, what was known counts.
+    *cluster.away.lock().unwrap() = true;
+    advance(FRESH + Duration::from_secs(1)).await;
+    for _ in 0..3 {
+        assert_eq!(user(secrets.known(&names())).unwrap(), "new");
+        settle().await;
+    }
+    assert_eq!(reads(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_are_read_again_but_not_at_once() {
+    let cluster = Arc::new(Cluster::default());
+    *cluster.user.lock().unwrap() = Some("old");
+    let secrets = Secrets::new(Arc::clone(&cluster) as _);
+    secrets.all(&names()).await;
+    *cluster.user.lock().unwrap() = Some("new");
+    assert_eq!(user(Some(secrets.renewed(&names()).await)).unwrap(), "old");
+    advance(PAUSE + Duration::from_secs(1)).await;
+    assert_eq!(user(Some(secrets.renewed(&names()).await)).unwrap(), "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_secret_is_found_once_it_is_there() {
+    let cluster = Arc::new(Cluster::default());
+    let secrets = Secrets::new(Arc::clone(&cluster) as _);
+    let missing = user(Some(secrets.all(&names()).await)).unwrap();
+    assert_eq!(missing, "secret web/regcred was not found");
+    *cluster.user.lock().unwrap() = Some("ada");
+    advance(ABSENT + Duration::from_secs(1)).await;
+    secrets.known(&names());
+    settle().await;
+    assert_eq!(user(secrets.known(&names())).unwrap(), "ada");
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_namespaces_are_never_asked_for() {
+    let cluster = Arc::new(Cluster::default());
+    let secrets = Secrets::new(Arc::clone(&cluster) as _);
+    let names = [SecretName::new("closed", "regcred").unwrap()];
+    let closed = "secret closed/regcred may not be read: the setting";
+    assert_eq!(user(secrets.known(&names)).unwrap(), closed);
+    assert_eq!(user(Some(secrets.all(&names).await)).unwrap(), closed);
+    assert_eq!(user(Some(secrets.renewed(&names).await)).unwrap(), closed);
+    assert_eq!(*cluster.reads.lock().unwrap(), 0);
+}

@@ -1,0 +1,184 @@
+//! What one look-up may show, and what all of them may.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, future};
+
+use super::credentials::Credential;
+use super::credentials::client_files::ClientFiles;
+use super::credentials::identity::{Identity, Marking};
+use super::credentials::keyring::{self, Keyring};
+use super::credentials::provider::Providers;
+use crate::domain::unknown::{Reason, Unknown};
+
+/// What a look-up may show beside what the operator configured, and who it thereby is.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    identity: Identity,
+    /// The keyrings of the pod's secrets, with the positions of the secrets.
+    keyrings: Vec<(usize, Arc<Keyring>)>,
+    /// Positions of the secrets that fit the image, in the order of their credentials.
+    fitting: Vec<usize>,
+}
+
+impl Grant {
+    /// What everybody's look-ups may show.
+    pub fn operator() -> Self {
+        Self {
+            identity: Identity::Operator,
+            keyrings: Vec::new(),
+            fitting: Vec::new(),
+        }
+    }
+
+    /// What a pod with these secrets may show at these places (`registry/repository`). Where
+    /// the secrets fit none of them, the pod is nobody in particular.
+    pub(super) fn of_secrets<'a>(
+        keyrings: Vec<(usize, Arc<Keyring>)>,
+        places: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut marking = Marking::new();
+        let mut fitting = Vec::new();
+        for place in places {
+            let found = keyring::find(keyrings.iter().map(|(_, keyring)| &**keyring), place);
+            if found.is_empty() {
+                continue;
+            }
+            marking.text(place);
+            for (position, credential) in found {
+                marking.credential(&credential);
+                if let Some((secret, _)) = keyrings.get(position)
+                    && !fitting.contains(secret)
+                {
+                    fitting.push(*secret);
+                }
+            }
+            // No user name is like this: the end of the place's credentials.
+            marking.text("\0");
+        }
+        if fitting.is_empty() {
+            return Self::operator();
+        }
+        Self {
+            identity: Identity::Secrets(marking.mark()),
+            keyrings,
+            fitting,
+        }
+    }
+
+    /// Who the look-up is to the cache.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Positions of the secrets that have something for the image.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = usize> {
+        self.fitting.iter().copied()
+    }
+
+    fn find(&self, place: &str) -> Vec<Arc<Credential>> {
+        let keyrings = self.keyrings.iter().map(|(_, keyring)| &**keyring);
+        let found = keyring::find(keyrings, place).into_iter();
+        found.map(|(_, credential)| credential).collect()
+    }
+}
+
+/// The sources of everybody's credentials.
+#[derive(Default)]
+pub(super) struct Operator {
+    /// The configured docker config.
+    pub(super) keyring: Keyring,
+    /// On the command line: what docker and podman have.
+    pub(super) client_files: Option<ClientFiles>,
+    /// The kubelet's credential providers.
+    pub(super) providers: Option<Providers>,
+}
+
+/// Where credentials come from, in the order to try them in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Secrets,
+    Operator,
+    ClientFiles,
+    Providers,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [
+        Self::Secrets,
+        Self::Operator,
+        Self::ClientFiles,
+        Self::Providers,
+    ];
+}
+
+impl Operator {
+    /// Whether any source may have something for `registry/repository`.
+    pub(super) fn may_know(&self, place: &str) -> bool {
+        let has_files = self.client_files.as_ref();
+        let has_providers = self.providers.as_ref();
+        !self.keyring.find(place).is_empty()
+            || has_files.is_some_and(|files| files.may_know(place))
+            || has_providers.is_some_and(|providers| providers.may_know(place))
+    }
+
+    /// Asks one place with one credential after the other, anonymously only where there is
+    /// none at all, until one is not refused.
+    pub(super) async fn with_each_credential<'a, T>(
+        &'a self,
+        grant: &Grant,
+        place: &str,
+        attempt: impl Fn(Option<Arc<Credential>>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
+    ) -> Result<T, Unknown> {
+        let mut tried: Vec<Arc<Credential>> = Vec::new();
+        let mut last = None;
+        for stage in Stage::ALL {
+            for credential in self.credentials(stage, grant, place).await {
+                if tried.contains(&credential) {
+                    continue;
+                }
+                tried.push(Arc::clone(&credential));
+                let shown = Some(credential).filter(|credential| !credential.is_anonymous());
+                match attempt(shown).await {
+                    Err(failure) if may_depend_on_credential(&failure) => last = Some(failure),
+                    outcome => return outcome,
+                }
+            }
+        }
+        match last {
+            Some(failure) => Err(failure),
+            None => attempt(None).await,
+        }
+    }
+
+    /// The credentials of one stage. Programs are run here, and only when every earlier
+    /// credential was refused.
+    fn credentials<'a>(
+        &'a self,
+        stage: Stage,
+        grant: &'a Grant,
+        place: &'a str,
+    ) -> BoxFuture<'a, Vec<Arc<Credential>>> {
+        match stage {
+            Stage::Secrets => future::ready(grant.find(place)).boxed(),
+            Stage::Operator => future::ready(self.keyring.find(place)).boxed(),
+            Stage::ClientFiles => match &self.client_files {
+                Some(files) => files.find(place).boxed(),
+                None => future::ready(Vec::new()).boxed(),
+            },
+            Stage::Providers => match &self.providers {
+                Some(providers) => providers.find(place).boxed(),
+                None => future::ready(Vec::new()).boxed(),
+            },
+        }
+    }
+}
+
+/// Whether another credential may fare better.
+fn may_depend_on_credential(failure: &Unknown) -> bool {
+    matches!(
+        failure.reason,
+        Reason::NotFound | Reason::Unauthorized | Reason::RateLimited
+    )
+}

@@ -1,0 +1,203 @@
+//! The inspector that everything but tests uses: it finds out what an access may show, and
+//! asks the cache as that.
+//!
+//! What a pod's secrets are is found in the background where it is not known; the review
+//! that waits for it does so for a second at most, since the API server that is asked for
+//! the secret may be waiting for the review. What is found answers the retry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::time::timeout;
+
+use super::cache::Cache;
+use super::client::{Grant, Registry};
+use super::credentials::secrets::{Offer, SecretReader, Secrets};
+use super::error::of_secrets;
+use super::flight::Flights;
+use super::statistics::Statistics;
+use crate::checker::ImageInspector;
+use crate::domain::access::{Access, SecretName};
+use crate::domain::inspection::Inspection;
+use crate::domain::reference::ImageReference;
+use crate::domain::unknown::{Reason, Unknown};
+
+/// How long a caller waits for secrets.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+type Outcome = Result<Arc<Inspection>, Unknown>;
+
+/// Registries, with the credentials that each access has, and answers that are kept.
+#[derive(Clone)]
+pub struct Inspector {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cache: Cache<Registry>,
+    secrets: Secrets,
+    flights: Flights<(Arc<[SecretName]>, ImageReference), Outcome>,
+}
+
+impl Inspector {
+    /// An inspector that keeps answers in the cache and reads secrets by the reader.
+    pub fn new(cache: Cache<Registry>, reader: Arc<dyn SecretReader>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                cache,
+                secrets: Secrets::new(reader),
+                flights: Flights::default(),
+            }),
+        }
+    }
+
+    /// How many entries the cache has, by kind.
+    pub fn entries(&self) -> [(&'static str, u64); 3] {
+        self.shared.cache.entries()
+    }
+
+    /// The counters of requests and of the cache.
+    pub fn statistics(&self) -> &Arc<Statistics> {
+        self.shared.cache.statistics()
+    }
+}
+
+impl ImageInspector for Inspector {
+    fn inspect<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        access: &'a Access,
+    ) -> BoxFuture<'a, Outcome> {
+        let shared = &self.shared;
+        async move {
+            let names = match access {
+                Access::Operator => return shared.cache.inspect(image, &Grant::operator()).await,
+                Access::Secrets(names) => names,
+            };
+            if let Some(known) = shared.known(image, names) {
+                return known;
+            }
+            let start = || {
+                let (shared, image, names) = (Arc::clone(shared), image.clone(), Arc::clone(names));
+                async move { shared.look_up(&image, &names).await }.boxed()
+            };
+            let key = (Arc::clone(names), image.clone());
+            let look_up = shared.flights.join(key, || None, start);
+            if timeout(PATIENCE, shared.secrets.all(names)).await.is_err() {
+                return shared.known_to_all(image).unwrap_or_else(|| {
+                    let detail = format!(
+                        "{} could not be read in time; the look-up goes on",
+                        of_secrets(names)
+                    );
+                    Err(Unknown::new(Reason::Timeout, detail))
+                });
+            }
+            let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
+            look_up.await.unwrap_or_else(|| Err(ended()))
+        }
+        .boxed()
+    }
+
+    fn cached(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
+        match access {
+            Access::Operator => self.shared.cache.cached(image, &Grant::operator()),
+            Access::Secrets(names) => self.shared.known(image, names),
+        }
+    }
+}
+
+impl Shared {
+    /// The answer for a pod with these secrets if it is known, without waiting.
+    fn known(&self, image: &ImageReference, names: &[SecretName]) -> Option<Outcome> {
+        let offers = self.secrets.known(names)?;
+        let grant = match self.grant(image, &offers) {
+            Ok(grant) => grant,
+            Err(unknown) => return Some(Err(unknown)),
+        };
+        let found = self.cache.cached(image, &grant);
+        let found = found.or_else(|| self.known_to_all(image))?;
+        Some(found.map_err(|unknown| explain(unknown, &grant, names, &offers)))
+    }
+
+    /// An image that was read without showing anything is everybody's to know of.
+    fn known_to_all(&self, image: &ImageReference) -> Option<Outcome> {
+        if !self.cache.inspector().is_anonymous(image) {
+            return None;
+        }
+        self.cache
+            .cached(image, &Grant::operator())
+            .filter(Result::is_ok)
+    }
+
+    async fn look_up(&self, image: &ImageReference, names: &[SecretName]) -> Outcome {
+        let offers = self.secrets.all(names).await;
+        let grant = self.grant(image, &offers)?;
+        let found = self.ask(image, &grant).await;
+        let is_refused =
+            |found: &Outcome| matches!(found, Err(unknown) if is_refusal(unknown.reason));
+        if is_refused(&found) {
+            // Perhaps they were replaced since they were read.
+            let renewed = self.secrets.renewed(names).await;
+            let new_grant = self.grant(image, &renewed)?;
+            if new_grant.identity() != grant.identity() {
+                let found = self.ask(image, &new_grant).await;
+                return found.map_err(|unknown| explain(unknown, &new_grant, names, &renewed));
+            }
+            return found.map_err(|unknown| explain(unknown, &grant, names, &renewed));
+        }
+        found
+    }
+
+    async fn ask(&self, image: &ImageReference, grant: &Grant) -> Outcome {
+        let known = self.cache.cached(image, grant);
+        match known.or_else(|| self.known_to_all(image)) {
+            Some(known) => known,
+            None => self.cache.inspect(image, grant).await,
+        }
+    }
+
+    /// What the secrets offer for the image. One that cannot be parsed spoils all, as it
+    /// does for the kubelet.
+    fn grant(&self, image: &ImageReference, offers: &[Offer]) -> Result<Grant, Unknown> {
+        let mut keyrings = Vec::with_capacity(offers.len());
+        for (position, offer) in offers.iter().enumerate() {
+            match offer {
+                Offer::Keyring(keyring) => keyrings.push((position, Arc::clone(keyring))),
+                Offer::Nothing(_) => {}
+                Offer::Unparsable(why) => {
+                    return Err(Unknown::new(Reason::Unauthorized, Arc::clone(why)));
+                }
+            }
+        }
+        Ok(self.cache.inspector().grant(image, keyrings))
+    }
+}
+
+fn is_refusal(reason: Reason) -> bool {
+    matches!(reason, Reason::Unauthorized | Reason::NotFound)
+}
+
+/// Names the secrets that were refused, and those that might have helped. The cache must not
+/// know these names: pods of other namespaces may show the same credentials.
+fn explain(unknown: Unknown, grant: &Grant, names: &[SecretName], offers: &[Offer]) -> Unknown {
+    if !is_refusal(unknown.reason) {
+        return unknown;
+    }
+    let mut detail = unknown.detail.to_string();
+    let shown: Vec<SecretName> = grant
+        .secrets()
+        .filter_map(|position| names.get(position).cloned())
+        .collect();
+    if !shown.is_empty() {
+        detail = super::error::naming_secrets(&detail, &of_secrets(&shown));
+    }
+    for offer in offers {
+        if let Offer::Nothing(why) = offer {
+            detail.push_str("; ");
+            detail.push_str(why);
+        }
+    }
+    Unknown::new(unknown.reason, detail)
+}
