@@ -64,7 +64,7 @@ impl Members {
     }
 
     /// Up to [`FIRST_NAMES`] names, the first in alphabetical order.
-    pub fn first_names(&self) -> &[Arc<str>] {
+    pub fn first_names(&self) -> &Arc<[Arc<str>]> {
         &self.first
     }
 
