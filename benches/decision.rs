@@ -55,36 +55,25 @@ fn main() {
     }
 }
 
-/// CPU time of this thread: other work on the machine does not count.
-fn cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a Linux kernel");
-    let nanoseconds = text
-        .split_whitespace()
-        .next()
-        .and_then(|it| it.parse().ok());
-    Duration::from_nanos(nanoseconds.expect("nanoseconds"))
-}
-
-/// The time of each of two, the quieter half of their rounds: in turns, so that a change of
-/// the machine's speed meets both.
-fn in_turns<const N: usize>(mut small: impl FnMut(), mut large: impl FnMut()) -> [f64; 2] {
+/// Nanoseconds of each of two, in short turns, so that a change of the machine's speed
+/// meets both; the quietest quarter counts, since nothing makes work look shorter.
+fn in_turns(mut small: impl FnMut(), mut large: impl FnMut()) -> [f64; 2] {
+    const ROUNDS: usize = 2000;
+    const QUIET: usize = ROUNDS / 4;
+    const TIMES: usize = 20;
     let mut rounds: [Vec<Duration>; 2] = Default::default();
-    for _ in 0..60 {
-        let start = cpu();
-        for _ in 0..N {
-            small();
-        }
-        let between = cpu();
-        for _ in 0..N {
-            large();
-        }
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        (0..TIMES).for_each(|_| small());
+        let between = Instant::now();
+        (0..TIMES).for_each(|_| large());
         rounds[0].push(between - start);
-        rounds[1].push(cpu() - between);
+        rounds[1].push(between.elapsed());
     }
     rounds.map(|mut rounds| {
         rounds.sort();
-        let quiet: Duration = rounds.iter().take(30).sum();
-        quiet.as_secs_f64() * 1e9 / (30 * N) as f64
+        let quiet: Duration = rounds.iter().take(QUIET).sum();
+        quiet.as_secs_f64() * 1e9 / (QUIET * TIMES) as f64
     })
 }
 
@@ -159,7 +148,7 @@ fn decide(platforms: &str) {
             .expect("a warm decision waits for nothing");
         black_box((verdict.runnable(), verdict.portable()));
     };
-    let figures = in_turns::<500>(|| decision(&small), || decision(&large));
+    let figures = in_turns(|| decision(&small), || decision(&large));
     print_ratio(
         &format!("a decision, {platforms}"),
         ["12 nodes in 12 groups", "5,000"],
@@ -210,7 +199,7 @@ impl Cordons {
 
 fn update() {
     let (mut small, mut large) = (Cordons::of(50), Cordons::of(5000));
-    let figures = in_turns::<500>(|| small.step(), || large.step());
+    let figures = in_turns(|| small.step(), || large.step());
     let names = ["one of 50 nodes", "one of 5,000"];
     print_ratio("an update", names, figures, UPDATE);
 }

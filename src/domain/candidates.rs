@@ -5,22 +5,20 @@
 //! Sources: `pkg/scheduler/framework/plugins`, `pkg/kubelet/lifecycle/predicate.go` and
 //! `pkg/controller/daemon` of <https://github.com/kubernetes/kubernetes>.
 
+mod names;
 mod possible;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::names::{NAMES, Names};
 use super::node::{
-    CORDON_TAINT, Effect, FIRST_NAMES, GroupKey, IndividualLabel, NodePlatform, Nodes, PoolName,
-    Source, Taint,
+    CORDON_TAINT, Effect, GroupKey, IndividualLabel, NodePlatform, Nodes, PoolName, Source, Taint,
 };
 use super::placement::affinity::NodeSelector;
 use super::placement::toleration::{ComparisonOperators, Toleration, untolerated};
 use super::placement::{Placement, Placer};
-
-/// How many node names a candidate platform keeps.
-pub const NAMES: usize = FIRST_NAMES;
 
 /// How candidates are counted, by the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,8 +53,8 @@ pub struct Candidates {
 pub struct CandidatePlatform {
     /// The platform, with its runtime.
     pub platform: Arc<NodePlatform>,
-    /// Up to [`NAMES`] node names, the first in alphabetical order.
-    pub nodes: Vec<Arc<str>>,
+    /// Names of its nodes.
+    pub nodes: Names,
     /// How many nodes have it; a pool without nodes counts none.
     pub node_count: usize,
     /// Where it came from, each once.
@@ -114,15 +112,13 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
         rules,
     };
     let reach = filter.reach(nodes);
-    let mut found = Candidates::default();
-    let mut excluded: BTreeMap<Exclusion, usize> = BTreeMap::new();
-    let mut exclude = |why, count| *excluded.entry(why).or_default() += count;
+    let mut count = Count::default();
     let mut parts = Vec::new();
     for (group, members) in nodes.groups() {
         if group.source != Source::Node {
             // It stands for nodes that do not exist yet: none of them has a name.
             match &reach {
-                Reach::Named { others, .. } => exclude(others.clone(), members.len()),
+                Reach::Named { others, .. } => count.exclude(others.clone(), members.len()),
                 Reach::Groups | Reach::Nodes => {
                     for (name, individual) in members.iter() {
                         let group = possible::with_labels(group, individual);
@@ -133,8 +129,8 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
                         let before = parts.len();
                         parts.extend(possible.by_ref().map(|part| (part, Arc::clone(name))));
                         match filter.exclusion(&rest, "", &[]) {
-                            None => found.add(&rest, std::slice::from_ref(name), 1),
-                            Some(why) if parts.len() == before => exclude(why, 1),
+                            None => count.add(&rest, &[Arc::clone(name)].into(), 1),
+                            Some(why) if parts.len() == before => count.exclude(why, 1),
                             Some(_) => {}
                         }
                     }
@@ -142,56 +138,91 @@ pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -
             }
             continue;
         }
-        let mut judge = |(name, individual): (&Arc<str>, &[IndividualLabel])| match filter
-            .exclusion(group, name, individual)
-        {
-            None => found.add(group, std::slice::from_ref(name), 1),
-            Some(why) => exclude(why, 1),
-        };
         match &reach {
             Reach::Groups => match filter.exclusion(group, "", &[]) {
-                None => found.add(group, members.first_names(), members.len()),
-                Some(why) => exclude(why, members.len()),
+                None => count.add(group, members.first_names(), members.len()),
+                Some(why) => count.exclude(why, members.len()),
             },
-            Reach::Nodes => members.iter().for_each(judge),
+            Reach::Nodes => count.judge(&filter, group, members.iter()),
             Reach::Named { names, others } => {
-                let named = names.iter().filter_map(|name| members.get(name));
-                let judged = named.map(&mut judge).count();
-                if members.len() > judged {
-                    exclude(others.clone(), members.len() - judged);
+                let named: Vec<_> = names.iter().filter_map(|name| members.get(name)).collect();
+                if members.len() > named.len() {
+                    count.exclude(others.clone(), members.len() - named.len());
                 }
+                count.judge(&filter, group, named);
             }
         }
     }
+    let mut found = count.into_candidates();
     for (part, pool) in parts {
         found.add_possible(&part, pool);
     }
-    found.excluded = excluded.into_iter().collect();
-    found
-        .excluded
-        .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     found
 }
 
-impl Candidates {
-    /// Adds nodes of one group, the first of them by name. Groups come in their order.
-    fn add(&mut self, group: &GroupKey, first_names: &[Arc<str>], count: usize) {
+/// What was found so far.
+#[derive(Default)]
+struct Count {
+    platforms: Vec<CandidatePlatform>,
+    excluded: BTreeMap<Exclusion, usize>,
+}
+
+impl Count {
+    /// Judges members of a group one by one.
+    fn judge<'a>(
+        &mut self,
+        filter: &Filter<'_>,
+        group: &GroupKey,
+        members: impl IntoIterator<Item = (&'a Arc<str>, &'a [IndividualLabel])>,
+    ) {
+        let mut names = Vec::new();
+        let mut count = 0;
+        for (name, individual) in members {
+            match filter.exclusion(group, name, individual) {
+                Some(why) => self.exclude(why, 1),
+                None => {
+                    count += 1;
+                    if names.len() < NAMES {
+                        names.push(Arc::clone(name));
+                    }
+                }
+            }
+        }
+        if count > 0 {
+            self.add(group, &names.into(), count);
+        }
+    }
+
+    /// Adds candidates of one group. Groups come in their order.
+    fn add(&mut self, group: &GroupKey, first_names: &Arc<[Arc<str>]>, count: usize) {
         // Groups of one platform are neighbours.
-        let last = self
-            .platforms
-            .pop_if(|last| last.platform == group.platform);
+        let same = |last: &mut CandidatePlatform| last.platform == group.platform;
+        let last = self.platforms.pop_if(same);
         let mut entry = last.unwrap_or_else(|| CandidatePlatform::of(&group.platform));
         entry.is_certain |= !group.platform.platform.architecture.is_empty();
         entry.add_source(group.source);
         // Pools and flags stand for nodes that do not exist yet.
         if group.source == Source::Node {
             entry.node_count += count;
-            entry.add_names(first_names);
+            entry.nodes.add(Arc::clone(first_names));
         } else {
             let pools = first_names.iter();
             pools.for_each(|name| entry.add_pool(group.source, name));
         }
         self.platforms.push(entry);
+    }
+
+    fn exclude(&mut self, why: Exclusion, count: usize) {
+        *self.excluded.entry(why).or_default() += count;
+    }
+
+    fn into_candidates(self) -> Candidates {
+        let mut excluded: Vec<(Exclusion, usize)> = self.excluded.into_iter().collect();
+        excluded.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Candidates {
+            platforms: self.platforms,
+            excluded,
+        }
     }
 }
 
@@ -199,7 +230,7 @@ impl CandidatePlatform {
     fn of(platform: &Arc<NodePlatform>) -> Self {
         Self {
             platform: Arc::clone(platform),
-            nodes: Vec::new(),
+            nodes: Names::default(),
             node_count: 0,
             sources: Vec::new(),
             pools: Vec::new(),
@@ -221,21 +252,6 @@ impl CandidatePlatform {
         if let Err(position) = self.pools.binary_search(&pool) {
             self.pools.insert(position, pool);
             self.pools.truncate(NAMES);
-        }
-    }
-
-    /// Keeps the first of its own names and these, both in alphabetical order.
-    fn add_names(&mut self, names: &[Arc<str>]) {
-        self.nodes.reserve_exact(NAMES - self.nodes.len());
-        for name in names {
-            if self.nodes.len() == NAMES {
-                if self.nodes.last().is_some_and(|last| last <= name) {
-                    break;
-                }
-                self.nodes.pop();
-            }
-            let position = self.nodes.partition_point(|known| known < name);
-            self.nodes.insert(position, Arc::clone(name));
         }
     }
 }

@@ -121,6 +121,7 @@ impl fmt::Display for Finding<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::candidates::Names;
     use crate::domain::node::{NodePlatform, Source};
     use crate::domain::pick::{Depth, Fit, Lack, Place};
     use crate::domain::platform::Platform;
@@ -137,7 +138,7 @@ mod tests {
                 emulates: Vec::new(),
             }
             .into(),
-            nodes: Vec::new(),
+            nodes: Names::default(),
             node_count: 0,
             sources: vec![Source::Node],
             pools: Vec::new(),

@@ -17,7 +17,7 @@ fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
             runtime: Runtime::ContainerdTransfer,
             emulates: Vec::new(),
         }),
-        nodes: nodes.iter().map(|name| (*name).into()).collect(),
+        nodes: nodes.iter().copied().collect(),
         node_count: nodes.len(),
         sources: vec![Source::Node],
         pools: Vec::new(),

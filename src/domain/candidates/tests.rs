@@ -202,7 +202,7 @@ fn a_candidate_platform_keeps_ten_names_and_the_whole_count() {
     let found = candidates(&nodes, &Placement::default(), CandidateRules::default());
     assert_eq!(
         (
-            found.platforms[0].nodes.len(),
+            found.platforms[0].nodes.iter().len(),
             found.platforms[0].node_count
         ),
         (10, 25)

@@ -67,7 +67,7 @@ impl Members {
     }
 
     /// Up to [`FIRST_NAMES`] names, the first in alphabetical order.
-    pub fn first_names(&self) -> &[Arc<str>] {
+    pub fn first_names(&self) -> &Arc<[Arc<str>]> {
         &self.first
     }
 
@@ -230,31 +230,28 @@ impl Nodes {
     }
 
     fn find_individual(&self) -> BTreeSet<Arc<str>> {
-        let bound = |key: &str| {
-            if self.is_individual(key) {
-                VALUES / 2
-            } else {
-                VALUES
-            }
-        };
         let mut values: HashMap<&str, HashSet<&str>> = HashMap::new();
-        let mut found = BTreeSet::from([HOST_NAME.into()]);
-        let mut count = |key, value| {
+        for (key, value) in self.groups.keys().flat_map(|group| &group.labels) {
             let values = values.entry(key).or_default();
-            // A key with too many values needs no further counting.
-            if values.len() <= bound(key) && values.insert(value) && values.len() > bound(key) {
-                found.insert(Arc::from(key));
-            }
-        };
-        for (group, members) in &self.groups {
-            for (key, value) in &group.labels {
-                count(key, value);
-            }
-            for (key, value) in members.all.values().flatten() {
-                count(key, value);
+            // What is too many needs no further counting.
+            if values.len() <= VALUES {
+                values.insert(value);
             }
         }
-        found
+        let too_many = values.iter().filter(|(_, values)| values.len() > VALUES);
+        let stay = self.individual.iter().filter(|key| self.stays(key));
+        let found = too_many.map(|(key, _)| Arc::from(*key));
+        found.chain(stay.cloned()).collect()
+    }
+
+    /// Whether an individual key stays one. Most show it within a few nodes.
+    fn stays(&self, key: &str) -> bool {
+        let mut values = HashSet::new();
+        let labels = self.groups.values().flat_map(Members::iter);
+        let labels = labels.flat_map(|(_, individual)| individual);
+        let mut of_key = labels.filter(|(own, _)| **own == *key);
+        key == HOST_NAME
+            || of_key.any(|(_, value)| values.insert(value) && values.len() > VALUES / 2)
     }
 
     /// The group that a node belongs to, and what it has for itself.

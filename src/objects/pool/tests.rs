@@ -51,7 +51,7 @@ fn found(object: &Value, placement: &Placement) -> Candidates {
 fn platforms(object: &Value, placement: &Placement) -> Vec<String> {
     let platforms = found(object, placement).platforms.into_iter();
     let name = |candidate: crate::domain::candidates::CandidatePlatform| {
-        assert_eq!((candidate.node_count, candidate.nodes.len()), (0, 0));
+        assert_eq!((candidate.node_count, candidate.nodes.iter().len()), (0, 0));
         let mark = if candidate.is_certain { "" } else { "?" };
         format!("{}{mark}", candidate.platform.platform)
     };

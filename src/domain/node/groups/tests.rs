@@ -184,8 +184,8 @@ fn one_by_one(nodes: &[Node], placement: &Placement) -> Candidates {
                 whole.platforms.push(platform);
                 continue;
             };
-            known.nodes.extend(platform.nodes);
-            known.nodes.truncate(NAMES);
+            let both = known.nodes.iter().chain(&platform.nodes).cloned();
+            known.nodes = both.collect::<Vec<_>>().into_iter().take(NAMES).collect();
             known.node_count += platform.node_count;
             known.sources.extend(platform.sources);
             known.sources.dedup();
