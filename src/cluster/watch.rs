@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::future::ready;
-use futures::stream::{self, BoxStream, StreamExt, select_all};
+use futures::stream::{self, BoxStream, Stream, StreamExt, select_all};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -42,7 +42,7 @@ const WATCH_SECONDS: u32 = 120;
 pub struct Cluster {
     view: Arc<ArcSwap<View>>,
     settings: channel::Sender<NodeSettings>,
-    synced: channel::Receiver<bool>,
+    views: channel::Receiver<u64>,
 }
 
 impl Cluster {
@@ -58,37 +58,55 @@ impl Cluster {
 
     /// Waits until every kind was listed once.
     pub async fn synced(&self) {
-        let mut synced = self.synced.clone();
+        let mut views = self.views();
         // An error means that nobody watches any more; the last view stays.
-        let _ = synced.wait_for(|synced| *synced).await;
+        let _ = views.wait_for(|count| *count > 0).await;
+    }
+
+    /// How many views there were, for whoever waits for the next one.
+    pub fn views(&self) -> channel::Receiver<u64> {
+        self.views.clone()
     }
 }
 
 /// A cluster, and the future that watches it. Nothing happens until it is polled; it ends
 /// only when it is dropped. While the API server is away, the last view stays.
 pub fn watch(client: Client, settings: NodeSettings) -> (Cluster, impl Future<Output = ()> + Send) {
+    let events = select_all([
+        stream::<NodeKind>(&client),
+        stream::<NamespaceKind>(&client),
+        stream::<RuntimeClassKind>(&client),
+    ]);
+    follow(events, settings)
+}
+
+/// The same, whoever the events come from.
+fn follow(
+    events: impl Stream<Item = Watch> + Unpin + Send,
+    settings: NodeSettings,
+) -> (Cluster, impl Future<Output = ()> + Send) {
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
     let (settings, changed) = channel::channel(settings);
-    let (sender, synced) = channel::channel(false);
+    let (sender, views) = channel::channel(0);
     let cluster = Cluster {
         view: Arc::clone(&view),
         settings,
-        synced,
+        views,
     };
     let watching = Watching {
         view,
         settings: changed,
-        synced: sender,
+        views: sender,
         state: State::default(),
         listings: Default::default(),
     };
-    (cluster, watching.run(client))
+    (cluster, watching.run(events))
 }
 
 struct Watching {
     view: Arc<ArcSwap<View>>,
     settings: channel::Receiver<NodeSettings>,
-    synced: channel::Sender<bool>,
+    views: channel::Sender<u64>,
     state: State,
     listings: [Listing; 3],
 }
@@ -100,18 +118,14 @@ struct Listing {
     names: HashSet<String>,
 }
 
-type Events = BoxStream<'static, (Kind, Result<Event<Reduced>, watcher::Error>)>;
+/// What a watch of one kind says.
+type Watch = (Kind, Result<Event<Reduced>, watcher::Error>);
 
 /// An event of any kind, with the object reduced to what is kept.
 type Reduced = Record;
 
 impl Watching {
-    async fn run(mut self, client: Client) {
-        let mut events = select_all([
-            stream::<NodeKind>(&client),
-            stream::<NamespaceKind>(&client),
-            stream::<RuntimeClassKind>(&client),
-        ]);
+    async fn run(mut self, mut events: impl Stream<Item = Watch> + Unpin) {
         loop {
             let mut changed = tokio::select! {
                 event = events.next() => match event {
@@ -175,8 +189,7 @@ impl Watching {
             tracing::warn!("{warning}");
         }
         self.view.store(Arc::new(view));
-        self.synced
-            .send_if_modified(|synced| !std::mem::replace(synced, true));
+        self.views.send_modify(|count| *count += 1);
     }
 }
 
@@ -184,7 +197,7 @@ impl Watching {
 ///
 /// A watch that may not start at its version (410 as the status of the answer) must list
 /// anew; the watcher does so by itself only when it is told within the stream.
-fn stream<K: Watched>(client: &Client) -> Events {
+fn stream<K: Watched>(client: &Client) -> BoxStream<'static, Watch> {
     let client = client.clone();
     let attempts = stream::repeat_with(move || {
         let config = watcher::Config::default()
@@ -337,3 +350,6 @@ impl<K: Watched> Resource for Lean<K> {
         &mut self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests;
