@@ -19,6 +19,7 @@ mod nodes;
 mod product;
 mod reality;
 mod scale;
+mod scheduling;
 mod stories;
 
 use std::process::{Command, ExitCode};
@@ -35,6 +36,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         stories::TESTS,
         kinds::TESTS,
         reality::TESTS,
+        scheduling::TESTS,
         faults::TESTS,
         scale::TESTS,
         lifecycle::TESTS,

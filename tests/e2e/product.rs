@@ -7,12 +7,17 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, eventually};
 
+/// The label of a namespace for which the API server does not ask us.
+pub const UNASKED: (&str, &str) = ("e2e/asked", "no");
+
 /// Values of the installation. The program itself has to run on the node that runs pods.
 fn values() -> String {
     json!({
         "image": {"repository": "10.99.0.1:5000/archmatch", "tag": "e2e"},
         "nodeSelector": {"kubernetes.io/hostname": "real-amd64"},
         "config": {"registries": [{"host": "10.99.0.1:5000", "plainHttp": true}]},
+        "webhook": {"namespaceSelector": {"matchExpressions":
+            [{"key": UNASKED.0, "operator": "NotIn", "values": [UNASKED.1]}]}},
     })
     .to_string()
 }
@@ -108,6 +113,27 @@ pub fn logs(cluster: &Cluster) -> String {
     let logs = cluster.inside(&words);
     let events = cluster.inside(&["kubectl", "-n", "archmatch", "get", "events"]);
     [pods.stdout, logs.stdout, logs.stderr, events.stdout].join("\n")
+}
+
+/// What the command line says, run inside the cluster: `check` with further arguments, for
+/// the objects of a snapshot. It reads the configs of index entries, too.
+pub fn check(cluster: &Cluster, snapshot: &str, arguments: &[&str], input: &str) -> Value {
+    let config = "registries: [{host: '10.99.0.1:5000', plainHttp: true}]\n\
+                  policy: {verifyChildren: true}\n";
+    let target = concat!(env!("CARGO_MANIFEST_DIR"), "/target");
+    let folder = tempfile::tempdir_in(target).expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let snapshot = write("snapshot.json", snapshot);
+    let config = write("config.yaml", config);
+    let program = env!("CARGO_BIN_EXE_archmatch");
+    let words = [program, "check", "--config", &config, "-o", "json"];
+    let words = [&words[..], &["--snapshot", &snapshot], arguments].concat();
+    let said = cluster.inside_with(&words, input);
+    serde_json::from_str(&said.stdout).expect(&said.stderr)
 }
 
 /// Changes the webhook's own configuration, and waits for the API server to follow.
