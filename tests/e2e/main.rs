@@ -21,6 +21,7 @@ mod reality;
 mod scale;
 mod scheduling;
 mod stories;
+mod storm;
 
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         reality::TESTS,
         scheduling::TESTS,
         faults::TESTS,
+        storm::TESTS,
         scale::TESTS,
         lifecycle::TESTS,
     ]

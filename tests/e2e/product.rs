@@ -1,5 +1,6 @@
 //! The product, installed as an operator would: our image, our chart, Helm.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -134,6 +135,56 @@ pub fn check(cluster: &Cluster, snapshot: &str, arguments: &[&str], input: &str)
     let words = [&words[..], &["--snapshot", &snapshot], arguments].concat();
     let said = cluster.inside_with(&words, input);
     serde_json::from_str(&said.stdout).expect(&said.stderr)
+}
+
+fn replicas(cluster: &Cluster) -> Vec<Value> {
+    let words = ["kubectl", "-n", "archmatch", "get", "pods", "-o", "json"];
+    let pods = cluster.inside(&words).expect_ok();
+    let mut pods: Value = serde_json::from_str(&pods).unwrap();
+    let pods = pods["items"].as_array_mut().map(std::mem::take);
+    pods.unwrap_or_default()
+}
+
+/// How often each replica was restarted, by the pod's name.
+pub fn restarts(cluster: &Cluster) -> BTreeMap<String, u64> {
+    let restarts = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
+    let pods = replicas(cluster);
+    let pods = pods
+        .iter()
+        .filter_map(|pod| Some((name(pod)?, restarts(pod)?)));
+    pods.collect()
+}
+
+/// Kills the process of a replica, and removes its pod: a new one starts at once, where the
+/// old one would be started later each time. Returns the pod's name.
+pub fn kill_replica(cluster: &Cluster) -> String {
+    let pods = replicas(cluster);
+    let running = pods.iter().find(|pod| {
+        let status = &pod["status"]["containerStatuses"][0];
+        status["ready"] == true && pod["metadata"]["deletionTimestamp"].is_null()
+    });
+    let metadata = &running.expect("a replica runs")["metadata"];
+    let (name, uid) = (metadata["name"].as_str().unwrap(), &metadata["uid"]);
+    let kill = format!(
+        "for id in $(pgrep -x archmatch); do
+           grep -q pod{} /proc/$id/cgroup && kill -KILL $id && exit 0
+         done; exit 1",
+        uid.as_str().unwrap()
+    );
+    cluster.inside(&["bash", "-c", &kill]).expect_ok();
+    // Its log goes with the pod.
+    assert_eq!(panics(cluster), "");
+    let delete = ["kubectl", "-n", "archmatch", "delete", "pod", name];
+    let now = ["--grace-period=0", "--force", "--wait=false"];
+    cluster.inside(&[&delete[..], &now].concat()).expect_ok();
+    name.to_owned()
+}
+
+/// What any container of the product that still has a log said of a panic.
+pub fn panics(cluster: &Cluster) -> String {
+    let search = "grep -rhi panicked $RUN/pod-logs/archmatch_* || true";
+    cluster.inside(&["bash", "-c", search]).expect_ok()
 }
 
 /// Changes the webhook's own configuration, and waits for the API server to follow.

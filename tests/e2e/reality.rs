@@ -34,11 +34,13 @@ const IMAGES: &[(&str, &str)] = &[
     ("shape:v3-and-base", "supported"),
     ("shape:windows-only", "missing"),
     ("shape:features", "missing"),
-    // Entries without a platform: the config of the first one decides, unless another entry
-    // names the platform.
+    // Entries without a platform: the config of the first one decides, but only where no
+    // other entry names a platform.
     ("shape:unnamed-right", "supported"),
     ("shape:unnamed-wrong", "missing"),
-    ("shape:unnamed-right-last", "supported"),
+    ("shape:unnamed-right-last", "missing"),
+    ("shape:unnamed-right-first", "missing"),
+    ("shape:unnamed-after-attestation", "missing"),
     ("shape:unnamed-wrong-first", "supported"),
     ("shape:unnamed-wrong-then-right", "missing"),
     ("shape:unnamed-right-then-wrong", "supported"),
@@ -52,6 +54,7 @@ const IMAGES: &[(&str, &str)] = &[
     ("shape:nested", "supported"),
     ("shape:nested-unnamed", "supported"),
     ("shape:nested-lying", "missing"),
+    ("shape:nested-last", "missing"),
     ("shape:nested-without", "missing"),
     // Attestations are no images.
     ("shape:attestation-first", "supported"),
@@ -116,18 +119,18 @@ fn happened(namespace: &Namespace<'_>, tag: &str) -> Result<&'static str, String
     let status = ["get", "pod", &name, "-o", "jsonpath={.status}"];
     let status = namespace.kubectl(&status).expect_ok();
     let parsed: Value = serde_json::from_str(&status).unwrap_or_default();
-    let container = &parsed["containerStatuses"][0];
-    if container["ready"] == true {
+    let log = namespace.kubectl(&["logs", &name]).stdout;
+    // A container is ready for a moment before it turns out that it cannot be executed.
+    if parsed["containerStatuses"][0]["ready"] == true && log.contains("running") {
         return Ok("supported");
     }
     let not_pulled = status.contains("ErrImagePull") || status.contains("ImagePullBackOff");
     // Either nothing in the index fits, or what fits was not fetched.
     let nothing_fits = status.contains("no match for platform in manifest")
-        || status.contains("get image config descriptor: content digest");
+        || status.contains(": content digest sha256:");
     if not_pulled && nothing_fits {
         return Ok("missing");
     }
-    let log = namespace.kubectl(&["logs", &name]).stdout;
     if log.contains("exec format error") || status.contains("exec format error") {
         return Ok("mismatched");
     }
