@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::future::ready;
-use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt, abortable, select_all};
+use futures::stream::{
+    self, AbortHandle, BoxStream, SelectAll, Stream, StreamExt, abortable, select_all,
+};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
@@ -42,7 +44,7 @@ const WATCH_SECONDS: u32 = 120;
 pub struct Cluster {
     view: Arc<ArcSwap<View>>,
     settings: channel::Sender<NodeSettings>,
-    synced: channel::Receiver<bool>,
+    views: channel::Receiver<u64>,
 }
 
 impl Cluster {
@@ -58,9 +60,14 @@ impl Cluster {
 
     /// Waits until every kind was listed once.
     pub async fn synced(&self) {
-        let mut synced = self.synced.clone();
+        let mut views = self.views();
         // An error means that nobody watches any more; the last view stays.
-        let _ = synced.wait_for(|synced| *synced).await;
+        let _ = views.wait_for(|count| *count > 0).await;
+    }
+
+    /// How many views there were, for whoever waits for the next one.
+    pub fn views(&self) -> channel::Receiver<u64> {
+        self.views.clone()
     }
 }
 
@@ -76,30 +83,49 @@ pub fn watch_discovering(
     settings: NodeSettings,
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
+    let events = select_all([
+        stream::<NodeKind>(&client, "v1"),
+        stream::<NamespaceKind>(&client, "v1"),
+        stream::<RuntimeClassKind>(&client, "v1"),
+        stream::<ServiceAccountKind>(&client, "v1"),
+    ]);
+    let discoveries = optional::discoveries(client.clone(), every);
+    let open = move |kind, version: &str| optional::stream(&client, kind, version);
+    follow(events, discoveries, open, settings)
+}
+
+/// The same, whoever the events come from: `discoveries` say which kinds of pools there are,
+/// and `open` starts the watch of one.
+fn follow(
+    events: SelectAll<Events>,
+    discoveries: impl Stream<Item = Installed> + Unpin + Send,
+    open: impl Fn(Kind, &str) -> Events + Send,
+    settings: NodeSettings,
+) -> (Cluster, impl Future<Output = ()> + Send) {
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
     let state = State::new(settings.clone());
     let (settings, changed) = channel::channel(settings);
-    let (sender, synced) = channel::channel(false);
+    let (sender, views) = channel::channel(0);
     let cluster = Cluster {
         view: Arc::clone(&view),
         settings,
-        synced,
+        views,
     };
     let watching = Watching {
         view,
         settings: changed,
-        synced: sender,
+        views: sender,
         state,
         listings: Default::default(),
         optional: None,
     };
-    (cluster, watching.run(client, every))
+    (cluster, watching.run(events, discoveries, open))
 }
 
 struct Watching {
     view: Arc<ArcSwap<View>>,
     settings: channel::Receiver<NodeSettings>,
-    synced: channel::Sender<bool>,
+    views: channel::Sender<u64>,
     state: State,
     listings: [Listing; Kind::COUNT],
     /// The kinds of pools that are watched; nothing before the first look for them.
@@ -133,14 +159,12 @@ pub(super) type Events = BoxStream<'static, (Kind, Result<Event<Reduced>, watche
 type Reduced = Record;
 
 impl Watching {
-    async fn run(mut self, client: Client, every: Duration) {
-        let mut events = select_all([
-            stream::<NodeKind>(&client, "v1"),
-            stream::<NamespaceKind>(&client, "v1"),
-            stream::<RuntimeClassKind>(&client, "v1"),
-            stream::<ServiceAccountKind>(&client, "v1"),
-        ]);
-        let mut discoveries = optional::discoveries(client.clone(), every);
+    async fn run(
+        mut self,
+        mut events: SelectAll<Events>,
+        mut discoveries: impl Stream<Item = Installed> + Unpin,
+        open: impl Fn(Kind, &str) -> Events,
+    ) {
         loop {
             let mut changed = tokio::select! {
                 event = events.next() => match event {
@@ -148,7 +172,7 @@ impl Watching {
                     None => return,
                 },
                 Some(installed) = discoveries.next() => {
-                    self.watch_installed(&client, installed, &mut events)
+                    self.watch_installed(installed, &open, &mut events)
                 }
                 settings = self.settings.changed() => match settings {
                     Ok(()) => {
@@ -179,7 +203,12 @@ impl Watching {
         let Some(optional) = &self.optional else {
             return false;
         };
-        let always = [Kind::Node, Kind::Namespace, Kind::RuntimeClass];
+        let always = [
+            Kind::Node,
+            Kind::Namespace,
+            Kind::RuntimeClass,
+            Kind::ServiceAccount,
+        ];
         let mut expected = always.iter().chain(optional.keys());
         expected.all(|kind| {
             self.listings
@@ -191,8 +220,8 @@ impl Watching {
     /// Watches the kinds of pools that are there now, and forgets those that are gone.
     fn watch_installed(
         &mut self,
-        client: &Client,
         installed: Installed,
+        open: impl Fn(Kind, &str) -> Events,
         events: &mut SelectAll<Events>,
     ) -> bool {
         let mut changed = self.optional.is_none();
@@ -211,7 +240,7 @@ impl Watching {
         for (kind, version) in installed {
             watches.entry(kind).or_insert_with(|| {
                 tracing::info!(kind = ?kind, %version, "pools are watched");
-                let (stream, handle) = abortable(optional::stream(client, kind, &version));
+                let (stream, handle) = abortable(open(kind, &version));
                 events.push(stream.boxed());
                 Watch { version, handle }
             });
@@ -260,8 +289,7 @@ impl Watching {
 
     fn publish(&self) {
         self.view.store(Arc::new(self.state.view()));
-        self.synced
-            .send_if_modified(|synced| !std::mem::replace(synced, true));
+        self.views.send_modify(|count| *count += 1);
     }
 }
 
@@ -363,3 +391,6 @@ impl Watched for ServiceAccountKind {
         read_service_account(object)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,9 +53,7 @@ impl Cluster {
             .expect("the supervisor says when it is ready");
         let run = line.trim().strip_prefix("ready ").map(str::to_owned);
         let run = run.expect("the cluster is ready");
-        let cluster = Self { supervisor, run };
-        cluster.push_images();
-        cluster
+        Self { supervisor, run }
     }
 
     /// The cluster's folder, named by its supervisor's process id.
@@ -88,14 +86,6 @@ impl Cluster {
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         Said::of(&child.wait_with_output().expect("wait for a command"))
-    }
-
-    /// Pushes the fixtures. The registry keeps manifests in memory, so a new one has none.
-    pub fn push_images(&self) {
-        crate::cluster::eventually("the registry takes the images", || {
-            let said = self.inside(&["images", "10.99.0.1:5000"]);
-            if said.ok { Ok(()) } else { Err(said.stderr) }
-        });
     }
 
     /// Starts, stops or restarts a part of the cluster.

@@ -28,7 +28,6 @@ fn registry_down(cluster: &Cluster) {
     // A name that nobody asked for before, so that no cache has it.
     let said = namespace.apply(&deployment(spec("unseen:1")), &[]);
     cluster.control("start", "registry");
-    cluster.push_images();
     assert!(said.ok, "{}", said.stderr);
     assert!(
         said.stderr.contains("could not be checked"),

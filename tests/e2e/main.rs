@@ -19,7 +19,9 @@ mod nodes;
 mod product;
 mod reality;
 mod scale;
+mod scheduling;
 mod stories;
+mod storm;
 
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -35,7 +37,9 @@ fn tests() -> Vec<(&'static str, Test)> {
         stories::TESTS,
         kinds::TESTS,
         reality::TESTS,
+        scheduling::TESTS,
         faults::TESTS,
+        storm::TESTS,
         scale::TESTS,
         lifecycle::TESTS,
     ]

@@ -10,9 +10,9 @@ pub struct FakeNode<'a> {
     name: String,
 }
 
-/// Adds a node and waits until it is ready and may be scheduled on.
-pub fn add<'a>(cluster: &'a Cluster, name: &str, architecture: &str, spec: Value) -> FakeNode<'a> {
-    let node = json!({
+/// A node object; whoever needs another one changes it before it is made.
+pub fn object(name: &str, architecture: &str) -> Value {
+    json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {
             "name": name,
@@ -22,7 +22,7 @@ pub fn add<'a>(cluster: &'a Cluster, name: &str, architecture: &str, spec: Value
                 "kubernetes.io/hostname": name, "type": "kwok",
             },
         },
-        "spec": spec,
+        "spec": {},
         "status": {
             "capacity": {"cpu": "64", "memory": "256Gi", "pods": "1000"},
             "allocatable": {"cpu": "64", "memory": "256Gi", "pods": "1000"},
@@ -33,29 +33,45 @@ pub fn add<'a>(cluster: &'a Cluster, name: &str, architecture: &str, spec: Value
                 "bootID": "", "kubeProxyVersion": "",
             },
         },
-    });
+    })
+}
+
+/// Adds a node and waits until it is ready and may be scheduled on.
+pub fn add<'a>(cluster: &'a Cluster, name: &str, architecture: &str, spec: Value) -> FakeNode<'a> {
+    let mut object = object(name, architecture);
+    object["spec"] = spec;
+    add_all(cluster, &[object]).remove(0)
+}
+
+/// The same for several nodes at once.
+pub fn add_all<'a>(cluster: &'a Cluster, objects: &[Value]) -> Vec<FakeNode<'a>> {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
     cluster
-        .inside_with(&["kubectl", "create", "-f", "-"], &node.to_string())
+        .inside_with(&["kubectl", "create", "-f", "-"], &list.to_string())
         .expect_ok();
+    let names = objects.iter().map(|object| &object["metadata"]["name"]);
+    let added: Vec<FakeNode<'a>> = names
+        .map(|name| FakeNode {
+            cluster,
+            name: name.as_str().unwrap().to_owned(),
+        })
+        .collect();
+    let names: Vec<&str> = added.iter().map(|node| node.name.as_str()).collect();
     let wait = ["kubectl", "wait", "--for=condition=Ready", "--timeout=60s"];
     cluster
-        .inside(&[&wait[..], &[&format!("node/{name}")]].concat())
+        .inside(&[&wait[..], &["node"], &names].concat())
         .expect_ok();
     eventually("the condition's taint goes", || {
-        let path = "jsonpath={.spec.taints[*].key}";
-        let taints = cluster
-            .inside(&["kubectl", "get", "node", name, "-o", path])
-            .expect_ok();
+        let taints = ["kubectl", "get", "-o", "jsonpath={..spec.taints[*].key}"];
+        let taints = [&taints[..], &["node"], &names].concat();
+        let taints = cluster.inside(&taints).expect_ok();
         if taints.contains("not-ready") {
             Err(taints)
         } else {
             Ok(())
         }
     });
-    FakeNode {
-        cluster,
-        name: name.to_owned(),
-    }
+    added
 }
 
 impl Drop for FakeNode<'_> {

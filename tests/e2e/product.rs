@@ -1,5 +1,6 @@
 //! The product, installed as an operator would: our image, our chart, Helm.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -7,12 +8,17 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, eventually};
 
+/// The label of a namespace for which the API server does not ask us.
+pub const UNASKED: (&str, &str) = ("e2e/asked", "no");
+
 /// Values of the installation. The program itself has to run on the node that runs pods.
 fn values() -> String {
     json!({
         "image": {"repository": "10.99.0.1:5000/archmatch", "tag": "e2e"},
         "nodeSelector": {"kubernetes.io/hostname": "real-amd64"},
         "config": {"registries": [{"host": "10.99.0.1:5000", "plainHttp": true}]},
+        "webhook": {"namespaceSelector": {"matchExpressions":
+            [{"key": UNASKED.0, "operator": "NotIn", "values": [UNASKED.1]}]}},
     })
     .to_string()
 }
@@ -108,6 +114,77 @@ pub fn logs(cluster: &Cluster) -> String {
     let logs = cluster.inside(&words);
     let events = cluster.inside(&["kubectl", "-n", "archmatch", "get", "events"]);
     [pods.stdout, logs.stdout, logs.stderr, events.stdout].join("\n")
+}
+
+/// What the command line says, run inside the cluster: `check` with further arguments, for
+/// the objects of a snapshot. It reads the configs of index entries, too.
+pub fn check(cluster: &Cluster, snapshot: &str, arguments: &[&str], input: &str) -> Value {
+    let config = "registries: [{host: '10.99.0.1:5000', plainHttp: true}]\n\
+                  policy: {verifyChildren: true}\n";
+    let target = concat!(env!("CARGO_MANIFEST_DIR"), "/target");
+    let folder = tempfile::tempdir_in(target).expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let snapshot = write("snapshot.json", snapshot);
+    let config = write("config.yaml", config);
+    let program = env!("CARGO_BIN_EXE_archmatch");
+    let words = [program, "check", "--config", &config, "-o", "json"];
+    let words = [&words[..], &["--snapshot", &snapshot], arguments].concat();
+    let said = cluster.inside_with(&words, input);
+    serde_json::from_str(&said.stdout).expect(&said.stderr)
+}
+
+fn replicas(cluster: &Cluster) -> Vec<Value> {
+    let words = ["kubectl", "-n", "archmatch", "get", "pods", "-o", "json"];
+    let pods = cluster.inside(&words).expect_ok();
+    let mut pods: Value = serde_json::from_str(&pods).unwrap();
+    let pods = pods["items"].as_array_mut().map(std::mem::take);
+    pods.unwrap_or_default()
+}
+
+/// How often each replica was restarted, by the pod's name.
+pub fn restarts(cluster: &Cluster) -> BTreeMap<String, u64> {
+    let restarts = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
+    let pods = replicas(cluster);
+    let pods = pods
+        .iter()
+        .filter_map(|pod| Some((name(pod)?, restarts(pod)?)));
+    pods.collect()
+}
+
+/// Kills the process of a replica, and removes its pod: a new one starts at once, where the
+/// old one would be started later each time. Returns the pod's name.
+pub fn kill_replica(cluster: &Cluster) -> String {
+    let pods = replicas(cluster);
+    let running = pods.iter().find(|pod| {
+        let status = &pod["status"]["containerStatuses"][0];
+        status["ready"] == true && pod["metadata"]["deletionTimestamp"].is_null()
+    });
+    let metadata = &running.expect("a replica runs")["metadata"];
+    let (name, uid) = (metadata["name"].as_str().unwrap(), &metadata["uid"]);
+    let kill = format!(
+        "for id in $(pgrep -x archmatch); do
+           grep -q pod{} /proc/$id/cgroup && kill -KILL $id && exit 0
+         done; exit 1",
+        uid.as_str().unwrap()
+    );
+    cluster.inside(&["bash", "-c", &kill]).expect_ok();
+    // Its log goes with the pod.
+    assert_eq!(panics(cluster), "");
+    let delete = ["kubectl", "-n", "archmatch", "delete", "pod", name];
+    let now = ["--grace-period=0", "--force", "--wait=false"];
+    cluster.inside(&[&delete[..], &now].concat()).expect_ok();
+    name.to_owned()
+}
+
+/// What any container of the product that still has a log said of a panic.
+pub fn panics(cluster: &Cluster) -> String {
+    let search = "grep -rhi panicked $RUN/pod-logs/archmatch_* || true";
+    cluster.inside(&["bash", "-c", search]).expect_ok()
 }
 
 /// Changes the webhook's own configuration, and waits for the API server to follow.

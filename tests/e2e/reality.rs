@@ -1,106 +1,138 @@
 //! What we say is what happens: the same images on a node that really runs pods.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::Test;
 use crate::cluster::{Cluster, eventually};
 use crate::kubectl::{Namespace, image, on_real_node, pod, spec};
+use crate::product::{UNASKED, check};
 
-pub const TESTS: &[(&str, Test)] = &[
-    ("what_we_call_missing_cannot_be_pulled", missing),
-    ("what_we_call_mismatched_cannot_be_executed", mismatched),
-    ("what_we_call_supported_runs", supported),
+pub const TESTS: &[(&str, Test)] = &[("what_we_say_of_an_image_is_what_the_node_does", reality)];
+
+/// Images, and what becomes of them on a node with containerd's transfer service. What each
+/// tag points at stands in `tools/cmd/images/fixtures.go`.
+const IMAGES: &[(&str, &str)] = &[
+    // As they are built every day.
+    ("app:plain-amd64", "supported"),
+    ("app:multi", "supported"),
+    ("app:list", "supported"),
+    ("node:22", "supported"),
+    ("app:noamd64", "missing"),
+    ("app:plain-arm64", "mismatched"),
+    ("shape:docker-amd64", "supported"),
+    ("shape:docker-arm64", "mismatched"),
+    ("shape:plain-s390x", "mismatched"),
+    ("shape:plain-386", "supported"),
+    ("shape:list-without", "missing"),
+    // Order, spelling and variants of the entries.
+    ("shape:amd64-last", "supported"),
+    ("shape:alias", "supported"),
+    ("shape:386-only", "missing"),
+    ("shape:v2-only", "missing"),
+    ("shape:v3-and-base", "supported"),
+    ("shape:windows-only", "missing"),
+    ("shape:features", "missing"),
+    // Entries without a platform: the config of the first one decides, but only where no
+    // other entry names a platform.
+    ("shape:unnamed-right", "supported"),
+    ("shape:unnamed-wrong", "missing"),
+    ("shape:unnamed-right-last", "missing"),
+    ("shape:unnamed-right-first", "missing"),
+    ("shape:unnamed-after-attestation", "missing"),
+    ("shape:unnamed-wrong-first", "supported"),
+    ("shape:unnamed-wrong-then-right", "missing"),
+    ("shape:unnamed-right-then-wrong", "supported"),
+    ("shape:list-unnamed", "supported"),
+    // Entries that do not say the truth are believed.
+    ("shape:lying", "mismatched"),
+    ("shape:lying-away", "missing"),
+    ("shape:duplicate-right-first", "supported"),
+    ("shape:duplicate-wrong-first", "mismatched"),
+    // Indexes within indexes.
+    ("shape:nested", "supported"),
+    ("shape:nested-unnamed", "supported"),
+    ("shape:nested-lying", "missing"),
+    ("shape:nested-last", "missing"),
+    ("shape:nested-without", "missing"),
+    // Attestations are no images.
+    ("shape:attestation-first", "supported"),
+    ("shape:attestations-only", "missing"),
 ];
 
-/// Nobody stops what this namespace does.
-const UNWATCHED: [(&str, &str); 3] = [
-    ("archmatch.io/enforce", "off"),
-    ("archmatch.io/warn", "off"),
-    ("archmatch.io/audit", "off"),
-];
-
-/// Runs a pod on the real node, whatever we would say of it.
-fn run<'a>(cluster: &'a Cluster, name: &str) -> Namespace<'a> {
-    let namespace = Namespace::new(cluster, &UNWATCHED);
-    let object = pod(on_real_node(spec(name)));
-    eventually("the namespace's labels count", || {
-        let said = namespace.apply(&object, &[]);
-        if said.ok { Ok(()) } else { Err(said.stderr) }
-    });
-    namespace
+fn pod_name(tag: &str) -> String {
+    tag.replace(':', "-")
 }
 
-/// What the command line says of an image on that node.
-fn outcome(cluster: &Cluster, name: &str) -> String {
-    let node = cluster
-        .inside(&["kubectl", "get", "node", "real-amd64", "-o", "json"])
+fn reality(cluster: &Cluster) {
+    let namespace = Namespace::new(cluster, &[UNASKED]);
+    let pods: Vec<Value> = IMAGES
+        .iter()
+        .map(|(tag, _)| {
+            let mut pod = pod(on_real_node(spec(tag)));
+            pod["metadata"]["name"] = json!(pod_name(tag));
+            pod
+        })
+        .collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": pods});
+    namespace
+        .kubectl_with(&["create", "-f", "-"], &list.to_string())
         .expect_ok();
-    let target = concat!(env!("CARGO_MANIFEST_DIR"), "/target");
-    let folder = tempfile::tempdir_in(target).expect("a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let snapshot = write("node.json", &node);
-    let config = write(
-        "config.yaml",
-        "registries: [{host: '10.99.0.1:5000', plainHttp: true}]\n",
-    );
-    let said = cluster.inside(&[
-        env!("CARGO_BIN_EXE_archmatch"),
-        "check",
-        "--config",
-        &config,
-        "--snapshot",
-        &snapshot,
-        "-o",
-        "json",
-        &image(name),
-    ]);
-    let report: Value = serde_json::from_str(&said.stdout).expect(&said.stderr);
-    let outcome = &report["workloads"][0]["images"][0]["outcomes"][0]["outcome"];
-    outcome.as_str().unwrap_or_default().to_owned()
-}
-
-fn status(namespace: &Namespace<'_>) -> String {
-    namespace
-        .kubectl(&["get", "pod", "web", "-o", "jsonpath={.status}"])
-        .expect_ok()
-}
-
-fn missing(cluster: &Cluster) {
-    let namespace = run(cluster, "app:noamd64");
-    eventually("the pull fails", || {
-        let status = status(&namespace);
-        let failed = status.contains("ErrImagePull") || status.contains("ImagePullBackOff");
-        if failed && status.contains("no match for platform in manifest") {
-            Ok(())
-        } else {
-            Err(status)
+    let said = outcomes(cluster);
+    let mut wrong = Vec::new();
+    for (tag, expected) in IMAGES {
+        let happened = eventually(tag, || happened(&namespace, tag));
+        let said = said.get(&image(tag)).map_or("nothing", String::as_str);
+        if happened != *expected || said != *expected {
+            wrong.push(format!(
+                "{tag}: expected {expected}, we say {said}, the node shows {happened}"
+            ));
         }
-    });
-    assert_eq!(outcome(cluster, "app:noamd64"), "missing");
-}
-
-fn mismatched(cluster: &Cluster) {
-    let namespace = run(cluster, "app:plain-arm64");
-    eventually("the program cannot be executed", || {
-        let logs = namespace.kubectl(&["logs", "web"]);
-        if logs.stdout.contains("exec format error") {
-            Ok(())
-        } else {
-            Err(logs.stderr)
-        }
-    });
-    assert_eq!(outcome(cluster, "app:plain-arm64"), "mismatched");
-}
-
-fn supported(cluster: &Cluster) {
-    for name in ["app:plain-amd64", "app:multi", "app:list", "node:22"] {
-        let namespace = run(cluster, name);
-        let wait = ["wait", "--for=condition=Ready", "pod/web", "--timeout=60s"];
-        namespace.kubectl(&wait).expect_ok();
-        assert_eq!(outcome(cluster, name), "supported", "{name}");
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the command line says of the images, by their names.
+fn outcomes(cluster: &Cluster) -> BTreeMap<String, String> {
+    let node = ["kubectl", "get", "node", "real-amd64", "-o", "json"];
+    let node = cluster.inside(&node).expect_ok();
+    let names: Vec<String> = IMAGES.iter().map(|(tag, _)| image(tag)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let report = check(cluster, &node, &names, "");
+    let workloads = report["workloads"].as_array().into_iter().flatten();
+    workloads
+        .map(|workload| {
+            let image = &workload["images"][0];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (
+                text(&image["image"]),
+                text(&image["outcomes"][0]["outcome"]),
+            )
+        })
+        .collect()
+}
+
+/// What became of the pod, in our words; or the reason why that cannot be told yet.
+fn happened(namespace: &Namespace<'_>, tag: &str) -> Result<&'static str, String> {
+    let name = pod_name(tag);
+    let status = ["get", "pod", &name, "-o", "jsonpath={.status}"];
+    let status = namespace.kubectl(&status).expect_ok();
+    let parsed: Value = serde_json::from_str(&status).unwrap_or_default();
+    let log = namespace.kubectl(&["logs", &name]).stdout;
+    // A container is ready for a moment before it turns out that it cannot be executed.
+    if parsed["containerStatuses"][0]["ready"] == true && log.contains("running") {
+        return Ok("supported");
+    }
+    let not_pulled = status.contains("ErrImagePull") || status.contains("ImagePullBackOff");
+    // Either nothing in the index fits, or what fits was not fetched.
+    let nothing_fits = status.contains("no match for platform in manifest")
+        || status.contains(": content digest sha256:");
+    if not_pulled && nothing_fits {
+        return Ok("missing");
+    }
+    if log.contains("exec format error") || status.contains("exec format error") {
+        return Ok("mismatched");
+    }
+    Err(format!("{tag}: {status}\n{log}"))
 }

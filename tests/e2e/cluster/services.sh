@@ -69,7 +69,9 @@ start_controller-manager() {
 }
 
 start_scheduler() {
-  launch scheduler kube-scheduler --kubeconfig pki/scheduler.kubeconfig --leader-elect=false --secure-port 0
+  # The limits are raised for the tests that have hundreds of pods placed.
+  launch scheduler kube-scheduler --kubeconfig pki/scheduler.kubeconfig --leader-elect=false --secure-port 0 \
+    --kube-api-qps 500 --kube-api-burst 1000
 }
 
 start_kwok() {

@@ -63,7 +63,7 @@ mv "$work/server" "$work/etcd"
 # A command of its own: both Helms are called helm.
 CGO_ENABLED=0 go build -trimpath -tags "$tags" -ldflags "-s -w" -o "$work/helm3" helm.sh/helm/v3/cmd/helm >&2
 CGO_ENABLED=1 go build -trimpath -tags seccomp -ldflags "-s -w" -o "$work/runc" github.com/opencontainers/runc >&2
-for architecture in amd64 arm64; do
+for architecture in 386 amd64 arm64; do
   CGO_ENABLED=0 GOARCH=$architecture go build -trimpath -ldflags "-s -w" -o "$work/pause.$architecture" ./cmd/pause >&2
 done
 

@@ -147,6 +147,13 @@ impl Api {
         self.state().conflicts = count;
     }
 
+    /// Waits until there were so many requests whose line starts so.
+    pub(super) async fn asked(&self, start: &str, count: usize) {
+        let mut changed = self.changed.subscribe();
+        let enough = changed.wait_for(|_| self.requests(start) >= count);
+        enough.await.unwrap();
+    }
+
     /// Requests so far whose line starts so.
     pub(super) fn requests(&self, start: &str) -> usize {
         let state = self.state();
@@ -260,9 +267,10 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
         .filter_map(|pair| pair.split_once('='))
         .collect();
     let watching = query.contains_key("watch");
-    let mut state = api.state();
     let verb = if watching { "WATCH" } else { method.as_str() };
-    state.requests.push(format!("{verb} {path}"));
+    api.state().requests.push(format!("{verb} {path}"));
+    api.wake();
+    let mut state = api.state();
     if state.down {
         return status(500, "Down");
     }
