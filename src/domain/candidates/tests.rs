@@ -4,8 +4,10 @@
 use serde_json::Value;
 
 use super::*;
-use crate::domain::node::{Labels, Node};
+use crate::domain::node::{Effect, Labels, Node, Taint};
+use crate::domain::placement::Placer;
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
+use crate::domain::placement::toleration::Toleration;
 use crate::domain::platform::Platform;
 use crate::domain::pool::latitude::Latitude;
 use crate::domain::pool::values::Values;

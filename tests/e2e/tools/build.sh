@@ -29,7 +29,7 @@ fi
 
 # libseccomp: runc without it starts no pod. nftables: for kube-proxy.
 missing=()
-for package in gcc iproute2 libseccomp-dev nftables openssl pkg-config util-linux; do
+for package in curl gcc iproute2 libseccomp-dev nftables openssl pkg-config util-linux; do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null) || true
   [ "$state" = installed ] || missing+=("$package")
 done

@@ -1,0 +1,182 @@
+//! Whether one node may run a pod: the scheduler's static filters, the kubelet's and the
+//! DaemonSet controller's.
+
+use std::collections::BTreeSet;
+
+use super::{CandidateRules, Cordoned, Exclusion};
+use crate::domain::node::{CORDON_TAINT, Effect, GroupKey, IndividualLabel, Nodes, Taint};
+use crate::domain::placement::affinity::NodeSelector;
+use crate::domain::placement::toleration::{Toleration, untolerated};
+use crate::domain::placement::{Placement, Placer};
+
+/// Which nodes a placement tells apart.
+pub(super) enum Reach<'a> {
+    /// None within a group.
+    Groups,
+    /// Those of these names, from all others.
+    Named {
+        names: BTreeSet<&'a str>,
+        /// Why the others are no candidates.
+        others: Exclusion,
+    },
+    /// Every node.
+    Nodes,
+}
+
+/// The DaemonSet controller's own tolerations. Those of temporary taints need no entry,
+/// since such taints never exclude.
+/// Source: `pkg/controller/daemon/util/daemonset_util.go`, `AddOrUpdateDaemonPodTolerations`.
+fn added_tolerations(placer: Placer) -> Vec<Toleration> {
+    match placer {
+        Placer::Scheduler => Vec::new(),
+        Placer::DaemonSet { .. } => vec![Toleration::exists(CORDON_TAINT, "NoSchedule")],
+    }
+}
+
+impl GroupKey {
+    fn allocates(&self, resource: &String) -> bool {
+        let open = self.latitude.as_ref();
+        self.extended_resources.contains(resource)
+            || open.is_some_and(|latitude| latitude.resources)
+    }
+}
+
+/// What keeps a pod away from nodes.
+pub(super) struct Filter<'a> {
+    placement: &'a Placement,
+    /// Tolerations that come on top of the pod's own.
+    added: Vec<Toleration>,
+    rules: CandidateRules,
+}
+
+impl<'a> Filter<'a> {
+    pub(super) fn new(placement: &'a Placement, rules: CandidateRules) -> Self {
+        Self {
+            placement,
+            added: added_tolerations(placement.placer),
+            rules,
+        }
+    }
+
+    /// Which nodes the placement tells apart, so that the others are judged by group.
+    pub(super) fn reach(&self, nodes: &Nodes) -> Reach<'_> {
+        let placement = self.placement;
+        if let Some(name) = &placement.node_name {
+            return Reach::Named {
+                names: [name.as_str()].into(),
+                others: Exclusion::OtherNodeName,
+            };
+        }
+        let affinity = placement.required_affinity.as_ref();
+        if let Some(names) = affinity.and_then(NodeSelector::names) {
+            return Reach::Named {
+                names,
+                others: Exclusion::Selector,
+            };
+        }
+        let selected = placement.node_selector.keys().map(String::as_str);
+        let mut keys = selected.chain(affinity.into_iter().flat_map(NodeSelector::keys));
+        if affinity.is_some_and(NodeSelector::reads_name)
+            || keys.any(|key| nodes.is_individual(key))
+        {
+            return Reach::Nodes;
+        }
+        Reach::Groups
+    }
+
+    /// Why a node is no candidate; none where it is one.
+    pub(super) fn exclusion(
+        &self,
+        group: &GroupKey,
+        name: &str,
+        individual: &[IndividualLabel],
+    ) -> Option<Exclusion> {
+        let placement = self.placement;
+        if placement
+            .node_name
+            .as_deref()
+            .is_some_and(|wanted| wanted != name)
+        {
+            return Some(Exclusion::OtherNodeName);
+        }
+        let label = |key: &str| {
+            let own = individual.iter().find(|(own, _)| **own == *key);
+            own.map(|(_, value)| &**value)
+                .or_else(|| group.labels.get(key).map(String::as_str))
+        };
+        let selector = &placement.node_selector;
+        let affinity = placement.required_affinity.as_ref();
+        let selected = match &group.latitude {
+            Some(latitude) => latitude.admits(selector, affinity, label),
+            None => {
+                selector
+                    .iter()
+                    .all(|(key, value)| label(key) == Some(value))
+                    && affinity.is_none_or(|affinity| affinity.matches(name, label))
+            }
+        };
+        if !selected {
+            return Some(Exclusion::Selector);
+        }
+        let os = placement.os.as_deref();
+        if os.is_some_and(|os| os != group.platform.platform.os) {
+            return Some(Exclusion::OperatingSystem);
+        }
+        if !self.bypasses_scheduler() && group.unschedulable && !self.tolerates_cordon() {
+            return Some(Exclusion::Cordoned);
+        }
+        if let Some(taint) = self.untolerated(&group.taints) {
+            return Some(match taint.key.as_str() {
+                CORDON_TAINT => Exclusion::Cordoned,
+                _ => Exclusion::Taint(taint.clone()),
+            });
+        }
+        if self.bypasses_scheduler() || placement.placer != Placer::Scheduler {
+            // The DaemonSet controller does not look at resources, and the kubelet passes
+            // over those that its node does not have.
+            return None;
+        }
+        let missing = placement
+            .extended_resources
+            .iter()
+            .find(|resource| !group.allocates(resource));
+        missing.map(|resource| Exclusion::Resource(resource.clone()))
+    }
+
+    /// A pod with a node name meets the kubelet only. A DaemonSet's template with one still
+    /// passes the controller's own taint check.
+    fn bypasses_scheduler(&self) -> bool {
+        self.placement.node_name.is_some() && self.placement.placer == Placer::Scheduler
+    }
+
+    fn tolerates_cordon(&self) -> bool {
+        let taint = Taint {
+            key: CORDON_TAINT.to_owned(),
+            value: String::new(),
+            effect: Effect::NoSchedule,
+        };
+        self.rules.cordoned == Cordoned::Counted
+            || self
+                .tolerations()
+                .any(|toleration| toleration.tolerates(&taint, self.rules.comparison))
+    }
+
+    fn tolerations(&self) -> impl Iterator<Item = &Toleration> + Clone {
+        self.placement.tolerations.iter().chain(&self.added)
+    }
+
+    fn untolerated<'t>(&self, taints: &'t [Taint]) -> Option<&'t Taint> {
+        let kubelet_only = self.bypasses_scheduler();
+        untolerated(
+            taints,
+            self.tolerations(),
+            self.rules.comparison,
+            |taint| match taint.effect {
+                _ if taint.key == CORDON_TAINT && self.rules.cordoned == Cordoned::Counted => false,
+                Effect::NoExecute => true,
+                Effect::NoSchedule => !kubelet_only,
+                Effect::Other(_) => false,
+            },
+        )
+    }
+}
