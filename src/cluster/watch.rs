@@ -226,10 +226,15 @@ impl Watching {
     ) -> bool {
         let mut changed = self.optional.is_none();
         let watches = self.optional.get_or_insert_default();
-        let gone = watches.extract_if(.., |kind, watch| {
-            installed.get(kind) != Some(&watch.version)
+        let mut gone = Vec::new();
+        watches.retain(|kind, watch| {
+            let stays = installed.get(kind) == Some(&watch.version);
+            if !stays {
+                gone.push(*kind);
+            }
+            stays
         });
-        for (kind, _ended) in gone {
+        for kind in gone {
             changed = true;
             self.state.retain(kind, &HashSet::new());
             if let Some(listing) = self.listings.get_mut(kind as usize) {
