@@ -5,17 +5,18 @@
 //! Sources: `pkg/scheduler/framework/plugins`, `pkg/kubelet/lifecycle/predicate.go` and
 //! `pkg/controller/daemon` of <https://github.com/kubernetes/kubernetes>.
 
+mod count;
 mod filter;
 mod names;
 mod possible;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use self::filter::{Filter, Reach};
+use self::count::Count;
+use self::filter::Filter;
 pub use self::names::{NAMES, Names};
-use super::node::{GroupKey, IndividualLabel, NodePlatform, Nodes, PoolName, Source, Taint};
+use super::node::{NodePlatform, Nodes, PoolName, Source, Taint};
 use super::placement::Placement;
 use super::placement::toleration::ComparisonOperators;
 
@@ -106,118 +107,14 @@ impl Candidates {
 pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -> Candidates {
     let filter = Filter::new(placement, rules);
     let reach = filter.reach(nodes);
-    let mut count = Count::default();
-    let mut parts = Vec::new();
+    let mut count = Count::new(&filter);
     for (group, members) in nodes.groups() {
-        if group.source != Source::Node {
-            // It stands for nodes that do not exist yet: none of them has a name.
-            match &reach {
-                Reach::Named { others, .. } => count.exclude(others.clone(), members.len()),
-                Reach::Groups | Reach::Nodes => {
-                    for (name, individual) in members.iter() {
-                        let group = possible::with_labels(group, individual);
-                        let (rest, named) = possible::by_architecture(&group, placement);
-                        let mut possible = named
-                            .into_iter()
-                            .filter(|part| filter.exclusion(part, "", &[]).is_none());
-                        let before = parts.len();
-                        parts.extend(possible.by_ref().map(|part| (part, Arc::clone(name))));
-                        match filter.exclusion(&rest, "", &[]) {
-                            None => count.add(&rest, &[Arc::clone(name)].into(), 1),
-                            Some(why) if parts.len() == before => count.exclude(why, 1),
-                            Some(_) => {}
-                        }
-                    }
-                }
-            }
-            continue;
-        }
-        match &reach {
-            Reach::Groups => match filter.exclusion(group, "", &[]) {
-                None => count.add(group, members.first_names(), members.len()),
-                Some(why) => count.exclude(why, members.len()),
-            },
-            Reach::Nodes => count.judge(&filter, group, members.iter()),
-            Reach::Named { names, others } => {
-                let named: Vec<_> = names.iter().filter_map(|name| members.get(name)).collect();
-                if members.len() > named.len() {
-                    count.exclude(others.clone(), members.len() - named.len());
-                }
-                count.judge(&filter, group, named);
-            }
+        match group.source {
+            Source::Node => count.judge_nodes(&reach, group, members),
+            _ => count.judge_pools(&reach, group, members),
         }
     }
-    let mut found = count.into_candidates();
-    for (part, pool) in parts {
-        found.add_possible(&part, pool);
-    }
-    found
-}
-
-/// What was found so far.
-#[derive(Default)]
-struct Count {
-    platforms: Vec<CandidatePlatform>,
-    excluded: BTreeMap<Exclusion, usize>,
-}
-
-impl Count {
-    /// Judges members of a group one by one.
-    fn judge<'a>(
-        &mut self,
-        filter: &Filter<'_>,
-        group: &GroupKey,
-        members: impl IntoIterator<Item = (&'a Arc<str>, &'a [IndividualLabel])>,
-    ) {
-        let mut names = Vec::new();
-        let mut count = 0;
-        for (name, individual) in members {
-            match filter.exclusion(group, name, individual) {
-                Some(why) => self.exclude(why, 1),
-                None => {
-                    count += 1;
-                    if names.len() < NAMES {
-                        names.push(Arc::clone(name));
-                    }
-                }
-            }
-        }
-        if count > 0 {
-            self.add(group, &names.into(), count);
-        }
-    }
-
-    /// Adds candidates of one group. Groups come in their order.
-    fn add(&mut self, group: &GroupKey, first_names: &Arc<[Arc<str>]>, count: usize) {
-        // Groups of one platform are neighbours.
-        let same = |last: &mut CandidatePlatform| last.platform == group.platform;
-        let last = self.platforms.pop_if(same);
-        let mut entry = last.unwrap_or_else(|| CandidatePlatform::of(&group.platform));
-        entry.is_certain |= !group.platform.platform.architecture.is_empty();
-        entry.add_source(group.source);
-        // Pools and flags stand for nodes that do not exist yet.
-        if group.source == Source::Node {
-            entry.node_count += count;
-            entry.nodes.add(Arc::clone(first_names));
-        } else {
-            let pools = first_names.iter();
-            pools.for_each(|name| entry.add_pool(group.source, name));
-        }
-        self.platforms.push(entry);
-    }
-
-    fn exclude(&mut self, why: Exclusion, count: usize) {
-        *self.excluded.entry(why).or_default() += count;
-    }
-
-    fn into_candidates(self) -> Candidates {
-        let mut excluded: Vec<(Exclusion, usize)> = self.excluded.into_iter().collect();
-        excluded.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Candidates {
-            platforms: self.platforms,
-            excluded,
-        }
-    }
+    count.into_candidates()
 }
 
 impl CandidatePlatform {

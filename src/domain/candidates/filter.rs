@@ -43,7 +43,7 @@ impl GroupKey {
 
 /// What keeps a pod away from nodes.
 pub(super) struct Filter<'a> {
-    placement: &'a Placement,
+    pub(super) placement: &'a Placement,
     /// Tolerations that come on top of the pod's own.
     added: Vec<Toleration>,
     rules: CandidateRules,
