@@ -58,7 +58,7 @@ const CHECK_HELP: &str = "\
 Examples:
   archmatch check --platform linux/s390x node:22
   helm template ./chart | archmatch check -f - --platform linux/amd64 --platform linux/arm64
-  kubectl get nodes,ns,runtimeclasses -o json > cluster.json
+  kubectl get nodes,ns,sa,runtimeclasses -A -o json > cluster.json
   archmatch check --snapshot cluster.json -f manifests/ -o wide
 
 -l and -n mean what they mean in `kubectl apply`, which has no -A either: objects
