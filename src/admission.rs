@@ -324,11 +324,13 @@ fn annotate(
     let strictest = findings.at(levels.strictest());
     answer
         .annotations
-        .insert("verdict", strictest.name().to_owned());
-    answer.annotations.insert("mode", action.name().to_owned());
+        .insert("verdict", strictest.name().into());
+    answer.annotations.insert("mode", action.name().into());
     let missing = message::missing_platforms(verdicts);
     if !missing.is_empty() {
-        answer.annotations.insert("missing", missing.join(","));
+        answer
+            .annotations
+            .insert("missing", missing.join(",").into());
     }
     if !findings.unknown.is_empty() {
         let reasons: Vec<&str> = findings
@@ -336,6 +338,8 @@ fn annotate(
             .iter()
             .map(|reason| reason.name())
             .collect();
-        answer.annotations.insert("undecided", reasons.join(","));
+        answer
+            .annotations
+            .insert("undecided", reasons.join(",").into());
     }
 }

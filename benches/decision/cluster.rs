@@ -97,6 +97,10 @@ async fn answer(State(count): State<usize>, uri: Uri) -> Response {
         let events = stream::pending::<Result<Bytes, std::io::Error>>();
         return Body::from_stream(events).into_response();
     }
+    if uri.path() == "/apis" {
+        let groups = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []});
+        return ([(CONTENT_TYPE, "application/json")], groups.to_string()).into_response();
+    }
     let count = if uri.path() == "/api/v1/nodes" {
         count
     } else {

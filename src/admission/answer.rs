@@ -2,6 +2,7 @@
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/admission/v1/types.go>
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -11,12 +12,15 @@ use super::review::API_VERSION;
 use crate::domain::policy::Action;
 use crate::domain::text::printable;
 
+/// Room for an answer without a message, in bytes.
+const USUAL_ANSWER: usize = 512;
+
 /// What is answered to one review.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub(super) refusal: Option<Refusal>,
     pub(super) warnings: Vec<String>,
-    pub(super) annotations: BTreeMap<&'static str, String>,
+    pub(super) annotations: BTreeMap<&'static str, Cow<'static, str>>,
 }
 
 /// Why a request is not allowed.
@@ -115,8 +119,10 @@ impl Answer {
                 audit_annotations: &self.annotations,
             },
         };
+        let mut json = Vec::with_capacity(USUAL_ANSWER);
         // Strings, numbers and maps with text keys always serialise.
-        serde_json::to_vec(&review).unwrap_or_default()
+        let _ = serde_json::to_writer(&mut json, &review);
+        json
     }
 }
 
@@ -138,7 +144,7 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    audit_annotations: &'a BTreeMap<&'static str, String>,
+    audit_annotations: &'a BTreeMap<&'static str, Cow<'static, str>>,
 }
 
 #[derive(Serialize)]

@@ -10,7 +10,8 @@ use thiserror::Error;
 
 /// A content digest: a registered algorithm and lower-case hex of the right length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest(Box<str>);
+// Shared, since every answer names the manifests that would be pulled.
+pub struct Digest(Arc<str>);
 
 /// An image reference, normalised: `docker.io/library/node:22`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -175,18 +175,18 @@ where
         })
     };
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // hyper's own timer also runs between requests, so it is the idle timeout here.
-        .header_read_timeout(limits.idle)
+        // Ours is looked at once a second, while hyper's costs each request a timer.
+        .header_read_timeout(None)
         .max_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let mut check = tokio::time::interval(limits.head.min(Duration::from_secs(1)));
+    let shortest = limits.head.min(limits.idle);
+    let mut check = tokio::time::interval(shortest.min(Duration::from_secs(1)));
     let mut ending = false;
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
-            _ = check.tick() => if progress.head_takes() > limits.head { return },
+            _ = check.tick() => if progress.is_overdue(&limits) { return },
             () = shutdown.reached(Phase::Stopping), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
@@ -195,50 +195,61 @@ where
     }
 }
 
-/// How far the current request of a connection has come.
+/// How far the current request of a connection has come. One task writes and reads it; it
+/// is atomic since that task may move between threads.
 struct Progress {
     opened: Instant,
-    /// Milliseconds since `opened` when the current head began, or one of the marks below.
-    head_began: AtomicU64,
+    /// What is going on.
+    stage: AtomicU8,
+    /// Milliseconds since `opened` when that began.
+    since: AtomicU64,
 }
 
 /// Between two requests.
-const IDLE: u64 = u64::MAX;
+const IDLE: u8 = 0;
+/// The head of a request is being read.
+const HEAD: u8 = 1;
 /// A request is being answered.
-const ANSWERING: u64 = u64::MAX - 1;
+const ANSWERING: u8 = 2;
 
 impl Progress {
     fn new() -> Self {
         Self {
             opened: Instant::now(),
             // Who connects has something to say, so the first head begins at once.
-            head_began: AtomicU64::new(0),
+            stage: AtomicU8::new(HEAD),
+            since: AtomicU64::new(0),
         }
     }
 
     fn begin_head(&self) {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(ANSWERING - 1);
-        let _ = self
-            .head_began
-            .compare_exchange(IDLE, now, Ordering::Relaxed, Ordering::Relaxed);
+        if self.stage.load(Ordering::Relaxed) == IDLE {
+            self.since.store(self.now(), Ordering::Relaxed);
+            self.stage.store(HEAD, Ordering::Relaxed);
+        }
     }
 
     fn begin_answer(&self) {
-        self.head_began.store(ANSWERING, Ordering::Relaxed);
+        self.stage.store(ANSWERING, Ordering::Relaxed);
     }
 
     fn end_answer(&self) {
-        self.head_began.store(IDLE, Ordering::Relaxed);
+        self.since.store(self.now(), Ordering::Relaxed);
+        self.stage.store(IDLE, Ordering::Relaxed);
     }
 
-    fn head_takes(&self) -> Duration {
-        match self.head_began.load(Ordering::Relaxed) {
-            IDLE | ANSWERING => Duration::ZERO,
-            began => self
-                .opened
-                .elapsed()
-                .saturating_sub(Duration::from_millis(began)),
-        }
+    fn is_overdue(&self, limits: &Limits) -> bool {
+        let limit = match self.stage.load(Ordering::Relaxed) {
+            IDLE => limits.idle,
+            HEAD => limits.head,
+            _ => return false,
+        };
+        let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(since) > limit
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
