@@ -32,6 +32,10 @@ const P50: f64 = 2.0;
 const P99: f64 = 3.0;
 const BURST_P99: f64 = 1.5;
 
+/// How often CPU time is measured, and over how many reviews each time.
+const TURNS: usize = 11;
+const REVIEWS: usize = 2000;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -65,13 +69,17 @@ fn main() {
         if asked("cpu") {
             for (name, review) in [("deployment", &world.deployment), ("pod", &world.pod)] {
                 let load = Load::new(&world, review);
-                // In turns, so that a change of the machine's speed meets both.
-                let (mut of_floor, mut of_product) = (Duration::ZERO, Duration::ZERO);
-                for _ in 0..5 {
-                    of_floor += floor.cpu_of(load.closed(&floor.url, 4, 4000)).await;
-                    of_product += product.cpu_of(load.closed(&product.url, 4, 4000)).await;
+                // In turns, so that a change of the machine's speed meets both, and medians, so
+                // that a disturbed turn meets neither.
+                let (mut of_floor, mut of_product) = (Vec::new(), Vec::new());
+                for _ in 0..TURNS {
+                    of_floor.push(floor.cpu_of(load.closed(&floor.url, 4, REVIEWS)).await);
+                    of_product.push(product.cpu_of(load.closed(&product.url, 4, REVIEWS)).await);
                 }
-                let each = |total: Duration| total.as_secs_f64() * 1e6 / 20_000.0;
+                let each = |mut turns: Vec<Duration>| {
+                    turns.sort_unstable();
+                    turns[TURNS / 2].as_secs_f64() * 1e6 / REVIEWS as f64
+                };
                 print_ratio(
                     &format!("cpu per warm review, {name}, {} bytes", review.len()),
                     "us",
