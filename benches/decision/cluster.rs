@@ -97,6 +97,10 @@ async fn answer(State(count): State<usize>, uri: Uri) -> Response {
         let events = stream::pending::<Result<Bytes, std::io::Error>>();
         return Body::from_stream(events).into_response();
     }
+    if uri.path() == "/apis" {
+        let none = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []});
+        return ([(CONTENT_TYPE, "application/json")], none.to_string()).into_response();
+    }
     let count = if uri.path() == "/api/v1/nodes" {
         count
     } else {
