@@ -4,17 +4,25 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::cluster;
 
 /// How often each size is started.
 const STARTS: usize = 3;
 
-/// What 5,000 nodes add to the resident memory of a webhook that was just started.
+/// How long reviews are sent. The allocator gives back what the lists of nodes left to it
+/// after a second, when it is at work.
+const WORK: Duration = Duration::from_secs(3);
+
+/// What 5,000 nodes add to the resident memory of a webhook at work.
 pub(crate) async fn memory(target: f64) {
     let mut resident: [Vec<u64>; 2] = Default::default();
     for _ in 0..STARTS {
         for (count, figures) in [12, 5000].into_iter().zip(&mut resident) {
-            figures.push(Product::start(count).await.resident());
+            let product = Product::start(count).await;
+            product.work().await;
+            figures.push(product.resident());
         }
     }
     let [small, large] = resident.map(|mut figures| {
@@ -24,12 +32,14 @@ pub(crate) async fn memory(target: f64) {
     let added = large.saturating_sub(small) as f64 / 1024.0;
     let mark = if added <= target { "ok" } else { "OVER" };
     println!(
-        "resident when ready: 12 nodes {small} KiB, 5,000 nodes {large} KiB, added {added:.1} MiB (target {target:.1}: {mark})"
+        "resident at work: 12 nodes {small} KiB, 5,000 nodes {large} KiB, added {added:.1} MiB (target {target:.1}: {mark})"
     );
 }
 
 struct Product {
     child: Child,
+    url: String,
+    certificate: String,
     _folder: tempfile::TempDir,
 }
 
@@ -43,27 +53,22 @@ impl Product {
             path
         };
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a pair");
-        let certificate = file("tls.crt", &pair.cert.pem());
+        let certificate = pair.cert.pem();
+        let certificate_file = file("tls.crt", &certificate);
         let key = file("tls.key", &pair.signing_key.serialize_pem());
         let server = cluster::serve(nodes).await;
-        let kubeconfig = serde_json::json!({
+        let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "bench",
             "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
             "clusters": [{"name": "bench", "cluster": {"server": format!("http://{server}")}}],
             "users": [{"name": "bench", "user": {}}],
         });
         let kubeconfig = file("kubeconfig", &kubeconfig.to_string());
-        let status = free_address();
+        let (listen, status) = (free_address(), free_address());
         let child = Command::new(env!("CARGO_BIN_EXE_archmatch"))
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--status-listen",
-                &status,
-            ])
+            .args(["serve", "--listen", &listen, "--status-listen", &status])
             .arg("--tls-cert")
-            .arg(certificate)
+            .arg(certificate_file)
             .arg("--tls-key")
             .arg(key)
             .env("KUBECONFIG", kubeconfig)
@@ -73,6 +78,11 @@ impl Product {
             .expect("start the webhook");
         let product = Self {
             child,
+            url: format!(
+                "https://{}/validate?timeout=5s",
+                listen.replace("127.0.0.1", "localhost")
+            ),
+            certificate,
             _folder: folder,
         };
         let deadline = Instant::now() + Duration::from_secs(120);
@@ -82,6 +92,38 @@ impl Product {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         product
+    }
+
+    /// Sends reviews of a pod whose registry may not be asked.
+    async fn work(&self) {
+        let ca = reqwest::Certificate::from_pem(self.certificate.as_bytes());
+        let client = reqwest::Client::builder()
+            .tls_certs_only([ca.expect("a certificate")])
+            .build()
+            .expect("a client");
+        let review = json!({
+            "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+            "request": {
+                "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "name": "web", "namespace": "shop", "operation": "CREATE",
+                "userInfo": {"username": "ann"},
+                "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+                    "spec": {"containers": [{"name": "web", "image": "127.0.0.1:1/web:1",
+                        "args": ["x".repeat(17 * 1024)]}]}},
+            },
+        })
+        .to_string();
+        let start = Instant::now();
+        while start.elapsed() < WORK {
+            let request = client
+                .post(&self.url)
+                .header("content-type", "application/json")
+                .body(review.clone());
+            let answer = request.send().await.expect("an answer");
+            assert!(answer.status().is_success(), "the review is answered");
+        }
     }
 
     fn resident(&self) -> u64 {

@@ -41,7 +41,7 @@ pub enum Record {
 #[derive(Debug, Default)]
 pub struct State {
     settings: NodeSettings,
-    records: HashMap<Arc<str>, NodeRecord>,
+    records: HashMap<Arc<str>, Box<NodeRecord>>,
     interner: Interner,
     pools: BTreeMap<(Kind, String), PoolRecord>,
     /// What the records amount to under the settings.
@@ -126,7 +126,8 @@ impl State {
     }
 
     fn apply_node(&mut self, mut record: NodeRecord) -> bool {
-        if self.records.get(&record.name) == Some(&record) {
+        let known = self.records.get(&record.name);
+        if known.is_some_and(|known| **known == record) {
             // A heartbeat: the record holds nothing that it changes.
             return false;
         }
@@ -134,7 +135,7 @@ impl State {
         record.intern(&mut self.interner);
         let node = to_node(&record, &self.settings, Warnings::Logged);
         self.nodes.insert(node);
-        self.records.insert(Arc::clone(&record.name), record);
+        self.records.insert(Arc::clone(&record.name), record.into());
         true
     }
 

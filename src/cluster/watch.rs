@@ -7,6 +7,7 @@
 //! few hundred bytes.
 
 mod lean;
+mod pruned;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

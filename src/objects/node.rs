@@ -98,7 +98,7 @@ readable!(NodeObject);
 /// A label with its value, kept once for all nodes that have it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Label {
-    key: Box<str>,
+    key: Arc<str>,
     value: Box<str>,
 }
 
@@ -182,6 +182,9 @@ impl NodeRecord {
     /// Shares the record's strings with those of other nodes.
     pub fn intern(&mut self, interner: &mut Interner) {
         for label in &mut self.labels {
+            if let Some(new) = Arc::get_mut(label) {
+                share(&mut new.key, &mut interner.strings);
+            }
             share(label, &mut interner.labels);
         }
         let others = [

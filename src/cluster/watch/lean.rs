@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::Watched;
+use super::pruned::Pruned;
 use crate::cluster::state::Record;
 
 /// An object that is reduced while it is read.
@@ -40,7 +40,7 @@ impl<K> std::fmt::Debug for Lean<K> {
 
 impl<'de, K: Watched> Deserialize<'de> for Lean<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
+        let Pruned(value) = Pruned::deserialize(deserializer)?;
         let text = |key: &str| value["metadata"][key].as_str().map(str::to_owned);
         let metadata = ObjectMeta {
             name: text("name"),
