@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::candidates::Candidates;
+use super::candidates::{CandidatePlatform, Candidates};
 use super::inspection::Inspection;
 use super::pick::{Grounds, Lack, Pick};
 use super::platform::Platform;
@@ -183,6 +183,26 @@ impl From<Pick> for Outcome {
                 "too many documents would have to be read",
             )),
         }
+    }
+}
+
+impl CandidatePlatform {
+    /// What an outcome amounts to here. A platform that nobody is sure of proves no gap: the
+    /// pool may never grow such a node.
+    pub fn outcome(&self, outcome: Outcome) -> Outcome {
+        if self.is_certain || matches!(outcome, Outcome::Unknown(_)) {
+            return outcome;
+        }
+        if outcome.value() == Value::Yes && !self.platform.platform.architecture.is_empty() {
+            return outcome;
+        }
+        let detail = match self.pools.first() {
+            Some(pool) => format!(
+                "{pool} leaves its architecture open, which nodes.overrides[].architectures settles"
+            ),
+            None => "its nodes do not say their architecture".to_owned(),
+        };
+        Outcome::Unknown(Unknown::new(Reason::Unsupported, detail))
     }
 }
 

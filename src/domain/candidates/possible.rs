@@ -9,8 +9,6 @@ use crate::domain::node::{GroupKey, IndividualLabel, NodePlatform, default_varia
 use crate::domain::placement::Placement;
 use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, canonical_label};
 use crate::domain::pool::values::Values;
-use crate::domain::unknown::{Reason, Unknown};
-use crate::domain::verdict::{Outcome, Value};
 
 /// How many architectures of a pod are told apart; there are not so many.
 const ARCHITECTURES: usize = 16;
@@ -105,25 +103,5 @@ impl Candidates {
             entry.add_source(group.source);
             entry.add_pool(group.source, &pool);
         }
-    }
-}
-
-impl CandidatePlatform {
-    /// What an outcome amounts to here. A platform that nobody is sure of proves no gap: the
-    /// pool may never grow such a node.
-    pub fn outcome(&self, outcome: Outcome) -> Outcome {
-        if self.is_certain || matches!(outcome, Outcome::Unknown(_)) {
-            return outcome;
-        }
-        if outcome.value() == Value::Yes && !self.platform.platform.architecture.is_empty() {
-            return outcome;
-        }
-        let detail = match self.pools.first() {
-            Some(pool) => format!(
-                "{pool} leaves its architecture open, which nodes.overrides[].architectures settles"
-            ),
-            None => "its nodes do not say their architecture".to_owned(),
-        };
-        Outcome::Unknown(Unknown::new(Reason::Unsupported, detail))
     }
 }
