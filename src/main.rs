@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// A review allocates much and briefly; this halves what that costs (`make bench`).
+/// A review makes many small allocations on several threads, for which glibc takes locks.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

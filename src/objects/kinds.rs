@@ -219,22 +219,17 @@ impl<'de> DeserializeSeed<'de> for Inline<'_> {
     type Value = Option<Workload>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        fn read<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-        where
-            T: Deserialize<'de>,
-            D: Deserializer<'de>,
-        {
-            json::optional_object(deserializer)
-        }
         let kind = &self.kind;
         Ok(match self.shape {
-            Shape::Pod => read::<PodObject<'_>, D>(deserializer)?
+            Shape::Pod => json::optional_object::<D, PodObject<'_>>(deserializer)?
                 .map(|object| object.to_workload(kind, Origin::Pod)),
-            Shape::Templated(origin) => read::<TemplatedObject<'_>, D>(deserializer)?
-                .map(|object| object.to_workload(kind, origin)),
-            Shape::CronJob => read::<CronJobObject<'_>, D>(deserializer)?
+            Shape::Templated(origin) => {
+                json::optional_object::<D, TemplatedObject<'_>>(deserializer)?
+                    .map(|object| object.to_workload(kind, origin))
+            }
+            Shape::CronJob => json::optional_object::<D, CronJobObject<'_>>(deserializer)?
                 .map(|object| object.to_workload(kind, Origin::Template)),
-            Shape::PodTemplate => read::<PodTemplateObject<'_>, D>(deserializer)?
+            Shape::PodTemplate => json::optional_object::<D, PodTemplateObject<'_>>(deserializer)?
                 .map(|object| object.to_workload(kind)),
         })
     }
