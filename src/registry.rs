@@ -11,9 +11,11 @@
 //! [`ImageInspector`]: crate::checker::ImageInspector
 
 mod address;
+mod bulkhead;
 pub mod cache;
 mod client;
 pub mod credentials;
+mod digest;
 mod document;
 mod error;
 mod flight;
@@ -21,6 +23,7 @@ mod glob;
 mod grant;
 pub mod host;
 mod inspector;
+mod jitter;
 mod statistics;
 mod token;
 mod transport;
@@ -29,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::Addresses;
+pub use bulkhead::Urgency;
 pub use cache::{Cache, TagInspector};
 pub use client::{Grant, Registry};
 pub use credentials::secrets::{NoSecrets, ReadFailure, SecretReader};

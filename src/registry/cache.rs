@@ -22,12 +22,13 @@ use tokio::time::Instant;
 
 use super::client::Grant;
 use super::flight::{Flight, Flights};
+use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
 use key::{Key, KeyParts};
-use lifetime::{Age, failure_lifetime, is_passing, jittered};
+use lifetime::{Age, failure_lifetime, is_passing};
 
 /// Most failures that are kept.
 const MOST_FAILURES: u64 = 10_000;
@@ -176,7 +177,7 @@ impl<I: TagInspector + 'static> Cache<I> {
     /// the next caller will.
     fn refresh(&self, key: &Key, grant: &Grant) {
         if Handle::try_current().is_ok() {
-            let _running = self.flight(key, grant);
+            let _running = self.flight(key, &grant.in_background());
         }
     }
 
@@ -285,7 +286,7 @@ impl<I: TagInspector> Shared<I> {
             self.answers.insert(by_digest, Answer::lasting(inspection));
             let answer = Answer {
                 inspection: Arc::clone(inspection),
-                age: Some(Age::new(jittered(self.fresh, &key))),
+                age: Some(Age::new(jittered(self.fresh))),
             };
             self.answers.insert(key, answer);
         } else {
@@ -316,7 +317,7 @@ impl<I: TagInspector> Shared<I> {
         };
         let failure = Failure {
             unknown: unknown.clone(),
-            until: Instant::now() + jittered(lifetime, &key),
+            until: Instant::now() + jittered(lifetime),
         };
         self.failures.insert(key, failure);
     }

@@ -3,24 +3,27 @@
 //! A look-up tries each mirror and then the registry itself, and at each the credentials
 //! that fit, in the kubelet's order. All of it has one deadline.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use tokio::time::{Instant, timeout_at};
 
+use super::bulkhead::{Claim, Urgency};
 use super::cache::TagInspector;
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
 use super::credentials::docker_config;
 use super::credentials::keyring::Keyring;
+use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, LARGEST_DOCUMENT};
 use super::error::{blocked, from_status, malformed, refused, timeout};
 pub use super::grant::Grant;
 use super::grant::Operator;
-use super::host::{Hosts, Settings, SettingsError};
+use super::host::{DOCKER_HUB, Hosts, Settings, SettingsError};
 use super::statistics::Statistics;
 use super::token::{Purpose, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
@@ -34,8 +37,8 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json";
 
-/// The host of Docker Hub in references, and the one that serves its API.
-const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+/// The host that serves Docker Hub's API.
+const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
 /// Looks images up in their registries. It remembers tokens and connections, no answers.
 pub struct Registry {
@@ -51,6 +54,7 @@ struct Attempt<'a> {
     url: Url,
     repository: String,
     credential: Option<Arc<Credential>>,
+    urgency: Urgency,
     deadline: Instant,
 }
 
@@ -84,6 +88,17 @@ impl Registry {
     /// The counters of requests, shared with the cache around this registry.
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.transport.statistics
+    }
+
+    /// How many hosts are not asked at the moment, since they keep failing.
+    pub fn failing_hosts(&self) -> usize {
+        self.transport.hosts.failing()
+    }
+
+    /// The least that is left of the windows of registries that count requests, by the
+    /// settings of their hosts.
+    pub fn rate_limit_remaining(&self) -> BTreeMap<&str, u64> {
+        self.transport.hosts.remaining()
     }
 
     /// What a pod with these keyrings, at these positions of its secrets, may show for the
@@ -133,6 +148,7 @@ impl Registry {
                         url: url.clone(),
                         repository: repository.clone(),
                         credential,
+                        urgency: grant.urgency(),
                         deadline,
                     })
                 };
@@ -246,23 +262,23 @@ impl Registry {
             target: attempt.target.clone(),
             repository: &attempt.repository,
             credential: attempt.credential.as_ref(),
-            deadline: attempt.deadline,
+            claim: attempt.claim(false),
         };
+        // Registries that count pulls count the documents that are fetched.
+        // Source: <https://docs.docker.com/docker-hub/usage/pulls/>
+        let is_document = path.starts_with("manifests/");
+        let is_counted = is_document && method == Method::GET;
         let send = |authorization| {
             self.transport.follow(Request {
                 method: method.clone(),
                 url: attempt.url_of(path),
                 target: attempt.target.clone(),
                 label: &attempt.target.authority,
-                accept: Some(if path.starts_with("manifests/") {
-                    MANIFEST_TYPES
-                } else {
-                    "*/*"
-                }),
+                accept: Some(if is_document { MANIFEST_TYPES } else { "*/*" }),
                 authorization,
                 form: None,
                 largest: LARGEST_DOCUMENT,
-                deadline: attempt.deadline,
+                claim: attempt.claim(is_counted),
             })
         };
         let sent = self.tokens.foresee(&self.transport, &purpose).await?;
@@ -289,6 +305,15 @@ impl Registry {
 }
 
 impl Attempt<'_> {
+    fn claim(&self, is_counted: bool) -> Claim {
+        Claim {
+            urgency: self.urgency,
+            account: self.credential.as_ref().map(|credential| credential.mark()),
+            is_counted,
+            deadline: self.deadline,
+        }
+    }
+
     /// Every part of the path comes from a parsed reference or digest.
     fn url_of(&self, path: &str) -> Url {
         let mut url = self.url.clone();
@@ -323,7 +348,7 @@ impl TagInspector for Registry {
     /// Docker Hub counts GETs of manifests, and not HEADs.
     /// Source: <https://docs.docker.com/docker-hub/usage/pulls/>.
     fn counts_documents(&self, image: &ImageReference) -> bool {
-        image.registry() == DOCKER_HUB.0
+        image.registry() == DOCKER_HUB
     }
 }
 
@@ -334,7 +359,7 @@ fn base_url(target: &Target<'_>) -> Result<Url, Unknown> {
         "https"
     };
     let host = match &*target.authority {
-        host if host == DOCKER_HUB.0 => DOCKER_HUB.1,
+        DOCKER_HUB => DOCKER_HUB_API,
         host => host,
     };
     Url::parse(&format!("{scheme}://{host}/"))
@@ -351,45 +376,6 @@ fn selector(image: &ImageReference) -> &str {
         Some(digest) => digest.as_str(),
         None => image.tag().unwrap_or("latest"),
     }
-}
-
-/// The digest that the answer's content has, if neither the question nor the registry
-/// contradicts. Checked before the content is parsed.
-fn verify(answer: &Answer, asked: Option<&Digest>) -> Result<Digest, Unknown> {
-    let stated = stated(&answer.headers)?;
-    let digest = digest_of(&answer.body, asked.or(stated.as_ref()))?;
-    if asked.is_some_and(|asked| *asked != digest) {
-        return Err(contradiction());
-    }
-    match stated {
-        Some(stated) if digest_of(&answer.body, Some(&stated))? != stated => Err(contradiction()),
-        _ => Ok(digest),
-    }
-}
-
-fn stated(headers: &HeaderMap) -> Result<Option<Digest>, Unknown> {
-    let Some(value) = headers.get("docker-content-digest") else {
-        return Ok(None);
-    };
-    let digest = value.to_str().ok().and_then(|text| text.parse().ok());
-    digest.map(Some).ok_or_else(contradiction)
-}
-
-fn contradiction() -> Unknown {
-    malformed("the registry's answer does not have the digest that it should have")
-}
-
-/// The digest of the bytes, by the algorithm of another digest or sha256.
-fn digest_of(bytes: &[u8], like: Option<&Digest>) -> Result<Digest, Unknown> {
-    use sha2::{Digest as _, Sha256, Sha384, Sha512};
-
-    let algorithm = like.and_then(|digest| digest.as_str().split(':').next());
-    let text = match algorithm {
-        Some("sha384") => format!("sha384:{:x}", Sha384::digest(bytes)),
-        Some("sha512") => format!("sha512:{:x}", Sha512::digest(bytes)),
-        _ => format!("sha256:{:x}", Sha256::digest(bytes)),
-    };
-    text.parse().map_err(|_| contradiction())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::error::Error;
 use reqwest::StatusCode;
 
 use super::address::AddressRefused;
+use super::bulkhead::Refusal;
 use crate::domain::access::SecretName;
 use crate::domain::unknown::{Reason, Unknown};
 
@@ -57,9 +58,27 @@ pub(super) fn timeout(host: &str) -> Unknown {
     Unknown::new(Reason::Timeout, format!("{host} did not answer in time"))
 }
 
-pub(super) fn over_budget(host: &str) -> Unknown {
-    let detail = format!("too many requests of ours are waiting for {host}");
-    Unknown::new(Reason::RateLimited, detail)
+/// What a bulkhead's refusal means. Nothing was sent.
+pub(super) fn refused_entry(host: &str, refusal: Refusal) -> Unknown {
+    let (reason, detail) = match refusal {
+        Refusal::Busy => (
+            Reason::RateLimited,
+            format!("too many requests of ours are waiting for {host}"),
+        ),
+        Refusal::Paused => (
+            Reason::RateLimited,
+            format!("{host} limits our requests, and asked us to wait"),
+        ),
+        Refusal::HalfSpent => (
+            Reason::RateLimited,
+            format!("half of the pulls that {host} allows are left to the nodes"),
+        ),
+        Refusal::Failing(reason) => (
+            reason,
+            format!("{host} failed several times in a row ({reason}); it is asked again soon"),
+        ),
+    };
+    Unknown::new(reason, detail)
 }
 
 pub(super) fn malformed(what: &str) -> Unknown {

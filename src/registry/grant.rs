@@ -1,10 +1,11 @@
-//! What one look-up may show, and what all of them may.
+//! For whom a look-up is: what it may show, what all of them may, and whether anybody waits.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, future};
 
+use super::bulkhead::Urgency;
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
 use super::credentials::identity::{Identity, Marking};
@@ -20,6 +21,7 @@ pub struct Grant {
     keyrings: Vec<(usize, Arc<Keyring>)>,
     /// Positions of the secrets that fit the image, in the order of their credentials.
     fitting: Vec<usize>,
+    urgency: Urgency,
 }
 
 impl Grant {
@@ -29,6 +31,16 @@ impl Grant {
             identity: Identity::Operator,
             keyrings: Vec::new(),
             fitting: Vec::new(),
+            urgency: Urgency::Awaited,
+        }
+    }
+
+    /// The same for a look-up that nobody waits for.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self {
+            urgency: Urgency::Background,
+            ..self.clone()
         }
     }
 
@@ -64,12 +76,18 @@ impl Grant {
             identity: Identity::Secrets(marking.mark()),
             keyrings,
             fitting,
+            urgency: Urgency::Awaited,
         }
     }
 
     /// Who the look-up is to the cache.
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Whether somebody waits for the look-up.
+    pub fn urgency(&self) -> Urgency {
+        self.urgency
     }
 
     /// Positions of the secrets that have something for the image.

@@ -1,28 +1,22 @@
-//! The settings of registry hosts, and what is kept for each: a client, a place for
-//! requests at once, and a rate.
-//!
-//! A breaker for hosts that keep failing, and the pauses that registries ask for
-//! (`Retry-After`, `ratelimit-*`), belong in [`Bulkhead`]; they come later.
+//! The settings of registry hosts, and what is kept for each: a client and a [`Bulkhead`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::{Certificate, Client, Url, redirect};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
 
 use super::address::{Addresses, FilteringResolver, Names};
+use super::bulkhead::Bulkhead;
 use super::credentials::provider::Providers;
 use super::glob;
 use crate::domain::reference::ImageReference;
 
+/// Docker Hub, as references have it.
+pub(super) const DOCKER_HUB: &str = "docker.io";
 /// Most hosts whose bulkheads are kept; the longest unused goes first.
 const MOST_HOSTS: u64 = 10_000;
 
@@ -203,6 +197,43 @@ impl Hosts {
             .unwrap_or(&self.others)
     }
 
+    /// How many hosts are not asked at the moment, since they keep failing.
+    pub(super) fn failing(&self) -> usize {
+        let bulkheads = self.bulkheads.iter();
+        bulkheads
+            .filter(|(_, bulkhead)| bulkhead.is_failing())
+            .count()
+    }
+
+    /// The least that is left of the windows of registries that count requests, by the
+    /// name of their settings: Docker Hub, a pattern of the configuration, or `other`. The
+    /// names are few, whatever hosts are asked.
+    pub(super) fn remaining(&self) -> BTreeMap<&str, u64> {
+        let mut least = BTreeMap::new();
+        for (authority, bulkhead) in &self.bulkheads {
+            let Some(remaining) = bulkhead.remaining() else {
+                continue;
+            };
+            let entry = least.entry(self.class(&authority)).or_insert(remaining);
+            *entry = remaining.min(*entry);
+        }
+        least
+    }
+
+    fn class(&self, authority: &str) -> &str {
+        if authority == DOCKER_HUB {
+            return DOCKER_HUB;
+        }
+        match self
+            .entries
+            .iter()
+            .find(|host| matches(&host.settings.host, authority))
+        {
+            Some(host) => &host.settings.host,
+            None => "other",
+        }
+    }
+
     /// The bulkhead of `host[:port]`: what one host does slows no other.
     pub(super) fn bulkhead(&self, authority: &str) -> Arc<Bulkhead> {
         let key = authority.to_ascii_lowercase();
@@ -313,45 +344,6 @@ fn authorities(pem: &[u8]) -> Option<Vec<Certificate>> {
     Certificate::from_pem_bundle(pem)
         .ok()
         .filter(|certificates| !certificates.is_empty())
-}
-
-/// What one host may take of us: requests at once, and requests in a second.
-pub(super) struct Bulkhead {
-    places: Arc<Semaphore>,
-    rate: DefaultDirectRateLimiter,
-}
-
-/// The host's queue did not move until the deadline.
-pub(super) struct OverBudget;
-
-impl Bulkhead {
-    fn new(settings: &HostSettings) -> Self {
-        let rate = NonZeroU32::new(settings.requests_per_second).unwrap_or(NonZeroU32::MIN);
-        Self {
-            places: Arc::new(Semaphore::new(settings.concurrency.max(1))),
-            rate: RateLimiter::direct(Quota::per_second(rate)),
-        }
-    }
-
-    /// Waits for a place and for the rate. The place is held as long as the permit.
-    pub(super) async fn enter(
-        &self,
-        deadline: Instant,
-    ) -> Result<OwnedSemaphorePermit, OverBudget> {
-        let place = Arc::clone(&self.places).acquire_owned();
-        let permit = match timeout_at(deadline, place).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(OverBudget),
-        };
-        while let Err(not_until) = self.rate.check() {
-            let wait = not_until.wait_time_from(self.rate.clock().now());
-            if Instant::now() + wait > deadline {
-                return Err(OverBudget);
-            }
-            sleep(wait).await;
-        }
-        Ok(permit)
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! that waits for it does so for a second at most, since the API server that is asked for
 //! the secret may be waiting for the review. What is found answers the retry.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,17 @@ impl Inspector {
     /// How many entries the cache has, by kind.
     pub fn entries(&self) -> [(&'static str, u64); 3] {
         self.shared.cache.entries()
+    }
+
+    /// How many hosts are not asked at the moment, since they keep failing.
+    pub fn failing_hosts(&self) -> usize {
+        self.shared.cache.inspector().failing_hosts()
+    }
+
+    /// The least that is left of the windows of registries that count requests, by the
+    /// settings of their hosts.
+    pub fn rate_limit_remaining(&self) -> BTreeMap<&str, u64> {
+        self.shared.cache.inspector().rate_limit_remaining()
     }
 
     /// The counters of requests and of the cache.

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::bulkhead::Claim;
 use super::credentials::Credential;
 use super::credentials::identity::Mark;
 use super::error::{blocked, hidden, malformed, refused, unsupported};
@@ -54,7 +55,7 @@ pub(super) struct Purpose<'a> {
     pub(super) repository: &'a str,
     /// `None` is anonymous.
     pub(super) credential: Option<&'a Arc<Credential>>,
-    pub(super) deadline: Instant,
+    pub(super) claim: Claim,
 }
 
 /// How a registry wants to be asked, as far as it has said so.
@@ -222,14 +223,14 @@ impl Tokens {
                 let (key, label) = (key.clone(), purpose.target.authority.to_string());
                 let credential = purpose.credential.cloned();
                 // The deadline of the caller who came first: the others have later ones.
-                let deadline = purpose.deadline;
+                let claim = purpose.claim.clone();
                 Box::pin(async move {
                     let token = fetch(
                         &transport,
                         &key.source,
                         credential.as_deref(),
                         &label,
-                        deadline,
+                        claim,
                     )
                     .await?;
                     tokens.tokens.insert(key, token.clone());
@@ -315,7 +316,7 @@ async fn fetch(
     source: &Source,
     credential: Option<&Credential>,
     label: &str,
-    deadline: Instant,
+    claim: Claim,
 ) -> Result<Token, Unknown> {
     let mut url = source.realm.clone();
     let refresh = credential.and_then(Credential::identity_token);
@@ -341,7 +342,7 @@ async fn fetch(
         authorization: credential.and_then(basic),
         form,
         largest: LARGEST_TOKEN,
-        deadline,
+        claim,
     };
     let answer = transport.exchange(&request).await?;
     match answer.status.as_u16() {

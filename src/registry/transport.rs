@@ -13,17 +13,19 @@ use reqwest::header::{
     LOCATION,
 };
 use reqwest::{Method, Response, StatusCode, Url};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::address::check_literal;
+use super::bulkhead::{Claim, Urgency};
 use super::error::{
-    address_refused, blocked, from_transport, malformed, over_budget, timeout as timed_out,
+    address_refused, blocked, from_transport, malformed, refused_entry, timeout as timed_out,
     too_large, unsupported,
 };
 use super::host::{Host, Hosts, Limits, authority};
+use super::jitter::jittered;
 use super::statistics::Statistics;
-use crate::domain::unknown::Unknown;
+use crate::domain::unknown::{Reason, Unknown};
 
 /// Most redirects of one request.
 const MOST_REDIRECTS: usize = 3;
@@ -31,6 +33,8 @@ const MOST_REDIRECTS: usize = 3;
 /// can be used again. It is read away, never shown.
 const LARGEST_ERROR: u64 = 16 * 1024;
 const LONGEST_ERROR: Duration = Duration::from_millis(200);
+/// How long a host that stumbled gets before it is asked again.
+const STUMBLE: Duration = Duration::from_millis(100);
 
 /// Speaks to registries and token servers.
 pub(super) struct Transport {
@@ -59,7 +63,7 @@ pub(super) struct Request<'a> {
     pub(super) form: Option<Zeroizing<String>>,
     /// Most bytes of a successful answer.
     pub(super) largest: u64,
-    pub(super) deadline: Instant,
+    pub(super) claim: Claim,
 }
 
 /// An answer, read to its end if it is a success.
@@ -96,6 +100,8 @@ impl Transport {
             if next.origin() != request.url.origin() {
                 is_direct = false;
                 request.authorization = None;
+                request.claim.account = None;
+                request.claim.is_counted = false;
                 request.target = self.target(&next);
             }
             request.url = next;
@@ -103,21 +109,47 @@ impl Transport {
         Err(unsupported("the registry redirects too often"))
     }
 
-    /// Sends a request, once. Redirects are answers like others.
+    /// Sends a request. Redirects are answers like others. Where somebody waits, a host that
+    /// stumbles gets one more try, and so does one that asks for a short pause.
     pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+        let answer = self.exchange_once(request).await?;
+        let pause = match answer.status.as_u16() {
+            // The bulkhead waits as long as the registry asks for, or refuses.
+            429 => Duration::ZERO,
+            500 | 502..=504 => jittered(STUMBLE),
+            _ => return Ok(answer),
+        };
+        if request.claim.urgency == Urgency::Background || request.method == Method::POST {
+            return Ok(answer);
+        }
+        sleep(pause).await;
+        match self.exchange_once(request).await {
+            // It was not asked again: what it said counts.
+            Err(unknown) if unknown.reason == Reason::RateLimited => Ok(answer),
+            second => second,
+        }
+    }
+
+    async fn exchange_once(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
         self.judge(request)?;
         let bulkhead = self.hosts.bulkhead(&request.target.authority);
-        let _place = bulkhead
-            .enter(request.deadline)
+        let passage = bulkhead
+            .enter(&request.claim)
             .await
-            .map_err(|_| over_budget(request.label))?;
-        let deadline = min(request.deadline, Instant::now() + self.limits.request);
+            .map_err(|refusal| refused_entry(request.label, refusal))?;
+        let deadline = min(request.claim.deadline, Instant::now() + self.limits.request);
         let answer = timeout_at(deadline, self.perform(request))
             .await
             .unwrap_or_else(|_| Err(timed_out(request.label)));
         match &answer {
-            Ok(answer) => self.statistics.answered(answer.status),
-            Err(_) => self.statistics.failed(),
+            Ok(answer) => {
+                self.statistics.answered(answer.status);
+                passage.answered(answer.status, &answer.headers);
+            }
+            Err(unknown) => {
+                self.statistics.failed();
+                passage.failed(unknown);
+            }
         }
         answer
     }

@@ -69,6 +69,24 @@ impl Collector for Parts {
             let gauge = ConstGauge::new(count);
             gauge.encode(entries.encode_family(&labels)?)?;
         }
+        let failing = encoder.encode_descriptor(
+            "registry_hosts_failing",
+            "Registry hosts that are not asked at the moment, since they keep failing",
+            None,
+            MetricType::Gauge,
+        )?;
+        let count = u64::try_from(self.inspector.failing_hosts()).unwrap_or(u64::MAX);
+        ConstGauge::new(count).encode(failing)?;
+        let mut remaining = encoder.encode_descriptor(
+            "registry_rate_limit_remaining",
+            "Requests that registries which count them still allow, by the host's settings",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (host, count) in self.inspector.rate_limit_remaining() {
+            let labels = [("host", host)];
+            ConstGauge::new(count).encode(remaining.encode_family(&labels)?)?;
+        }
         let mut nodes =
             encoder.encode_descriptor("nodes", "Nodes by platform", None, MetricType::Gauge)?;
         for (platform, count) in node_counts(&self.view.load()) {

@@ -1,12 +1,9 @@
 //! How long answers and failures are kept. Time is tokio's, so that tests can pause it.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::key::Key;
 use crate::domain::unknown::Reason;
 
 /// How long after it was last fresh a tag is answered at once and asked for behind it.
@@ -65,14 +62,4 @@ pub(super) fn is_passing(reason: Reason) -> bool {
         reason,
         Reason::Timeout | Reason::Unreachable | Reason::Tls | Reason::RateLimited
     )
-}
-
-/// The time, up to a fifth longer or shorter, so that what came together does not expire
-/// together.
-pub(super) fn jittered(time: Duration, key: &Key) -> Duration {
-    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    let hash = HASHER.hash_one((key, Instant::now()));
-    // 800 to 1200 thousandths.
-    let thousandths = 800 + u32::try_from(hash % 401).unwrap_or(200);
-    time * thousandths / 1000
 }

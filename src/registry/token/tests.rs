@@ -1,4 +1,5 @@
 use super::*;
+use crate::registry::bulkhead::Urgency;
 use crate::registry::host::{HostSettings, Hosts, Limits};
 
 fn judged(
@@ -17,7 +18,12 @@ fn judged(
         },
         repository: "a/b",
         credential,
-        deadline: Instant::now(),
+        claim: Claim {
+            urgency: Urgency::Awaited,
+            account: None,
+            is_counted: false,
+            deadline: Instant::now(),
+        },
     };
     let realm = parse_realm(realm, &purpose)?;
     judge_realm(&realm, &purpose).map(|()| realm)
