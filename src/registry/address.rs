@@ -10,7 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
@@ -121,10 +124,19 @@ fn embedded_4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 /// Hickory, since a static binary has no name service switch.
 #[derive(Default)]
 pub(super) struct Names {
+    /// Asked instead of the system's servers.
+    server: Option<SocketAddr>,
     resolver: OnceLock<TokioResolver>,
 }
 
 impl Names {
+    pub(super) fn new(server: Option<SocketAddr>) -> Self {
+        Self {
+            server,
+            ..Self::default()
+        }
+    }
+
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
         // RFC 6761, section 6.3: these never leave the machine, whatever a server says.
         let lower = name.trim_end_matches('.').to_ascii_lowercase();
@@ -135,15 +147,24 @@ impl Names {
         let resolver = match self.resolver.get() {
             Some(resolver) => resolver,
             None => {
-                let made = Self::system()?;
+                let made = self.open()?;
                 self.resolver.get_or_init(|| made)
             }
         };
         Ok(resolver.lookup_ip(name).await?.iter().collect())
     }
 
-    fn system() -> Result<TokioResolver, Box<dyn Error + Send + Sync>> {
-        let mut builder = TokioResolver::builder_tokio()?;
+    fn open(&self) -> Result<TokioResolver, Box<dyn Error + Send + Sync>> {
+        let mut builder = match self.server {
+            None => TokioResolver::builder_tokio()?,
+            Some(server) => {
+                let mut connection = ConnectionConfig::udp();
+                connection.port = server.port();
+                let server = NameServerConfig::new(server.ip(), true, vec![connection]);
+                let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            }
+        };
         let options = builder.options_mut();
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         // Kubernetes gives pods five: every public name would be asked for in each of the

@@ -98,29 +98,23 @@ impl Bulkhead {
         }
     }
 
-    /// Waits for a place and for the rate. Both are judged by the host's health, before and
-    /// after the wait.
+    /// Waits for a place and for the rate. What the host's health forbids is found out
+    /// before each wait and after the last: others may have learned more meanwhile.
     pub(super) async fn enter(self: &Arc<Self>, claim: &Claim) -> Result<Passage, Refusal> {
         self.wait_for_short_pause(claim).await?;
-        if let Some(reason) = self.health().breaker.is_open(Instant::now()) {
-            return Err(Refusal::Failing(reason));
-        }
-        let places = timeout_at(claim.deadline, self.places(claim.urgency))
-            .await
-            .map_err(|_| Refusal::Busy)?;
-        let mut health = self.health();
-        let now = Instant::now();
-        // While this one waited, others may have found out more.
-        if health.allowance(claim.account).pause(now).is_some() {
-            return Err(Refusal::Paused);
-        }
-        if let Some(reason) = health.breaker.is_open(now) {
-            return Err(Refusal::Failing(reason));
-        }
-        if claim.is_counted && !health.allowance(claim.account).spend(now) {
-            return Err(Refusal::HalfSpent);
-        }
-        let passing = health.breaker.pass(now).map_err(Refusal::Failing)?;
+        self.health().permit(claim)?;
+        let entered = timeout_at(claim.deadline, async {
+            let _waiting = match claim.urgency {
+                Urgency::Awaited => Some(Waiting::new(&self.waiting)),
+                Urgency::Background => None,
+            };
+            let places = self.places(claim.urgency).await;
+            self.health().permit(claim)?;
+            turn(&self.rate).await;
+            Ok(places)
+        });
+        let places = entered.await.unwrap_or(Err(Refusal::Busy))?;
+        let passing = self.health().pass(claim)?;
         Ok(Passage {
             bulkhead: Arc::clone(self),
             account: claim.account,
@@ -144,26 +138,15 @@ impl Bulkhead {
     }
 
     async fn places(&self, urgency: Urgency) -> Vec<OwnedSemaphorePermit> {
-        let mut held = Vec::with_capacity(2);
-        match urgency {
-            Urgency::Awaited => {
-                let _waiting = Waiting::new(&self.waiting);
-                held.extend(Arc::clone(&self.places).acquire_owned().await.ok());
-                turn(&self.rate).await;
-            }
+        let places = match urgency {
+            Urgency::Awaited => [Arc::clone(&self.places).acquire_owned().await.ok(), None],
             Urgency::Background => {
-                held.extend(
-                    Arc::clone(&self.background_places)
-                        .acquire_owned()
-                        .await
-                        .ok(),
-                );
+                let half = Arc::clone(&self.background_places).acquire_owned().await;
                 turn(&self.background_rate).await;
-                held.extend(self.place_nobody_waits_for().await);
-                turn(&self.rate).await;
+                [half.ok(), self.place_nobody_waits_for().await]
             }
-        }
-        held
+        };
+        places.into_iter().flatten().collect()
     }
 
     /// A place that came free while nobody waits for one.
@@ -200,6 +183,27 @@ impl Bulkhead {
 }
 
 impl Health {
+    /// Whether the host may be asked at all now.
+    fn permit(&mut self, claim: &Claim) -> Result<(), Refusal> {
+        let now = Instant::now();
+        if self.allowance(claim.account).pause(now).is_some() {
+            return Err(Refusal::Paused);
+        }
+        match self.breaker.is_open(now) {
+            Some(reason) => Err(Refusal::Failing(reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn pass(&mut self, claim: &Claim) -> Result<Passing, Refusal> {
+        self.permit(claim)?;
+        let now = Instant::now();
+        if claim.is_counted && !self.allowance(claim.account).spend(now) {
+            return Err(Refusal::HalfSpent);
+        }
+        self.breaker.pass(now).map_err(Refusal::Failing)
+    }
+
     fn allowance(&mut self, account: Option<Mark>) -> &mut Allowance {
         if self.allowances.len() >= MOST_ACCOUNTS && !self.allowances.contains_key(&account) {
             // Anonymous requests share their allowance with the nodes: that one stays.

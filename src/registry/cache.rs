@@ -156,6 +156,9 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// How many entries there are, by kind.
     pub fn entries(&self) -> [(&'static str, u64); 3] {
+        self.shared.documents.run_pending_tasks();
+        self.shared.answers.run_pending_tasks();
+        self.shared.failures.run_pending_tasks();
         [
             ("digest", self.shared.documents.entry_count()),
             ("answer", self.shared.answers.entry_count()),

@@ -76,7 +76,7 @@ impl Registry {
         }
         Ok(Self {
             transport: Arc::new(Transport {
-                hosts: Hosts::new(settings.hosts, settings.limits)?,
+                hosts: Hosts::new(settings.hosts, settings.limits, settings.name_server)?,
                 limits: settings.limits,
                 statistics: Arc::default(),
             }),

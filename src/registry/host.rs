@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub providers: Option<Providers>,
     /// Time limits.
     pub limits: Limits,
+    /// A name server to ask instead of the system's.
+    pub name_server: Option<SocketAddr>,
 }
 
 /// The settings of the hosts that a pattern matches.
@@ -105,6 +108,7 @@ impl Default for Settings {
             client_files: Vec::new(),
             providers: None,
             limits: Limits::default(),
+            name_server: None,
         }
     }
 }
@@ -170,8 +174,12 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    pub(super) fn new(settings: Vec<HostSettings>, limits: Limits) -> Result<Self, SettingsError> {
-        let mut clients = Clients::new(limits);
+    pub(super) fn new(
+        settings: Vec<HostSettings>,
+        limits: Limits,
+        name_server: Option<SocketAddr>,
+    ) -> Result<Self, SettingsError> {
+        let mut clients = Clients::new(limits, name_server);
         let mut host = |settings: HostSettings| {
             Ok::<_, SettingsError>(Host {
                 client: clients.for_host(&settings)?,
@@ -291,9 +299,9 @@ struct Clients {
 }
 
 impl Clients {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, name_server: Option<SocketAddr>) -> Self {
         Self {
-            names: Arc::default(),
+            names: Arc::new(Names::new(name_server)),
             limits,
             made: HashMap::new(),
         }

@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod command;
+pub(crate) mod raw;
 pub(crate) mod registry;
 
 /// Installs the TLS provider, as `main` does.

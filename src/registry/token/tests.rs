@@ -8,7 +8,7 @@ fn judged(
     realm: &str,
 ) -> Result<Url, Unknown> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let hosts = Hosts::new(vec![HostSettings::new("*")], Limits::default()).unwrap();
+    let hosts = Hosts::new(vec![HostSettings::new("*")], Limits::default(), None).unwrap();
     let url = Url::parse(registry).unwrap();
     let purpose = Purpose {
         registry: &url,

@@ -161,6 +161,8 @@ pub(crate) enum Fault {
     Gate(Arc<Semaphore>),
     /// This body, with the headers of the right one.
     Body(Vec<u8>),
+    /// No such header.
+    Without(&'static str),
     /// A further header, or another value for one.
     Header(&'static str, String),
     /// The body ends before its declared length.
@@ -189,7 +191,8 @@ struct Stored {
 #[derive(Default)]
 struct Held {
     documents: HashMap<String, Arc<Stored>>,
-    faults: Vec<(String, Fault)>,
+    /// Each with the requests that it is for, and how many of them are left.
+    faults: Vec<(String, Fault, usize)>,
     access: Access,
     requests: Vec<String>,
     /// Authorization headers, as they came.
@@ -228,7 +231,12 @@ impl FakeRegistry {
     pub(crate) async fn start_tls() -> Self {
         super::install_crypto_provider();
         let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-        Self::serve(Some(generate_simple_self_signed(names).unwrap())).await
+        Self::start_as(generate_simple_self_signed(names).unwrap()).await
+    }
+
+    /// Over TLS, with this certificate.
+    pub(crate) async fn start_as(identity: CertifiedKey<rcgen::KeyPair>) -> Self {
+        Self::serve(Some(identity)).await
     }
 
     async fn serve(identity: Option<CertifiedKey<rcgen::KeyPair>>) -> Self {
@@ -303,8 +311,13 @@ impl FakeRegistry {
     /// From now on, requests that contain the text (`GET /v2/app`) go wrong. Several faults
     /// of one request add up; the newest comes first.
     pub(crate) fn misbehave(&self, request: &str, fault: Fault) {
+        self.misbehave_times(usize::MAX, request, fault);
+    }
+
+    /// The same for the next so many requests.
+    pub(crate) fn misbehave_times(&self, times: usize, request: &str, fault: Fault) {
         let mut held = self.shared.held.lock().unwrap();
-        held.faults.insert(0, (request.to_owned(), fault));
+        held.faults.insert(0, (request.to_owned(), fault, times));
     }
 
     /// From now on, everything is as it should be.
@@ -428,12 +441,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         if let Some(proof) = request.headers().get(header::AUTHORIZATION) {
             held.proofs.push(proof.to_str().unwrap().to_owned());
         }
-        let faults: Vec<Fault> = held
-            .faults
-            .iter()
-            .filter(|(part, _)| line.contains(part))
-            .map(|(_, fault)| fault.clone())
-            .collect();
+        let mut faults = Vec::new();
+        for (part, fault, left) in &mut held.faults {
+            if line.contains(part.as_str()) && *left > 0 {
+                *left -= 1;
+                faults.push(fault.clone());
+            }
+        }
         let stored = held.documents.get(request.uri().path()).cloned();
         (faults, stored, held.access.clone())
     };
@@ -543,6 +557,7 @@ async fn apply(fault: Fault, response: &mut Response<Body>) {
         Fault::Gate(gate) => gate.acquire().await.unwrap().forget(),
         Fault::Body(body) => *response.body_mut() = Body::from(body),
         Fault::Header(name, value) => set(response, name, &value),
+        Fault::Without(name) => drop(response.headers_mut().remove(name)),
         Fault::Truncated => {
             set(response, "content-length", "100000");
             let start = stream::iter([Ok(Bytes::from_static(b"{")), Err("cut")]);
