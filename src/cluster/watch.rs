@@ -342,7 +342,7 @@ pub(super) trait Watched: Send + Sync + 'static {
     const GROUP: &'static str;
     const NAME: &'static str;
     const PLURAL: &'static str;
-    /// Objects in a page, which is in memory as text. Nodes are large.
+    /// Objects in a page, which is in memory as text.
     const PAGE: u32 = 100;
 
     fn read(object: &Value) -> Result<Record, ObjectError>;
@@ -358,6 +358,8 @@ impl Watched for NodeKind {
     const GROUP: &'static str = "";
     const NAME: &'static str = "Node";
     const PLURAL: &'static str = "nodes";
+    /// What a page took, the allocator keeps: larger ones stay resident.
+    const PAGE: u32 = 25;
 
     fn read(object: &Value) -> Result<Record, ObjectError> {
         node::read(object).map(Record::Node)
