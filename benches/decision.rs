@@ -113,7 +113,7 @@ fn checker() -> Checker {
     let entries = entries.map(|(number, architecture)| Entry {
         digest: digest(number),
         kind: EntryKind::Manifest,
-        platform: format!("linux/{architecture}").parse().ok(),
+        platform: format!("linux/{architecture}").parse().ok().map(Arc::new),
         zstd: false,
     });
     Checker::new(Arc::new(Known(Arc::new(Inspection {

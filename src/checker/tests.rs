@@ -44,7 +44,7 @@ fn entry(number: u8, platform: Option<&str>) -> Entry {
     Entry {
         digest: digest(number),
         kind: EntryKind::Manifest,
-        platform: platform.map(|text| text.parse().unwrap()),
+        platform: platform.map(|text| Arc::new(text.parse().unwrap())),
         zstd: false,
     }
 }

@@ -179,10 +179,10 @@ fn entries(inspection: &Inspection) -> Vec<DescribedEntry> {
                 EntryKind::Index => "index",
                 EntryKind::Other => "other",
             },
-            platform: entry.platform.as_ref().map(Platform::to_string),
+            platform: entry.platform.as_deref().map(Platform::to_string),
             attestation: entry
                 .platform
-                .as_ref()
+                .as_deref()
                 .is_some_and(Platform::is_attestation),
         })
         .collect()

@@ -4,6 +4,8 @@
 //! An [`Inspection`] is immutable, since its digest names its content. Children of an index
 //! are inspections of their own; whoever decides asks for those that the decision needs.
 
+use std::sync::Arc;
+
 use super::platform::Platform;
 use super::reference::Digest;
 
@@ -49,8 +51,8 @@ pub struct Entry {
     pub digest: Digest,
     /// What the child is, by the entry's media type.
     pub kind: EntryKind,
-    /// The platform as written, if there is one.
-    pub platform: Option<Platform>,
+    /// The platform as written, if there is one. Few are different, so they can be shared.
+    pub platform: Option<Arc<Platform>>,
     /// Whether the entry is annotated as compressed with zstd, which CRI-O prefers.
     pub zstd: bool,
 }
@@ -108,7 +110,7 @@ impl Inspection {
         match &self.content {
             Content::Index(entries) => entries
                 .iter()
-                .filter_map(|entry| entry.platform.as_ref())
+                .filter_map(|entry| entry.platform.as_deref())
                 .for_each(&mut add),
             Content::Manifest(platform) => add(platform),
             Content::Artifact => {}

@@ -344,7 +344,7 @@ fn weight(inspection: &Inspection) -> u32 {
     let size = match &inspection.content {
         Content::Index(entries) => entries
             .iter()
-            .map(|entry| 128 + entry.platform.as_ref().map_or(0, platform))
+            .map(|entry| 128 + entry.platform.as_deref().map_or(0, platform))
             .sum(),
         Content::Manifest(found) => platform(found),
         Content::Artifact => 0,

@@ -346,10 +346,10 @@ fn name(target: &Target<'_>, repository: &str) -> String {
     format!("{}/{repository}", target.authority)
 }
 
-fn selector(image: &ImageReference) -> &str {
+fn selector(image: &ImageReference) -> String {
     match image.digest() {
-        Some(digest) => digest.as_str(),
-        None => image.tag().unwrap_or("latest"),
+        Some(digest) => digest.to_string(),
+        None => image.tag().unwrap_or("latest").to_owned(),
     }
 }
 
@@ -383,13 +383,12 @@ fn contradiction() -> Unknown {
 fn digest_of(bytes: &[u8], like: Option<&Digest>) -> Result<Digest, Unknown> {
     use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-    let algorithm = like.and_then(|digest| digest.as_str().split(':').next());
-    let text = match algorithm {
-        Some("sha384") => format!("sha384:{:x}", Sha384::digest(bytes)),
-        Some("sha512") => format!("sha512:{:x}", Sha512::digest(bytes)),
-        _ => format!("sha256:{:x}", Sha256::digest(bytes)),
+    let digest = match like.map_or("sha256", Digest::algorithm) {
+        algorithm @ "sha384" => Digest::new(algorithm, &Sha384::digest(bytes)),
+        algorithm @ "sha512" => Digest::new(algorithm, &Sha512::digest(bytes)),
+        algorithm => Digest::new(algorithm, &Sha256::digest(bytes)),
     };
-    text.parse().map_err(|_| contradiction())
+    digest.map_err(|_| contradiction())
 }
 
 #[cfg(test)]

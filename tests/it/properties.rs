@@ -41,7 +41,7 @@ impl Image {
             entries.push(Entry {
                 digest,
                 kind: EntryKind::Manifest,
-                platform: platform.clone(),
+                platform: platform.clone().map(Into::into),
                 zstd: false,
             });
         }

@@ -49,7 +49,7 @@ fn root(image: &Image) -> Inspection {
         Entry {
             digest: digest(position + 1),
             kind,
-            platform: (text != "-").then(|| platform(text)),
+            platform: (text != "-").then(|| platform(text).into()),
             zstd: false,
         }
     };

@@ -55,16 +55,14 @@ impl dyn KeyParts + '_ {
 
     fn parts(&self) -> impl Hash + PartialEq {
         let image = self.image();
-        let selector = match image.digest() {
-            Some(digest) => digest.as_str(),
-            // No tag has a colon: the two cannot be the same.
-            None => image.tag().unwrap_or_default(),
-        };
+        let digest = image.digest();
+        let tag = image.tag().filter(|_| digest.is_none());
         (
             self.identity(),
             image.registry(),
             image.repository(),
-            selector,
+            digest,
+            tag,
         )
     }
 }
@@ -77,12 +75,7 @@ impl Hash for dyn KeyParts + '_ {
 
 impl PartialEq for dyn KeyParts + '_ {
     fn eq(&self, other: &Self) -> bool {
-        let (image, other_image) = (self.image(), other.image());
-        self.identity() == other.identity()
-            && image.registry() == other_image.registry()
-            && image.repository() == other_image.repository()
-            && image.digest() == other_image.digest()
-            && (image.digest().is_some() || image.tag() == other_image.tag())
+        self.parts() == other.parts()
     }
 }
 
