@@ -100,12 +100,6 @@ impl Registry {
         Grant::of_secrets(keyrings, names.iter().map(String::as_str))
     }
 
-    /// Whether nobody's look-up of the image shows anything, unless a pod's secret does.
-    pub(super) fn is_anonymous(&self, image: &ImageReference) -> bool {
-        let names = self.place_names(image);
-        !names.iter().any(|name| self.operator.may_know(name))
-    }
-
     fn place_names(&self, image: &ImageReference) -> Vec<String> {
         let places = self.places(image).unwrap_or_default();
         let names = places
@@ -318,6 +312,16 @@ impl TagInspector for Registry {
         let ask =
             move |attempt: Attempt<'a>| async move { self.digest(&attempt, image).await }.boxed();
         self.attempt(image, grant, ask).boxed()
+    }
+
+    fn is_anonymous(&self, image: &ImageReference) -> bool {
+        let Ok(places) = self.places(image) else {
+            return false;
+        };
+        let mut names = places
+            .iter()
+            .map(|(target, repository)| name(target, repository));
+        !names.any(|name| self.operator.may_know(&name))
     }
 
     /// Docker Hub counts GETs of manifests, and not HEADs.

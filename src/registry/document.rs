@@ -23,12 +23,12 @@ use lenient::{RawDescriptor, RawDocument, RawPlatform};
 /// specification, "Pushing Manifests"; containers/image has the same limit.
 pub(super) const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
 /// Most entries of an index.
-const MOST_ENTRIES: usize = 1000;
+pub(super) const MOST_ENTRIES: usize = 1000;
 /// Most entries of `os.features`; Windows knows one.
-const MOST_FEATURES: usize = 64;
+pub(super) const MOST_FEATURES: usize = 64;
 /// How many platforms are shared, and how many bytes one of them has at most.
 const MOST_SHARED: u64 = 1000;
-const LONGEST_SHARED: usize = 512;
+pub(super) const LONGEST_SHARED: usize = 512;
 
 /// A document by its type.
 #[derive(Debug, PartialEq, Eq)]
@@ -198,7 +198,7 @@ fn digest(text: Option<&str>) -> Result<Digest, Unknown> {
 
 /// The same platform for all documents that name it: nearly all entries of all indexes are
 /// for the same two dozen. Long ones are none of those, and nobody else's memory to keep.
-fn shared(platform: Platform) -> Arc<Platform> {
+pub(super) fn shared(platform: Platform) -> Arc<Platform> {
     static KNOWN: LazyLock<Cache<Platform, Arc<Platform>>> =
         LazyLock::new(|| Cache::new(MOST_SHARED));
     if size(&platform) > LONGEST_SHARED {

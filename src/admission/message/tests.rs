@@ -45,6 +45,7 @@ fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
             media_type: MediaType::OciIndex,
             content: Content::Index(vec![entry(1, "linux/amd64"), entry(2, "linux/arm64/v8")]),
         })),
+        outdated: None,
         outcomes,
     }
 }

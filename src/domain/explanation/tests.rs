@@ -84,6 +84,7 @@ fn explained(node: &NodePlatform, image: &Image, child: &Image, entries: Entries
             preloaded: false,
         },
         inspection: Some(Arc::new(root)),
+        outdated: None,
         outcomes: vec![Outcome::from(picked)],
     };
     let outcome = &verdict.outcomes[0];

@@ -15,6 +15,15 @@ pub(super) struct Key {
     pub(super) image: ImageReference,
 }
 
+impl Key {
+    /// Bytes of its texts, which users choose the length of.
+    pub(super) fn text_size(&self) -> usize {
+        let image = &self.image;
+        let tag = image.tag().unwrap_or_default();
+        image.registry().len() + image.repository().len() + tag.len()
+    }
+}
+
 /// A key, owned or borrowed. Beside a digest a tag does not count, since it decides nothing.
 pub(super) trait KeyParts {
     fn identity(&self) -> Identity;
