@@ -52,16 +52,19 @@ impl CacheFile {
     /// # Errors
     /// When it cannot be read, is larger than it may be, or is refused by [`decode`].
     pub fn read(&self) -> io::Result<Contents> {
-        let file = match fs::metadata(&self.path) {
+        let found = match fs::metadata(&self.path) {
             // Opening a pipe would wait for a writer.
             Ok(found) if !found.is_file() => return Err(invalid("it is no file")),
-            Ok(_) => File::open(&self.path)?,
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::default()),
             Err(error) => return Err(error),
         };
         let most = u64::try_from(self.most_bytes).unwrap_or(u64::MAX);
-        let mut bytes = Vec::new();
-        file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        let most = most.saturating_add(1);
+        // Growing would take twice as much while reading.
+        let room = usize::try_from(found.len().min(most)).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(room);
+        File::open(&self.path)?.take(most).read_to_end(&mut bytes)?;
         if bytes.len() > self.most_bytes {
             return Err(invalid("it is larger than cache.digests allows"));
         }
