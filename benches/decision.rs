@@ -17,7 +17,7 @@ use std::time::Duration;
 use archmatch::checker::{Access, Checker, ImageInspector, Rules};
 use archmatch::cluster::view::View;
 use archmatch::cluster::{NodeSettings, Record, State};
-use archmatch::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
+use archmatch::domain::inspection::{Content, Entry, EntryKind, Found, Inspection, MediaType};
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::Unknown;
 use archmatch::domain::workload::{PodTemplate, Usage};
@@ -94,16 +94,12 @@ impl ImageInspector for Known {
         &'a self,
         _image: &'a ImageReference,
         _access: &'a Access,
-    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
-        Box::pin(std::future::ready(Ok(Arc::clone(&self.0))))
+    ) -> BoxFuture<'a, Result<Found, Unknown>> {
+        Box::pin(std::future::ready(Ok(Arc::clone(&self.0).into())))
     }
 
-    fn cached(
-        &self,
-        _image: &ImageReference,
-        _access: &Access,
-    ) -> Option<Result<Arc<Inspection>, Unknown>> {
-        Some(Ok(Arc::clone(&self.0)))
+    fn cached(&self, _image: &ImageReference, _access: &Access) -> Option<Result<Found, Unknown>> {
+        Some(Ok(Arc::clone(&self.0).into()))
     }
 }
 
@@ -113,7 +109,7 @@ fn checker() -> Checker {
     let entries = entries.map(|(number, architecture)| Entry {
         digest: digest(number),
         kind: EntryKind::Manifest,
-        platform: format!("linux/{architecture}").parse().ok(),
+        platform: format!("linux/{architecture}").parse().ok().map(Arc::new),
         zstd: false,
     });
     Checker::new(Arc::new(Known(Arc::new(Inspection {

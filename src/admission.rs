@@ -25,6 +25,7 @@ use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::policy::{
     Action, Findings, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
+use crate::domain::unknown::Reason;
 use crate::domain::verdict::Verdict;
 use crate::domain::workload::Workload;
 use crate::objects::kinds::{self, KindRule};
@@ -163,7 +164,9 @@ impl Reviewer {
                 action = decide(&findings, &levels, settings.on_unknown, leniency);
             }
         }
+        let outdated = outdated_reasons(&verdicts);
         self.metrics.undecided(&findings.unknown);
+        self.metrics.stale(&outdated);
         let mut answer = match action {
             Action::Deny => Answer::denied(
                 message::denial(&verdicts, &view.nodes),
@@ -174,11 +177,14 @@ impl Reviewer {
                 ..Answer::allowed()
             },
             Action::Allow => Answer {
-                warnings: label_warnings,
+                warnings: message::reminders(&verdicts, label_warnings),
                 ..Answer::allowed()
             },
         };
         annotate(&mut answer, &findings, &levels, &verdicts, action);
+        if !outdated.is_empty() {
+            answer.annotations.insert("stale", names(&outdated).into());
+        }
         answer
     }
 
@@ -333,13 +339,24 @@ fn annotate(
             .insert("missing", missing.join(",").into());
     }
     if !findings.unknown.is_empty() {
-        let reasons: Vec<&str> = findings
-            .unknown
-            .iter()
-            .map(|reason| reason.name())
-            .collect();
         answer
             .annotations
-            .insert("undecided", reasons.join(",").into());
+            .insert("undecided", names(&findings.unknown).into());
     }
+}
+
+/// Why registries could not be asked again, where answers are old.
+fn outdated_reasons(verdicts: &[Verdict]) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = verdicts
+        .iter()
+        .flat_map(Verdict::outdated_reasons)
+        .collect();
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}
+
+fn names(reasons: &[Reason]) -> String {
+    let names: Vec<&str> = reasons.iter().map(|reason| reason.name()).collect();
+    names.join(",")
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, candidates};
-use crate::domain::inspection::{Content, Inspection};
+use crate::domain::inspection::{Content, Found, Inspection};
 use crate::domain::node::Nodes;
 use crate::domain::pick::{Entries, Grounds, Pick, pick};
 use crate::domain::reference::{Digest, ImageReference};
@@ -36,14 +36,10 @@ pub trait ImageInspector: Send + Sync {
         &'a self,
         image: &'a ImageReference,
         access: &'a Access,
-    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>>;
+    ) -> BoxFuture<'a, Result<Found, Unknown>>;
 
     /// The same answer if it can be given at once, without waiting: caches know some.
-    fn cached(
-        &self,
-        _image: &ImageReference,
-        _access: &Access,
-    ) -> Option<Result<Arc<Inspection>, Unknown>> {
+    fn cached(&self, _image: &ImageReference, _access: &Access) -> Option<Result<Found, Unknown>> {
         None
     }
 }
@@ -103,6 +99,7 @@ impl Checker {
         let mut verdict = ImageVerdict {
             image: image.clone(),
             inspection: None,
+            outdated: None,
             outcomes: Vec::new(),
         };
         if platforms.is_empty() {
@@ -127,23 +124,34 @@ impl Checker {
             Err(unknown) => {
                 verdict.outcomes = vec![Outcome::Unknown(unknown); platforms.len()];
             }
-            Ok((_, root)) if image.usage == Usage::Volume && root.content == Content::Artifact => {
+            Ok((_, root))
+                if image.usage == Usage::Volume && root.inspection.content == Content::Artifact =>
+            {
                 let mounted = Outcome::Supported {
                     picked: Vec::new(),
                     why: Grounds::Artifact,
                 };
                 verdict.outcomes = vec![mounted; platforms.len()];
-                verdict.inspection = Some(root);
+                verdict.inspection = Some(root.inspection);
+                verdict.outdated = root.outdated;
             }
             Ok((reference, root)) => {
                 let picks = self
-                    .picks(reference, &root, platforms, access, entries, deadline)
+                    .picks(
+                        reference,
+                        &root.inspection,
+                        platforms,
+                        access,
+                        entries,
+                        deadline,
+                    )
                     .await;
                 let outcomes = picks.into_iter().map(Outcome::from).zip(platforms);
                 verdict.outcomes = outcomes
                     .map(|(outcome, candidate)| candidate.outcome(outcome))
                     .collect();
-                verdict.inspection = Some(root);
+                verdict.inspection = Some(root.inspection);
+                verdict.outdated = root.outdated;
             }
         }
         verdict
@@ -159,15 +167,14 @@ impl Checker {
         entries: Entries,
         deadline: Instant,
     ) -> Vec<Pick> {
-        let mut children: HashMap<Digest, Result<Arc<Inspection>, Unknown>> = HashMap::new();
+        let mut children: HashMap<Digest, Result<Found, Unknown>> = HashMap::new();
         loop {
             let picks: Vec<Pick> = platforms
                 .iter()
                 .map(|candidate| {
                     let child = |digest: &Digest| {
-                        children
-                            .get(digest)
-                            .map(|child| child.as_ref().map(AsRef::as_ref))
+                        let child = children.get(digest)?.as_ref();
+                        Some(child.map(|child| child.inspection.as_ref()))
                     };
                     pick(&candidate.platform, root, child, entries)
                 })
@@ -202,7 +209,7 @@ impl Checker {
         reference: &ImageReference,
         access: &Access,
         deadline: Instant,
-    ) -> Result<Arc<Inspection>, Unknown> {
+    ) -> Result<Found, Unknown> {
         if let Some(answer) = self.inspector.cached(reference, access) {
             return answer;
         }

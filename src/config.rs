@@ -301,7 +301,6 @@ impl Configuration {
     /// configuration that names them shall be taken already.
     pub fn without_effect(&self) -> Vec<String> {
         let rows = [
-            ("cache.file", self.cache.file.is_some()),
             ("audit.interval", self.audit.interval.is_some()),
             ("audit.reports", self.audit.reports.is_some()),
         ];

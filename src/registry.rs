@@ -33,6 +33,8 @@ use std::time::Duration;
 
 pub use address::Addresses;
 pub use bulkhead::Urgency;
+pub use cache::file::CacheFile;
+pub use cache::keeper::Keeper;
 pub use cache::{Cache, TagInspector};
 pub use client::{Grant, Registry};
 pub use credentials::secrets::{NoSecrets, ReadFailure, SecretReader};

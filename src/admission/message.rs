@@ -72,6 +72,9 @@ pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
                 let _ = writeln!(text, "  such a pod ends in: {expect}");
             }
         }
+        if let Some(doubt) = image.doubt() {
+            let _ = writeln!(text, "  it {doubt}");
+        }
     }
     if shown > IMAGES {
         let _ = writeln!(text, "and {} more images", shown - IMAGES);
@@ -86,7 +89,7 @@ pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
     text
 }
 
-/// The warnings: one line an image, the most serious first.
+/// The warnings: one line an image, the most serious first, and one for an old answer.
 pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
     let mut known = Vec::new();
     let mut unknown = Vec::new();
@@ -110,9 +113,33 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
     let all: Vec<String> = known
         .into_iter()
         .chain(unknown)
+        .chain(doubts(verdicts))
         .chain(extra.iter().cloned())
         .collect();
     bounded(&all)
+}
+
+/// What is said where nothing is wrong: which images were judged by old answers.
+pub(super) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String> {
+    let mut all = doubts(verdicts);
+    if all.is_empty() {
+        return extra;
+    }
+    all.extend(extra);
+    bounded(&all)
+}
+
+fn doubts(verdicts: &[Verdict]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for image in verdicts.iter().flat_map(|verdict| &verdict.images) {
+        if let Some(doubt) = image.doubt() {
+            let line = format!("image {} {doubt}", quoted(&image.image));
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
 }
 
 /// Causes for machines: one for each image and platform.

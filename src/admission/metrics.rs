@@ -13,6 +13,7 @@ use crate::domain::unknown::Reason;
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     undecided: Family<ReasonLabels, Counter>,
+    stale: Family<ReasonLabels, Counter>,
     duration: Histogram,
 }
 
@@ -52,6 +53,7 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             undecided: Family::default(),
+            stale: Family::default(),
             duration: Histogram::new(BUCKETS),
         };
         registry.register(
@@ -63,6 +65,11 @@ impl Metrics {
             "admission_undecided",
             "Reviews in which something could not be found out, by reason",
             metrics.undecided.clone(),
+        );
+        registry.register(
+            "admission_stale",
+            "Reviews judged by an old answer of a registry that could not be asked again, by reason",
+            metrics.stale.clone(),
         );
         registry.register(
             "admission_duration_seconds",
@@ -87,15 +94,23 @@ impl Metrics {
     }
 
     pub(super) fn undecided(&self, reasons: &[Reason]) {
-        for reason in reasons {
-            let labels = ReasonLabels {
-                reason: reason.name(),
-            };
-            self.undecided.get_or_create(&labels).inc();
-        }
+        count(&self.undecided, reasons);
+    }
+
+    pub(super) fn stale(&self, reasons: &[Reason]) {
+        count(&self.stale, reasons);
     }
 
     pub(super) fn took(&self, duration: std::time::Duration) {
         self.duration.observe(duration.as_secs_f64());
+    }
+}
+
+fn count(family: &Family<ReasonLabels, Counter>, reasons: &[Reason]) {
+    for reason in reasons {
+        let labels = ReasonLabels {
+            reason: reason.name(),
+        };
+        family.get_or_create(&labels).inc();
     }
 }

@@ -22,14 +22,14 @@ impl ImageInspector for Table {
         &'a self,
         image: &'a ImageReference,
         _access: &'a Access,
-    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
+    ) -> BoxFuture<'a, Result<Found, Unknown>> {
         Box::pin(async move {
             self.asked.lock().unwrap().push(image.to_string());
             let key = image
                 .digest()
                 .map_or(image.to_string(), ToString::to_string);
             match self.documents.get(&key) {
-                Some(found) => Ok(Arc::clone(found)),
+                Some(found) => Ok(Arc::clone(found).into()),
                 None => std::future::pending().await,
             }
         })
@@ -44,7 +44,7 @@ fn entry(number: u8, platform: Option<&str>) -> Entry {
     Entry {
         digest: digest(number),
         kind: EntryKind::Manifest,
-        platform: platform.map(|text| text.parse().unwrap()),
+        platform: platform.map(|text| Arc::new(text.parse().unwrap())),
         zstd: false,
     }
 }

@@ -123,16 +123,17 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             template.access = view.access(namespace, template, ServiceAccounts::ToApply);
         }
     }
-    let checker = Registries::open(&configuration, secrets, Own::Used)?.checker;
+    let registries = Registries::open(&configuration, secrets, Own::Used).await?;
     let workloads = judge(
         subjects,
         &arguments,
         &configuration,
-        checker,
+        registries.checker.clone(),
         &view,
         deadline,
     )
     .await?;
+    registries.close().await;
     let run = Run {
         workloads,
         nodes: view.nodes,

@@ -121,7 +121,8 @@ impl Stage {
         let cluster = folder.path("cluster.json").display().to_string();
         let snapshot = snapshot::load(&[cluster], &configuration)?;
         let view = Arc::new(snapshot.view);
-        let checker = Registries::open(&configuration, snapshot.secrets, Own::Ignored)?.checker;
+        let registries = Registries::open(&configuration, snapshot.secrets, Own::Ignored).await?;
+        let checker = registries.checker;
         let reviewer = Reviewer::new(
             checker.clone(),
             Arc::new(ArcSwap::new(Arc::clone(&view))),

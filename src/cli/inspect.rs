@@ -15,12 +15,12 @@ use super::output;
 use super::setup::{self, Own, Registries};
 use super::target::FlagPlatform;
 use crate::checker::Access;
-use crate::domain::inspection::{Content, EntryKind, Inspection};
+use crate::domain::inspection::{Content, EntryKind, Found, Inspection};
 use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
-use crate::domain::verdict::Passing;
+use crate::domain::verdict::{ImageVerdict, Passing};
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::registry::NoSecrets;
 use crate::report::{ReportedOutcome, columns};
@@ -61,9 +61,14 @@ struct Description {
     digest: String,
     media_type: &'static str,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_seconds: Option<u64>,
     platforms: Vec<String>,
     entries: Vec<DescribedEntry>,
     picks: Vec<ReportedOutcome>,
+    /// `staleSeconds` in words.
+    #[serde(skip)]
+    doubt: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -87,12 +92,16 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         .image
         .parse()
         .with_context(|| format!("parse image {:?}", arguments.image))?;
-    let checker = Registries::open(&configuration, Arc::new(NoSecrets), Own::Used)?.checker;
-    let inspection = match checker
+    let registries = Registries::open(&configuration, Arc::new(NoSecrets), Own::Used).await?;
+    let checker = registries.checker.clone();
+    let Found {
+        inspection,
+        outdated,
+    } = match checker
         .inspect(&reference, &Access::default(), deadline)
         .await
     {
-        Ok(inspection) => inspection,
+        Ok(found) => found,
         Err(unknown) => {
             eprintln!("{reference}: {unknown} ({})", unknown.reason);
             return Ok(Exit::Undecided);
@@ -103,8 +112,10 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let nodes = nodes(&arguments.platform, &inspection);
     let rules = setup::rules(&configuration);
     let verdict = checker.check(&template, &nodes, rules, deadline).await;
+    registries.close().await;
     let candidates = &verdict.candidates.platforms;
     let picks = verdict.images.iter();
+    let doubt = verdict.images.iter().find_map(ImageVerdict::doubt);
     let description = Description {
         image: arguments.image.clone(),
         reference: reference.to_string(),
@@ -115,6 +126,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             Content::Manifest(_) => "manifest",
             Content::Artifact => "artifact",
         },
+        stale_seconds: outdated.map(|outdated| outdated.age.as_secs()),
         platforms: inspection
             .platforms()
             .iter()
@@ -124,6 +136,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         picks: picks
             .flat_map(|image| ReportedOutcome::of(image, candidates))
             .collect(),
+        doubt: doubt.map(|doubt| doubt.to_string()),
     };
     output::print(&match arguments.output {
         Format::Table => table(&description),
@@ -179,10 +192,10 @@ fn entries(inspection: &Inspection) -> Vec<DescribedEntry> {
                 EntryKind::Index => "index",
                 EntryKind::Other => "other",
             },
-            platform: entry.platform.as_ref().map(Platform::to_string),
+            platform: entry.platform.as_deref().map(Platform::to_string),
             attestation: entry
                 .platform
-                .as_ref()
+                .as_deref()
                 .is_some_and(Platform::is_attestation),
         })
         .collect()
@@ -197,6 +210,9 @@ fn table(description: &Description) -> String {
         description.media_type,
         description.platforms.join(", "),
     );
+    if let Some(doubt) = &description.doubt {
+        text.push_str(&format!("Stale:       {doubt}\n"));
+    }
     let row = |cells: &[&str]| {
         cells
             .iter()

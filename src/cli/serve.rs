@@ -12,7 +12,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use clap::Args;
+use futures::FutureExt;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -116,7 +118,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             (view, snapshot.secrets, None)
         }
     };
-    let registries = Registries::open(&configuration, secrets, Own::Ignored)?;
+    let mut registries = Registries::open(&configuration, secrets, Own::Ignored).await?;
 
     let mut registry = telemetry::metrics_registry(env!("CARGO_PKG_VERSION"));
     let reviews = admission::Metrics::register(&mut registry);
@@ -153,6 +155,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let status = status_router(readiness.clone(), Arc::new(registry));
     tasks.spawn(serve_status(status_listener, status, shutdown.clone()));
     tasks.spawn(unready_while_leaving(readiness, shutdown.clone()));
+    let (end, ended) = oneshot::channel::<()>();
+    let kept = registries.keep(ended.map(drop));
     let signals = trigger.on_signals(arguments.drain_delay, arguments.grace_period);
     let webhook = serve(
         listener,
@@ -167,6 +171,9 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         () = webhook => {}
         Some(ended) = tasks.join_next() => bail!("a task ended: {ended:?}"),
     }
+    // Every answer is there: what they are made of is written last.
+    drop(end);
+    kept.await?;
     tracing::info!("stopped");
     Ok(Exit::Success)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use tokio::task::JoinHandle;
 
 use crate::admission;
 use crate::checker::{Checker, Rules};
@@ -15,7 +16,7 @@ use crate::domain::pick::Entries;
 use crate::objects::kinds::KindRule;
 use crate::registry::credentials::client_files;
 use crate::registry::credentials::provider::Providers;
-use crate::registry::{self, HostSettings, Inspector, SecretReader};
+use crate::registry::{self, CacheFile, HostSettings, Inspector, Keeper, Registry, SecretReader};
 
 /// The configuration in a file, or the default one without a file. Keys that have no effect
 /// yet are named in the log.
@@ -48,14 +49,17 @@ pub struct Registries {
     pub checker: Checker,
     /// The registries, with the cache in front of them.
     pub inspector: Arc<Inspector>,
+    /// Writes the cache file, where one is configured.
+    keeper: Option<Keeper<Registry>>,
 }
 
 impl Registries {
-    /// The registries as configured, with the pull secrets that the reader can read.
+    /// The registries as configured, with the pull secrets that the reader can read, and
+    /// with what the cache file has.
     ///
     /// # Errors
     /// When a file that the configuration names cannot be read or used.
-    pub fn open(
+    pub async fn open(
         configuration: &Configuration,
         secrets: Arc<dyn SecretReader>,
         own: Own,
@@ -66,7 +70,36 @@ impl Registries {
         }
         let inspector = Arc::new(registry::open(settings, secrets)?);
         let checker = Checker::new(Arc::clone(&inspector) as _);
-        Ok(Self { checker, inspector })
+        let cache = &configuration.cache;
+        let keeper = match &cache.file {
+            Some(path) => {
+                let file = CacheFile::new(path.clone(), cache.digests);
+                Some(inspector.keep_in(file).await)
+            }
+            None => None,
+        };
+        Ok(Self {
+            checker,
+            inspector,
+            keeper,
+        })
+    }
+
+    /// Writes the cache file, if there is one and anything to write.
+    pub async fn close(self) {
+        if let Some(mut keeper) = self.keeper {
+            keeper.write().await;
+        }
+    }
+
+    /// Keeps the cache file up to date, until the end and once more then.
+    pub fn keep(&mut self, end: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let keeper = self.keeper.take();
+        tokio::spawn(async move {
+            if let Some(keeper) = keeper {
+                keeper.keep(end).await;
+            }
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! Objects are reduced while they are read, so that a node of 13 KB of JSON is kept as a
 //! few hundred bytes.
 
+mod kinds;
 mod lean;
 mod pruned;
 
@@ -21,17 +22,15 @@ use futures::stream::{
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
-use serde_json::Value;
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, timeout};
 
+pub(super) use self::kinds::Watched;
+use self::kinds::{NamespaceKind, NodeKind, RuntimeClassKind, ServiceAccountKind};
 use self::lean::Lean;
 use super::optional::{self, Installed};
-use super::snapshot::{read_namespace, read_runtime_class, read_service_account};
 use super::state::{Kind, NodeSettings, Record, State};
 use super::view::View;
-use crate::objects::json::ObjectError;
-use crate::objects::node;
 
 /// How long events may gather before a new view is made of them.
 const QUIET: Duration = Duration::from_millis(20);
@@ -333,70 +332,6 @@ fn reduce<K>(event: Event<Lean<K>>) -> Event<Reduced> {
         Event::Init => Event::Init,
         Event::InitApply(object) => Event::InitApply(object.record),
         Event::InitDone => Event::InitDone,
-    }
-}
-
-/// A kind that is watched.
-pub(super) trait Watched: Send + Sync + 'static {
-    const KIND: Kind;
-    const GROUP: &'static str;
-    const NAME: &'static str;
-    const PLURAL: &'static str;
-    /// Objects in a page, which is in memory as text.
-    const PAGE: u32 = 100;
-
-    fn read(object: &Value) -> Result<Record, ObjectError>;
-}
-
-struct NodeKind;
-struct NamespaceKind;
-struct RuntimeClassKind;
-struct ServiceAccountKind;
-
-impl Watched for NodeKind {
-    const KIND: Kind = Kind::Node;
-    const GROUP: &'static str = "";
-    const NAME: &'static str = "Node";
-    const PLURAL: &'static str = "nodes";
-    /// What a page took, the allocator keeps: larger ones stay resident.
-    const PAGE: u32 = 25;
-
-    fn read(object: &Value) -> Result<Record, ObjectError> {
-        node::read(object).map(Record::Node)
-    }
-}
-
-impl Watched for NamespaceKind {
-    const KIND: Kind = Kind::Namespace;
-    const GROUP: &'static str = "";
-    const NAME: &'static str = "Namespace";
-    const PLURAL: &'static str = "namespaces";
-
-    fn read(object: &Value) -> Result<Record, ObjectError> {
-        read_namespace(object)
-    }
-}
-
-impl Watched for RuntimeClassKind {
-    const KIND: Kind = Kind::RuntimeClass;
-    const GROUP: &'static str = "node.k8s.io";
-    const NAME: &'static str = "RuntimeClass";
-    const PLURAL: &'static str = "runtimeclasses";
-
-    fn read(object: &Value) -> Result<Record, ObjectError> {
-        read_runtime_class(object)
-    }
-}
-
-impl Watched for ServiceAccountKind {
-    const KIND: Kind = Kind::ServiceAccount;
-    const GROUP: &'static str = "";
-    const NAME: &'static str = "ServiceAccount";
-    const PLURAL: &'static str = "serviceaccounts";
-    const PAGE: u32 = 500;
-
-    fn read(object: &Value) -> Result<Record, ObjectError> {
-        read_service_account(object)
     }
 }
 

@@ -80,10 +80,7 @@ fn the_sample_of_the_contract_is_taken() {
     assert_eq!(found.kinds[0].templates, ["spec.template"]);
     assert_eq!(found.cache.digests, 20_000);
     assert_eq!(found.audit.interval, Some(Duration::from_secs(3600)));
-    assert_eq!(
-        found.without_effect(),
-        ["cache.file", "audit.interval", "audit.reports"]
-    );
+    assert_eq!(found.without_effect(), ["audit.interval", "audit.reports"]);
 }
 
 #[test]

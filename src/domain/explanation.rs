@@ -55,7 +55,7 @@ impl Explanation<'_> {
     }
 
     fn platform_of(&self, place: Place) -> Option<&Platform> {
-        self.entry(place)?.platform.as_ref()
+        self.entry(place)?.platform.as_deref()
     }
 
     fn is_for(&self, formatter: &mut Formatter<'_>, place: Place) -> fmt::Result {

@@ -4,8 +4,13 @@
 //! An [`Inspection`] is immutable, since its digest names its content. Children of an index
 //! are inspections of their own; whoever decides asks for those that the decision needs.
 
+// A length of time, no clock.
+use core::time::Duration;
+use std::sync::Arc;
+
 use super::platform::Platform;
 use super::reference::Digest;
+use super::unknown::Reason;
 
 /// One document of a registry, reduced to what a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +21,34 @@ pub struct Inspection {
     pub media_type: MediaType,
     /// What it says.
     pub content: Content,
+}
+
+/// What is known of an image, and what speaks against its being so still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What the registry said.
+    pub inspection: Arc<Inspection>,
+    /// That it could not be asked again since, where it was tried.
+    pub outdated: Option<Outdated>,
+}
+
+/// An answer that outlived an attempt to ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outdated {
+    /// How long ago the registry last confirmed it.
+    pub age: Duration,
+    /// Why the registry could not be asked again.
+    pub reason: Reason,
+}
+
+impl From<Arc<Inspection>> for Found {
+    /// An answer that nothing speaks against.
+    fn from(inspection: Arc<Inspection>) -> Self {
+        Self {
+            inspection,
+            outdated: None,
+        }
+    }
 }
 
 /// The document types that container runtimes pull.
@@ -49,8 +82,8 @@ pub struct Entry {
     pub digest: Digest,
     /// What the child is, by the entry's media type.
     pub kind: EntryKind,
-    /// The platform as written, if there is one.
-    pub platform: Option<Platform>,
+    /// The platform as written, if there is one. Few are different, so they can be shared.
+    pub platform: Option<Arc<Platform>>,
     /// Whether the entry is annotated as compressed with zstd, which CRI-O prefers.
     pub zstd: bool,
 }
@@ -108,7 +141,7 @@ impl Inspection {
         match &self.content {
             Content::Index(entries) => entries
                 .iter()
-                .filter_map(|entry| entry.platform.as_ref())
+                .filter_map(|entry| entry.platform.as_deref())
                 .for_each(&mut add),
             Content::Manifest(platform) => add(platform),
             Content::Artifact => {}

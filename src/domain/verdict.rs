@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::candidates::{CandidatePlatform, Candidates};
-use super::inspection::Inspection;
+use super::inspection::{Inspection, Outdated};
 use super::pick::{Grounds, Lack, Pick};
 use super::platform::Platform;
 use super::reference::Digest;
@@ -213,6 +213,8 @@ pub struct ImageVerdict {
     pub image: ContainerImage,
     /// What the registry said of it, where it could be asked.
     pub inspection: Option<Arc<Inspection>>,
+    /// Where that is old, and the registry could not be asked again.
+    pub outdated: Option<Outdated>,
     /// One outcome for each candidate platform, in the order of the candidates.
     pub outcomes: Vec<Outcome>,
 }
@@ -271,6 +273,16 @@ impl Verdict {
         if self.candidates.is_empty() {
             reasons.push(Reason::NoCandidates);
         }
+        reasons.sort();
+        reasons.dedup();
+        reasons
+    }
+
+    /// Why registries could not be asked again, where the verdict rests on old answers,
+    /// without repetition.
+    pub fn outdated_reasons(&self) -> Vec<Reason> {
+        let outdated = self.images.iter().filter_map(|image| image.outdated);
+        let mut reasons: Vec<Reason> = outdated.map(|outdated| outdated.reason).collect();
         reasons.sort();
         reasons.dedup();
         reasons

@@ -6,12 +6,18 @@
 //! reached only through an answer of one's own, so what one may see never answers for
 //! another. *Failures* are kept by class, for seconds to minutes.
 //!
-//! The optional file (`cache/file.rs`) comes later.
+//! What anybody may know of that ([`contents`]) can outlive the process in a file ([`file`]),
+//! which a [`keeper`] writes.
 
+pub mod contents;
+pub mod file;
+pub mod keeper;
 mod key;
 mod lifetime;
+mod weight;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -21,10 +27,11 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::client::Grant;
+use super::credentials::identity::Identity;
 use super::flight::{Flight, Flights};
 use super::jitter::jittered;
 use super::statistics::Statistics;
-use crate::domain::inspection::{Content, Inspection};
+use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
 use key::{Key, KeyParts};
@@ -32,9 +39,6 @@ use lifetime::{Age, failure_lifetime, is_passing};
 
 /// Most failures that are kept.
 const MOST_FAILURES: u64 = 10_000;
-/// A document of this size counts as one of the documents that are kept, a larger one as
-/// several.
-const USUAL_SIZE: usize = 8 * 1024;
 
 /// An inspector that can also say cheaply which document a reference stands for.
 ///
@@ -63,10 +67,14 @@ pub trait TagInspector: Send + Sync {
     /// Whether the registry counts documents that are fetched, so that the digest is asked
     /// for first.
     fn counts_documents(&self, image: &ImageReference) -> bool;
+
+    /// Whether nobody's look-up of the image shows anything, unless a pod's secret does. An
+    /// image that may not be asked for is not anonymous.
+    fn is_anonymous(&self, image: &ImageReference) -> bool;
 }
 
-/// What an inspection ends with.
-type Outcome = Result<Arc<Inspection>, Unknown>;
+/// What a look-up ends with.
+type Outcome = Result<Found, Unknown>;
 
 /// A cache around an inspector.
 pub struct Cache<I> {
@@ -89,6 +97,14 @@ struct Shared<I> {
     answers: Bounded<Key, Answer>,
     failures: Bounded<Key, Failure>,
     flights: Flights<Key, Outcome>,
+    changes: Changes,
+}
+
+/// How often answers changed, and how often they were confirmed.
+#[derive(Default)]
+struct Changes {
+    new: AtomicU64,
+    confirmed: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -97,6 +113,8 @@ struct Answer {
     /// When a tag was last known to stand for this, and until when that counts as fresh.
     /// References by digest do not age.
     age: Option<Age>,
+    /// Whether it was found without showing anything, so that anybody may know it.
+    is_public: bool,
 }
 
 #[derive(Clone)]
@@ -106,16 +124,21 @@ struct Failure {
 }
 
 impl<I: TagInspector + 'static> Cache<I> {
-    /// A cache of at most about `digests` documents, whose tags count as `fresh` so long.
+    /// A cache of at most `digests` documents of a usual size (2 KiB; a larger one counts as
+    /// several), of twice as many answers, and whose tags count as `fresh` so long.
     pub fn new(inspector: I, digests: u64, fresh: Duration, statistics: Arc<Statistics>) -> Self {
         let documents = Bounded::builder()
-            .weigher(|_, inspection: &Arc<Inspection>| weight(inspection))
+            .weigher(|_, inspection: &Arc<Inspection>| weight::of_document(inspection))
             .max_capacity(digests)
             .build();
         let answers = Bounded::builder()
-            .weigher(|_, answer: &Answer| weight(&answer.inspection))
+            .weigher(|key, answer: &Answer| weight::of_answer(key, &answer.inspection))
             // Children are reached by digest, so a document has an answer or two.
             .max_capacity(digests.saturating_mul(2))
+            .build();
+        let failures = Bounded::builder()
+            .weigher(|key, failure: &Failure| weight::of_failure(key, &failure.unknown))
+            .max_capacity(MOST_FAILURES)
             .build();
         Self {
             shared: Arc::new(Shared {
@@ -124,8 +147,9 @@ impl<I: TagInspector + 'static> Cache<I> {
                 fresh,
                 documents,
                 answers,
-                failures: Bounded::new(MOST_FAILURES),
+                failures,
                 flights: Flights::default(),
+                changes: Changes::default(),
             }),
         }
     }
@@ -145,9 +169,10 @@ impl<I: TagInspector + 'static> Cache<I> {
                     shared.statistics.served_stale();
                     self.refresh(&key.to_key(), grant);
                 }
+                Some(age) if age.outdated(now).is_some() => shared.statistics.served_stale(),
                 _ => shared.statistics.hit(),
             }
-            return Some(Ok(answer.inspection));
+            return Some(Ok(answer.found(now)));
         }
         let failure = shared.failure(key, now)?;
         shared.statistics.hit();
@@ -220,7 +245,7 @@ impl<I: TagInspector> Shared<I> {
         let is_fresh = |answer: &Answer| answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
         let answer = self.answers.get(key).filter(is_fresh);
         match answer {
-            Some(answer) => Some(Ok(answer.inspection)),
+            Some(answer) => Some(Ok(answer.found(now))),
             None => self.failure(key, now).map(Err),
         }
     }
@@ -228,18 +253,25 @@ impl<I: TagInspector> Shared<I> {
     /// Finds out and remembers.
     async fn look_up(&self, key: Key, grant: &Grant) -> Outcome {
         let previous = self.answers.get(&key);
-        let outcome = self.ask(&key.image, grant, previous.as_ref()).await;
-        match &outcome {
-            Ok(inspection) => self.remember(key, inspection),
+        match self.ask(&key.image, grant, previous.as_ref()).await {
+            Ok(inspection) => {
+                let is_known =
+                    previous.is_some_and(|known| known.inspection.digest == inspection.digest);
+                self.changes.count(is_known);
+                self.remember(key, &inspection);
+                Ok(inspection.into())
+            }
             Err(unknown) => {
-                if let Some(kept) = self.keep_previous(&key, previous, unknown) {
+                if let Some(kept) = self.keep_previous(&key, previous, &unknown) {
                     return Ok(kept);
                 }
-                self.answers.invalidate(&key);
-                self.remember_failure(key, unknown);
+                if self.answers.remove(&key).is_some() {
+                    self.changes.count(false);
+                }
+                self.remember_failure(key, &unknown);
+                Err(unknown)
             }
         }
-        outcome
     }
 
     /// As few and as cheap requests as will do.
@@ -248,7 +280,7 @@ impl<I: TagInspector> Shared<I> {
         image: &ImageReference,
         grant: &Grant,
         previous: Option<&Answer>,
-    ) -> Outcome {
+    ) -> Result<Arc<Inspection>, Unknown> {
         let asks_first = match image.digest() {
             // Somebody has seen the document: ask only whether this one may.
             Some(digest) => self.documents.contains_key(digest),
@@ -281,37 +313,48 @@ impl<I: TagInspector> Shared<I> {
         self.documents
             .insert(inspection.digest.clone(), Arc::clone(inspection));
         self.failures.invalidate(&key);
-        if key.image.digest().is_none() {
-            let by_digest = Key {
-                identity: key.identity,
-                image: key.image.with_digest(inspection.digest.clone()),
-            };
-            self.answers.insert(by_digest, Answer::lasting(inspection));
-            let answer = Answer {
-                inspection: Arc::clone(inspection),
-                age: Some(Age::new(jittered(self.fresh))),
-            };
-            self.answers.insert(key, answer);
-        } else {
-            self.answers.insert(key, Answer::lasting(inspection));
-        }
+        let shows_nothing = key.identity == Identity::Operator;
+        let is_public = shows_nothing && self.inspector.is_anonymous(&key.image);
+        let age = Age::new(jittered(self.fresh));
+        self.insert(key, inspection, age, is_public);
     }
 
-    /// While a registry is down, what a tag last stood for is better than nothing.
+    /// A tag's answer also shows that its document may be seen.
+    fn insert(&self, key: Key, inspection: &Arc<Inspection>, age: Age, is_public: bool) {
+        let answer = |age| Answer {
+            inspection: Arc::clone(inspection),
+            age,
+            is_public,
+        };
+        if key.image.digest().is_some() {
+            self.answers.insert(key, answer(None));
+            return;
+        }
+        let by_digest = Key {
+            identity: key.identity,
+            image: key.image.with_digest(inspection.digest.clone()),
+        };
+        self.answers.insert(by_digest, answer(None));
+        self.answers.insert(key, answer(Some(age)));
+    }
+
+    /// While a registry is down, what a tag last stood for is better than nothing, and said
+    /// to be old.
     fn keep_previous(
         &self,
         key: &Key,
         previous: Option<Answer>,
         unknown: &Unknown,
-    ) -> Option<Arc<Inspection>> {
+    ) -> Option<Found> {
+        let now = Instant::now();
         let mut answer = previous?;
         let age = answer.age.as_mut()?;
-        if !is_passing(unknown.reason) || !age.may_outlive_failures(Instant::now()) {
+        if !is_passing(unknown.reason) || !age.may_outlive_failures(now) {
             return None;
         }
-        age.try_again_in(failure_lifetime(unknown.reason)?);
+        age.fail(unknown.reason, failure_lifetime(unknown.reason)?);
         self.answers.insert(key.clone(), answer.clone());
-        Some(answer.inspection)
+        Some(answer.found(now))
     }
 
     fn remember_failure(&self, key: Key, unknown: &Unknown) {
@@ -327,33 +370,19 @@ impl<I: TagInspector> Shared<I> {
 }
 
 impl Answer {
-    fn lasting(inspection: &Arc<Inspection>) -> Self {
-        Self {
-            inspection: Arc::clone(inspection),
-            age: None,
+    fn found(self, now: Instant) -> Found {
+        Found {
+            outdated: self.age.and_then(|age| age.outdated(now)),
+            inspection: self.inspection,
         }
     }
 }
 
-/// One for a usual document, more for a large one.
-fn weight(inspection: &Inspection) -> u32 {
-    let platform = |platform: &crate::domain::platform::Platform| {
-        let features: usize = platform
-            .os_features
-            .iter()
-            .map(|feature| feature.len() + 24)
-            .sum();
-        platform.os.len() + platform.architecture.len() + platform.variant.len() + features + 192
-    };
-    let size = match &inspection.content {
-        Content::Index(entries) => entries
-            .iter()
-            .map(|entry| 128 + entry.platform.as_ref().map_or(0, platform))
-            .sum(),
-        Content::Manifest(found) => platform(found),
-        Content::Artifact => 0,
-    };
-    u32::try_from(1 + size / USUAL_SIZE).unwrap_or(u32::MAX)
+impl Changes {
+    fn count(&self, is_known: bool) {
+        let counter = if is_known { &self.confirmed } else { &self.new };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

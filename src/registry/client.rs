@@ -115,12 +115,6 @@ impl Registry {
         Grant::of_secrets(keyrings, names.iter().map(String::as_str))
     }
 
-    /// Whether nobody's look-up of the image shows anything, unless a pod's secret does.
-    pub(super) fn is_anonymous(&self, image: &ImageReference) -> bool {
-        let names = self.place_names(image);
-        !names.iter().any(|name| self.operator.may_know(name))
-    }
-
     fn place_names(&self, image: &ImageReference) -> Vec<String> {
         let places = self.places(image).unwrap_or_default();
         let names = places
@@ -345,6 +339,16 @@ impl TagInspector for Registry {
         self.attempt(image, grant, ask).boxed()
     }
 
+    fn is_anonymous(&self, image: &ImageReference) -> bool {
+        let Ok(places) = self.places(image) else {
+            return false;
+        };
+        let mut names = places
+            .iter()
+            .map(|(target, repository)| name(target, repository));
+        !names.any(|name| self.operator.may_know(&name))
+    }
+
     /// Docker Hub counts GETs of manifests, and not HEADs.
     /// Source: <https://docs.docker.com/docker-hub/usage/pulls/>.
     fn counts_documents(&self, image: &ImageReference) -> bool {
@@ -371,10 +375,10 @@ fn name(target: &Target<'_>, repository: &str) -> String {
     format!("{}/{repository}", target.authority)
 }
 
-fn selector(image: &ImageReference) -> &str {
+fn selector(image: &ImageReference) -> String {
     match image.digest() {
-        Some(digest) => digest.as_str(),
-        None => image.tag().unwrap_or("latest"),
+        Some(digest) => digest.to_string(),
+        None => image.tag().unwrap_or("latest").to_owned(),
     }
 }
 

@@ -37,11 +37,10 @@ pub(super) fn contradiction() -> Unknown {
 pub(super) fn digest_of(bytes: &[u8], like: Option<&Digest>) -> Result<Digest, Unknown> {
     use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-    let algorithm = like.and_then(|digest| digest.as_str().split(':').next());
-    let text = match algorithm {
-        Some("sha384") => format!("sha384:{:x}", Sha384::digest(bytes)),
-        Some("sha512") => format!("sha512:{:x}", Sha512::digest(bytes)),
-        _ => format!("sha256:{:x}", Sha256::digest(bytes)),
+    let digest = match like.map_or("sha256", Digest::algorithm) {
+        algorithm @ "sha384" => Digest::new(algorithm, &Sha384::digest(bytes)),
+        algorithm @ "sha512" => Digest::new(algorithm, &Sha512::digest(bytes)),
+        algorithm => Digest::new(algorithm, &Sha256::digest(bytes)),
     };
-    text.parse().map_err(|_| contradiction())
+    digest.map_err(|_| contradiction())
 }

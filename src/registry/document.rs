@@ -7,6 +7,10 @@
 
 mod lenient;
 
+use std::sync::{Arc, LazyLock};
+
+use moka::sync::Cache;
+
 use crate::domain::inspection::{Entry, EntryKind, MediaType};
 use crate::domain::platform::Platform;
 use crate::domain::reference::Digest;
@@ -19,9 +23,12 @@ use lenient::{RawDescriptor, RawDocument, RawPlatform};
 /// specification, "Pushing Manifests"; containers/image has the same limit.
 pub(super) const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
 /// Most entries of an index.
-const MOST_ENTRIES: usize = 1000;
+pub(super) const MOST_ENTRIES: usize = 1000;
 /// Most entries of `os.features`; Windows knows one.
-const MOST_FEATURES: usize = 64;
+pub(super) const MOST_FEATURES: usize = 64;
+/// How many platforms are shared, and how many bytes one of them has at most.
+const MOST_SHARED: u64 = 1000;
+pub(super) const LONGEST_SHARED: usize = 512;
 
 /// A document by its type.
 #[derive(Debug, PartialEq, Eq)]
@@ -154,7 +161,7 @@ fn entry(raw: Option<RawDescriptor>) -> Result<Entry, Unknown> {
             Some(_) => EntryKind::Manifest,
             None => EntryKind::Other,
         },
-        platform: raw.platform.map(platform).transpose()?,
+        platform: raw.platform.map(platform).transpose()?.map(shared),
         zstd: raw.annotations.is_some_and(|annotations| annotations.zstd),
     })
 }
@@ -187,6 +194,36 @@ fn digest(text: Option<&str>) -> Result<Digest, Unknown> {
     text.unwrap_or_default()
         .parse()
         .map_err(|_| malformed("the document names something by an invalid digest"))
+}
+
+/// The same platform for all documents that name it: nearly all entries of all indexes are
+/// for the same two dozen. Long ones are none of those, and nobody else's memory to keep.
+pub(super) fn shared(platform: Platform) -> Arc<Platform> {
+    static KNOWN: LazyLock<Cache<Platform, Arc<Platform>>> =
+        LazyLock::new(|| Cache::new(MOST_SHARED));
+    if size(&platform) > LONGEST_SHARED {
+        return Arc::new(platform);
+    }
+    if let Some(known) = KNOWN.get(&platform) {
+        return known;
+    }
+    let new = Arc::new(platform.clone());
+    KNOWN.insert(platform, Arc::clone(&new));
+    new
+}
+
+/// Bytes of a platform, roughly: its own, and those of its texts.
+pub(super) fn size(platform: &Platform) -> usize {
+    let texts = [
+        &platform.os,
+        &platform.architecture,
+        &platform.variant,
+        &platform.os_version,
+    ];
+    let texts = texts.into_iter().chain(&platform.os_features);
+    texts.fold(size_of::<Platform>(), |size, text| {
+        size + size_of::<String>() + text.len()
+    })
 }
 
 fn platform(raw: RawPlatform) -> Result<Platform, Unknown> {

@@ -13,7 +13,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::cache::Cache;
+use super::cache::file::CacheFile;
+use super::cache::keeper::Keeper;
+use super::cache::{Cache, TagInspector};
 use super::client::{Grant, Registry};
 use super::credentials::secrets::{Offer, SecretReader, Secrets};
 use super::error::of_secrets;
@@ -21,14 +23,14 @@ use super::flight::Flights;
 use super::statistics::Statistics;
 use crate::checker::ImageInspector;
 use crate::domain::access::{Access, SecretName};
-use crate::domain::inspection::Inspection;
+use crate::domain::inspection::Found;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::{Reason, Unknown};
 
 /// How long a caller waits for secrets.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-type Outcome = Result<Arc<Inspection>, Unknown>;
+type Outcome = Result<Found, Unknown>;
 
 /// Registries, with the credentials that each access has, and answers that are kept.
 #[derive(Clone)]
@@ -52,6 +54,11 @@ impl Inspector {
                 flights: Flights::default(),
             }),
         }
+    }
+
+    /// Fills the cache from a file, to be kept by what is returned.
+    pub async fn keep_in(&self, file: CacheFile) -> Keeper<Registry> {
+        Keeper::open(self.shared.cache.clone(), file).await
     }
 
     /// How many entries the cache has, by kind.

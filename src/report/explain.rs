@@ -1,5 +1,6 @@
 //! Pieces of sentences that the tables share.
 
+use super::Run;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::text::printable;
 use crate::domain::verdict::{Outcome, Verdict};
@@ -59,4 +60,19 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Which images were judged by old answers, one line each.
+pub(super) fn doubts(run: &Run) -> String {
+    let verdicts = run.workloads.iter().flat_map(|judged| &judged.verdicts);
+    let mut lines: Vec<String> = Vec::new();
+    for image in verdicts.flat_map(|verdict| &verdict.images) {
+        if let Some(doubt) = image.doubt() {
+            let line = format!("{} {doubt}\n", printable(&image.image.image));
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines.concat()
 }

@@ -75,12 +75,15 @@ struct Candidate {
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Image {
     image: String,
     reference: Option<String>,
     containers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_seconds: Option<u64>,
     outcomes: Vec<ReportedOutcome>,
 }
 
@@ -289,6 +292,7 @@ impl Workload {
                 .inspection
                 .as_ref()
                 .map(|inspection| inspection.digest.to_string()),
+            stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
             outcomes: outcomes.collect(),
         });
     }

@@ -96,6 +96,11 @@ pub fn render(run: &Run, style: Style) -> String {
     let mut text = summary(run);
     text.push('\n');
     text.push_str(&matrix(run, style));
+    let doubts = explain::doubts(run);
+    if !doubts.is_empty() {
+        text.push('\n');
+        text.push_str(&doubts);
+    }
     let failing = findings(run, style);
     if !failing.is_empty() {
         text.push('\n');

@@ -82,6 +82,9 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         if let Some(inspection) = &image.inspection {
             let _ = writeln!(text, "  Digest:    {}", inspection.digest);
         }
+        if let Some(doubt) = image.doubt() {
+            let _ = writeln!(text, "  Stale:     {doubt}");
+        }
         let plain = Style {
             colour: false,
             ..style

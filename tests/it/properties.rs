@@ -41,7 +41,7 @@ impl Image {
             entries.push(Entry {
                 digest,
                 kind: EntryKind::Manifest,
-                platform: platform.clone(),
+                platform: platform.clone().map(Into::into),
                 zstd: false,
             });
         }
@@ -74,6 +74,7 @@ fn verdict(images: &[Image], found: Candidates) -> Verdict {
     let images = images.map(|(image, named)| ImageVerdict {
         image: named,
         inspection: None,
+        outdated: None,
         outcomes: found
             .platforms
             .iter()
@@ -275,6 +276,7 @@ proptest! {
         verdict.images.push(ImageVerdict {
             image: template.images.remove(0),
             inspection: None,
+            outdated: None,
             outcomes: vec![unknown; verdict.candidates.platforms.len()],
         });
         let worst = |passing| if passing == Passing::Pass { Passing::Undecided } else { passing };

@@ -47,7 +47,8 @@ async fn inspect(
     inspector: &Inspector,
     image: &ImageReference,
 ) -> Result<Arc<Inspection>, Unknown> {
-    inspector.inspect(image, &Access::Operator).await
+    let found = inspector.inspect(image, &Access::Operator).await;
+    found.map(|found| found.inspection)
 }
 
 async fn platforms(inspector: &Inspector, image: &ImageReference) -> Vec<String> {

@@ -173,7 +173,7 @@ impl Case {
                 item.repeats
                     && !self.has_unknown_build()
                     && before.platform.is_some() == platform.is_some()
-                    && states(before.platform.as_ref()) == states(platform.as_ref())
+                    && states(before.platform.as_deref()) == states(platform.as_ref())
             });
             let (digest, kind) = match before {
                 Some(before) => (before.digest.clone(), before.kind),
@@ -182,7 +182,7 @@ impl Case {
             entries.push(Entry {
                 digest,
                 kind,
-                platform,
+                platform: platform.map(Into::into),
                 zstd: item.zstd,
             });
         }
@@ -243,7 +243,7 @@ impl Case {
         // To upstream a host without a version is one that runs every build. What it takes
         // then, and what it takes where no entry depends on the build, is what can be known.
         let any_build = |entry: &Entry| {
-            let platform = entry.platform.as_ref();
+            let platform = entry.platform.as_deref();
             platform.is_some_and(|platform| platform.os_version.is_empty())
         };
         vec![asked, self.question(any_build)]
@@ -260,7 +260,7 @@ impl Case {
             "table": "platform",
             "runtime": self.node.runtime.name(),
             "node": platform_json(&self.asked_node()),
-            "root": self.root.digest.as_str(),
+            "root": self.root.digest.to_string(),
             "documents": documents,
         })
     }
@@ -297,7 +297,7 @@ impl Case {
                     _ => continue,
                 };
                 documents
-                    .entry(entry.digest.as_str())
+                    .entry(entry.digest.to_string())
                     .or_insert_with(|| json!({"mediaType": media_type, "blob": {}}));
             }
         }
@@ -309,7 +309,7 @@ impl Case {
         document: &Inspection,
         keep: impl Fn(&Entry) -> bool,
     ) {
-        let name = document.digest.as_str();
+        let name = document.digest.to_string();
         let media_type = document.media_type.name();
         let config_name = format!("{name}-config");
         let manifest = |config_type: &str| {
@@ -356,7 +356,7 @@ impl Case {
             (EntryKind::Index, None) => MediaType::OciIndex.name(),
         };
         let mut object =
-            json!({"mediaType": media_type, "digest": entry.digest.as_str(), "size": 2});
+            json!({"mediaType": media_type, "digest": entry.digest.to_string(), "size": 2});
         if let Some(platform) = &entry.platform {
             object["platform"] = self.platform_json(platform);
         }
@@ -385,7 +385,7 @@ impl Case {
         let docker = self.node.runtime == Runtime::Docker;
         entry
             .platform
-            .as_ref()
+            .as_deref()
             .is_some_and(|platform| !docker || *platform != nothing)
     }
 

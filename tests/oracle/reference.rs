@@ -1,6 +1,6 @@
 //! Image names: what distribution/reference and the kubelet make of them.
 
-use archmatch::domain::reference::{Digest, ImageReference};
+use archmatch::domain::reference::ImageReference;
 use libtest_mimic::Failed;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -30,12 +30,12 @@ fn expected(answer: &Value) -> Parts {
 
 fn ours(image: &str) -> Parts {
     let reference: ImageReference = image.parse().ok()?;
-    let digest = reference.digest().map_or("", Digest::as_str);
+    let digest = reference.digest().map(ToString::to_string);
     Some([
         reference.registry().to_owned(),
         reference.repository().to_owned(),
         reference.tag().unwrap_or_default().to_owned(),
-        digest.to_owned(),
+        digest.unwrap_or_default(),
     ])
 }
 

@@ -29,7 +29,7 @@ fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
     let entry = |number: u8, platform: &str| Entry {
         digest: format!("sha256:{number:064x}").parse().unwrap(),
         kind: EntryKind::Manifest,
-        platform: Some(platform.parse().unwrap()),
+        platform: Some(Arc::new(platform.parse().unwrap())),
         zstd: false,
     };
     ImageVerdict {
@@ -45,6 +45,7 @@ fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
             media_type: MediaType::OciIndex,
             content: Content::Index(vec![entry(1, "linux/amd64"), entry(2, "linux/arm64/v8")]),
         })),
+        outdated: None,
         outcomes,
     }
 }

@@ -50,7 +50,7 @@ impl Watched {
                 "nodeInfo": {"architecture": "amd64", "operatingSystem": "linux"},
             },
         });
-        let record = Record::Node(node::read(&node).unwrap());
+        let record = Record::Node(crate::objects::node::read(&node).unwrap());
         self.send(Kind::Node, Event::Apply(record));
     }
 

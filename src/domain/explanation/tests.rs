@@ -49,7 +49,7 @@ fn root(image: &Image) -> Inspection {
         Entry {
             digest: digest(position + 1),
             kind,
-            platform: (text != "-").then(|| platform(text)),
+            platform: (text != "-").then(|| platform(text).into()),
             zstd: false,
         }
     };
@@ -84,6 +84,7 @@ fn explained(node: &NodePlatform, image: &Image, child: &Image, entries: Entries
             preloaded: false,
         },
         inspection: Some(Arc::new(root)),
+        outdated: None,
         outcomes: vec![Outcome::from(picked)],
     };
     let outcome = &verdict.outcomes[0];

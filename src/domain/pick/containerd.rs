@@ -68,7 +68,7 @@ fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
     let stated = || {
         entries
             .iter()
-            .filter_map(|entry| Some((entry, entry.platform.as_ref()?)))
+            .filter_map(|entry| Some((entry, entry.platform.as_deref()?)))
     };
     let matching =
         stated().filter_map(|(entry, platform)| Some((entry, acceptable.position(platform)?)));

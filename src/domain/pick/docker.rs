@@ -11,7 +11,7 @@ use crate::domain::platform::Platform;
 /// The platform of an entry. Docker knows no difference between one that says nothing and
 /// none.
 pub(super) fn stated(entry: &Entry) -> Option<&Platform> {
-    let platform = entry.platform.as_ref();
+    let platform = entry.platform.as_deref();
     platform.filter(|platform| **platform != Platform::default())
 }
 
@@ -41,7 +41,7 @@ fn known(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
 /// host's own build, with its revision, comes first. Entries without platform never match.
 fn choose_on_windows<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
     let fitting = known(entries).filter_map(|entry| {
-        let platform = entry.platform.as_ref()?;
+        let platform = entry.platform.as_deref()?;
         let fits = platform.os.eq_ignore_ascii_case("windows")
             && platform.architecture == node.architecture;
         fits.then_some((entry, platform.os_version.as_str()))

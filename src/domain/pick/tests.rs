@@ -72,7 +72,7 @@ impl Documents {
         Entry {
             digest: self.add(MediaType::OciManifest, content),
             kind: EntryKind::Manifest,
-            platform,
+            platform: platform.map(Into::into),
             zstd: false,
         }
     }
@@ -89,7 +89,7 @@ impl Documents {
             entries.push(Entry {
                 digest: self.add(MediaType::OciIndex, Content::Index(inner)),
                 kind: EntryKind::Index,
-                platform: item["platform"].as_str().map(short),
+                platform: item["platform"].as_str().map(|text| short(text).into()),
                 zstd: false,
             });
         }

@@ -96,7 +96,7 @@ pub enum Lack {
 /// Why an entry with a platform was chosen.
 pub(super) fn grounds(node: &NodePlatform, entry: &Entry, place: Place) -> Grounds {
     let own = node.platform.normalize();
-    let is_own = entry.platform.as_ref().is_some_and(|platform| {
+    let is_own = entry.platform.as_deref().is_some_and(|platform| {
         let stated = platform.normalize();
         (&stated.architecture, &stated.variant) == (&own.architecture, &own.variant)
     });
@@ -113,7 +113,7 @@ pub(super) fn lack(node: &NodePlatform, entries: &[Entry], depth: Depth) -> Lack
         return Lack::NoEntries(depth);
     }
     let is_attestation = |entry: &Entry| {
-        let platform = entry.platform.as_ref();
+        let platform = entry.platform.as_deref();
         platform.is_some_and(Platform::is_attestation)
     };
     if entries.iter().all(is_attestation) {

@@ -15,6 +15,15 @@ pub(super) struct Key {
     pub(super) image: ImageReference,
 }
 
+impl Key {
+    /// Bytes of its texts, which users choose the length of.
+    pub(super) fn text_size(&self) -> usize {
+        let image = &self.image;
+        let tag = image.tag().unwrap_or_default();
+        image.registry().len() + image.repository().len() + tag.len()
+    }
+}
+
 /// A key, owned or borrowed. Beside a digest a tag does not count, since it decides nothing.
 pub(super) trait KeyParts {
     fn identity(&self) -> Identity;
@@ -55,16 +64,14 @@ impl dyn KeyParts + '_ {
 
     fn parts(&self) -> impl Hash + PartialEq {
         let image = self.image();
-        let selector = match image.digest() {
-            Some(digest) => digest.as_str(),
-            // No tag has a colon: the two cannot be the same.
-            None => image.tag().unwrap_or_default(),
-        };
+        let digest = image.digest();
+        let tag = image.tag().filter(|_| digest.is_none());
         (
             self.identity(),
             image.registry(),
             image.repository(),
-            selector,
+            digest,
+            tag,
         )
     }
 }
@@ -77,12 +84,7 @@ impl Hash for dyn KeyParts + '_ {
 
 impl PartialEq for dyn KeyParts + '_ {
     fn eq(&self, other: &Self) -> bool {
-        let (image, other_image) = (self.image(), other.image());
-        self.identity() == other.identity()
-            && image.registry() == other_image.registry()
-            && image.repository() == other_image.repository()
-            && image.digest() == other_image.digest()
-            && (image.digest().is_some() || image.tag() == other_image.tag())
+        self.parts() == other.parts()
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::inspection::Outdated;
 use crate::domain::unknown::Reason;
 
 /// How long after it was last fresh a tag is answered at once and asked for behind it.
@@ -16,6 +17,8 @@ const OUTLIVES_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Age {
     confirmed: Instant,
     fresh_until: Instant,
+    /// Why the registry could not be asked again, once that was tried.
+    failed: Option<Reason>,
 }
 
 impl Age {
@@ -24,7 +27,33 @@ impl Age {
         Self {
             confirmed: now,
             fresh_until: now + fresh,
+            failed: None,
         }
+    }
+
+    /// The age of what another process confirmed so long ago. It is not fresh, however short
+    /// that is: clocks jump.
+    pub(super) fn restored(since_confirmed: Duration, fresh: Duration) -> Option<Self> {
+        let now = Instant::now();
+        // What is older than this is not believed anyway.
+        let confirmed = now.checked_sub(since_confirmed.min(OUTLIVES_FAILURES))?;
+        Some(Self {
+            confirmed,
+            fresh_until: now.min(confirmed + fresh),
+            failed: None,
+        })
+    }
+
+    pub(super) fn since_confirmed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.confirmed)
+    }
+
+    /// What speaks against the answer.
+    pub(super) fn outdated(&self, now: Instant) -> Option<Outdated> {
+        Some(Outdated {
+            age: self.since_confirmed(now),
+            reason: self.failed?,
+        })
     }
 
     pub(super) fn is_stale(&self, now: Instant) -> bool {
@@ -32,15 +61,18 @@ impl Age {
     }
 
     pub(super) fn may_be_served_stale(&self, now: Instant) -> bool {
-        now < self.fresh_until + SERVED_STALE
+        let soon_enough = now < self.fresh_until + SERVED_STALE;
+        soon_enough && (self.failed.is_none() || self.may_outlive_failures(now))
     }
 
     pub(super) fn may_outlive_failures(&self, now: Instant) -> bool {
         now < self.confirmed + OUTLIVES_FAILURES
     }
 
-    pub(super) fn try_again_in(&mut self, pause: Duration) {
+    /// The registry could not be asked; it is left alone for a while.
+    pub(super) fn fail(&mut self, reason: Reason, pause: Duration) {
         self.fresh_until = Instant::now() + pause;
+        self.failed = Some(reason);
     }
 }
 

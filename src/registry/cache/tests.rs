@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::*;
-use crate::domain::inspection::MediaType;
+use crate::domain::inspection::{Content, MediaType};
 use tokio::time::advance;
 
 const FRESH: Duration = Duration::from_secs(300);
@@ -15,6 +15,7 @@ struct Fake {
     tags: Mutex<HashMap<String, char>>,
     failure: Mutex<Option<Reason>>,
     counts_documents: bool,
+    is_private: bool,
     names_no_digest: bool,
     requests: Mutex<Vec<&'static str>>,
 }
@@ -34,7 +35,11 @@ impl Fake {
 }
 
 impl TagInspector for Arc<Fake> {
-    fn inspect<'a>(&'a self, image: &'a ImageReference, _: &'a Grant) -> BoxFuture<'a, Outcome> {
+    fn inspect<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        _: &'a Grant,
+    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
         self.requests.lock().unwrap().push("GET");
         let found = self.stands_for(image).map(|digest| {
             Arc::new(Inspection {
@@ -65,6 +70,10 @@ impl TagInspector for Arc<Fake> {
 
     fn counts_documents(&self, _: &ImageReference) -> bool {
         self.counts_documents
+    }
+
+    fn is_anonymous(&self, _: &ImageReference) -> bool {
+        !self.is_private
     }
 }
 
@@ -97,7 +106,7 @@ impl Case {
     async fn inspect(&self) -> Result<Digest, Reason> {
         let found = self.cache.inspect(&self.image, &Grant::operator()).await;
         found
-            .map(|found| found.digest.clone())
+            .map(|found| found.inspection.digest.clone())
             .map_err(|unknown| unknown.reason)
     }
 

@@ -25,7 +25,7 @@ async fn an_unseen_index_costs_one_request() {
     );
     assert_eq!(registry.requests(), ["GET /v2/app/manifests/1"]);
     let found = inspect(&inspector, &image).await.unwrap();
-    assert_eq!(found.digest.as_str(), document.digest());
+    assert_eq!(found.digest.to_string(), document.digest());
     assert_eq!(found.media_type, MediaType::OciIndex);
 }
 

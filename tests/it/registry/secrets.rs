@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use archmatch::checker::{Access, ImageInspector};
 use archmatch::domain::access::SecretName;
-use archmatch::domain::inspection::Inspection;
+use archmatch::domain::inspection::Found;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Reason, Unknown};
 use archmatch::objects::context::Secret;
@@ -107,11 +107,7 @@ impl Case {
         }
     }
 
-    async fn ask(
-        &self,
-        image: &ImageReference,
-        access: &Access,
-    ) -> Result<Arc<Inspection>, Unknown> {
+    async fn ask(&self, image: &ImageReference, access: &Access) -> Result<Found, Unknown> {
         match self.inspector.cached(image, access) {
             Some(known) => known,
             None => self.inspector.inspect(image, access).await,

@@ -26,7 +26,7 @@ async fn r15_a_tag_that_moves_between_two_requests_is_one_document() {
     let found = inspect(&inspector, &"app:1".parse().unwrap())
         .await
         .unwrap();
-    assert_eq!(found.digest.as_str(), before.digest());
+    assert_eq!(found.digest.to_string(), before.digest());
     assert_eq!(found.platforms()[0].to_string(), "linux/amd64");
     drop(moved);
 }

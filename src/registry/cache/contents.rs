@@ -1,0 +1,137 @@
+//! What of a cache may outlive its process.
+//!
+//! Documents by digest name no image, and are everybody's. Of the answers only those are
+//! here that were found without showing anything: what a credential helped to find out ends
+//! with the process, also under the operator's own credentials, which may change until the
+//! next one starts.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::key::{Key, KeyParts};
+use super::lifetime::Age;
+use super::{Cache, TagInspector};
+use crate::domain::inspection::Inspection;
+use crate::domain::reference::{Digest, ImageReference};
+use crate::registry::credentials::identity::Identity;
+
+/// Documents, and which public references stand for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Contents {
+    /// The documents, each once.
+    pub documents: Vec<Arc<Inspection>>,
+    /// Which references stand for which of the documents. A tag also shows that its document
+    /// may be seen by digest.
+    pub answers: Vec<PublicAnswer>,
+}
+
+/// What an image stands for that everybody may see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublicAnswer {
+    /// The reference: by digest, or by tag alone.
+    pub image: ImageReference,
+    /// What it stands for.
+    pub inspection: Arc<Inspection>,
+    /// When a registry last said so of a tag, in whole seconds; none by digest.
+    pub confirmed: Option<SystemTime>,
+}
+
+/// How often something changed that [`Contents`] may have, to be compared with later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Edition {
+    /// New answers, and lost ones.
+    pub(super) new: u64,
+    /// Tags that stand for what they stood for.
+    pub(super) confirmed: u64,
+}
+
+impl<I: TagInspector + 'static> Cache<I> {
+    /// What may outlive the process, when the wall clock shows `now`.
+    pub fn contents(&self, now: SystemTime) -> Contents {
+        let monotonic = Instant::now();
+        let mut contents = Contents::default();
+        let mut digests: HashSet<Digest> = HashSet::new();
+        let mut by_digest = Vec::new();
+        let mut implied = HashSet::new();
+        for (key, answer) in &self.shared.answers {
+            if !answer.is_public {
+                continue;
+            }
+            let inspection = answer.inspection;
+            if digests.insert(inspection.digest.clone()) {
+                contents.documents.push(Arc::clone(&inspection));
+            }
+            let Some(age) = answer.age else {
+                by_digest.push((key, inspection));
+                continue;
+            };
+            implied.insert(Key {
+                identity: key.identity,
+                image: key.image.with_digest(inspection.digest.clone()),
+            });
+            contents.answers.push(PublicAnswer {
+                image: key.image.clone(),
+                inspection,
+                confirmed: Some(ago(now, age.since_confirmed(monotonic))),
+            });
+        }
+        let alone = by_digest
+            .into_iter()
+            .filter(|(key, _)| !implied.contains(&**key));
+        contents
+            .answers
+            .extend(alone.map(|(key, inspection)| PublicAnswer {
+                image: key.image.clone(),
+                inspection,
+                confirmed: None,
+            }));
+        let documents = self.shared.documents.iter();
+        let others = documents.filter(|(digest, _)| !digests.contains(&**digest));
+        contents
+            .documents
+            .extend(others.map(|(_, inspection)| inspection));
+        contents
+    }
+
+    /// Takes over what another process knew, when the wall clock shows `now`. Tags are stale:
+    /// each is served as its age allows, and asked for behind that. What the configuration
+    /// would no longer ask for without credentials is left out.
+    pub fn restore(&self, contents: Contents, now: SystemTime) {
+        let shared = &self.shared;
+        for inspection in contents.documents {
+            shared
+                .documents
+                .insert(inspection.digest.clone(), inspection);
+        }
+        for answer in contents.answers {
+            if !shared.inspector.is_anonymous(&answer.image) {
+                continue;
+            }
+            // A time that is still to come shows a clock that jumped: as old as can be.
+            let age = answer.confirmed.map_or(Duration::ZERO, |confirmed| {
+                now.duration_since(confirmed).unwrap_or(Duration::MAX)
+            });
+            let Some(age) = Age::restored(age, shared.fresh) else {
+                continue;
+            };
+            let parts: &dyn KeyParts = &(Identity::Operator, &answer.image);
+            shared.insert(parts.to_key(), &answer.inspection, age, true);
+        }
+    }
+
+    pub(super) fn edition(&self) -> Edition {
+        let changes = &self.shared.changes;
+        Edition {
+            new: changes.new.load(Ordering::Relaxed),
+            confirmed: changes.confirmed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn ago(now: SystemTime, time: Duration) -> SystemTime {
+    now.checked_sub(time).unwrap_or(SystemTime::UNIX_EPOCH)
+}

@@ -1,0 +1,93 @@
+//! Keeps a cache and its file alike: read before anything is asked, written behind what
+//! changes, and once more at the end.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::contents::Edition;
+use super::file::CacheFile;
+use super::{Cache, TagInspector};
+
+/// How often new answers are written.
+const EVERY: Duration = Duration::from_secs(30);
+/// How often it is written that the old ones still hold.
+const CONFIRMED_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// Writes a cache to a file. It ends with the process that has it; what happened since the
+/// last writing is lost without [`Keeper::write`].
+pub struct Keeper<I> {
+    cache: Cache<I>,
+    file: CacheFile,
+    written: Edition,
+    /// When the file was last written, or last not.
+    tried: Instant,
+    /// Whether it was said that it cannot be written.
+    complained: bool,
+}
+
+impl<I: TagInspector + 'static> Keeper<I> {
+    /// Fills the cache from the file. One that cannot be used is left out, which is logged.
+    pub async fn open(cache: Cache<I>, file: CacheFile) -> Self {
+        let (filled, from) = (cache.clone(), file.clone());
+        let read = spawn_blocking(move || -> std::io::Result<usize> {
+            let contents = from.read()?;
+            let count = contents.answers.len();
+            filled.restore(contents, SystemTime::now());
+            Ok(count)
+        });
+        let path = file.path().display();
+        match read.await.map_err(std::io::Error::other).flatten() {
+            Ok(answers) => tracing::debug!(file = %path, answers, "read the cache file"),
+            Err(error) => tracing::warn!(file = %path, %error, "began without the cache file"),
+        }
+        Self {
+            written: cache.edition(),
+            cache,
+            file,
+            tried: Instant::now(),
+            complained: false,
+        }
+    }
+
+    /// Writes whatever changes, until the end, and then what has changed since.
+    pub async fn keep(mut self, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                () = sleep(EVERY) => {}
+            }
+            let is_new = self.cache.edition().new != self.written.new;
+            if is_new || self.tried.elapsed() >= CONFIRMED_EVERY {
+                self.write().await;
+            }
+        }
+        self.write().await;
+    }
+
+    /// Writes the file if anything changed. That it cannot be written is logged once.
+    pub async fn write(&mut self) {
+        let edition = self.cache.edition();
+        if edition == self.written {
+            return;
+        }
+        let (cache, file) = (self.cache.clone(), self.file.clone());
+        let write = spawn_blocking(move || file.write(&cache.contents(SystemTime::now())));
+        let written = write.await.map_err(std::io::Error::other).flatten();
+        self.tried = Instant::now();
+        match written {
+            Ok(()) => {
+                self.written = edition;
+                self.complained = false;
+            }
+            Err(error) if !self.complained => {
+                let path = self.file.path().display();
+                tracing::warn!(file = %path, %error, "cannot write the cache file; going on without");
+                self.complained = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
