@@ -177,7 +177,6 @@ fn a_body_that_nobody_would_write_is_damaged() {
 
     let body = |name: &str, kind: u8, tag: &str| {
         let mut documents = List::default();
-        documents.count = 1;
         document(
             &mut documents.bytes,
             &sample.documents[3],
