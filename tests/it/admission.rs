@@ -1,6 +1,7 @@
 //! The webhook's router, called in process with reviews, against a registry on loopback.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use archmatch::admission::{Metrics, Reviewer, Settings, router};
@@ -8,13 +9,14 @@ use archmatch::checker::Checker;
 use archmatch::cluster::NodeSettings;
 use archmatch::cluster::view::View;
 use archmatch::domain::policy::{Level, OnUnknown, OwnedPods};
-use archmatch::registry;
+use archmatch::registry::{self, Inspector};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower_service::Service;
 
+use crate::support::cache::known_since;
 use crate::support::install_crypto_provider;
 use crate::support::registry::{FakeRegistry, Fault, index, manifest};
 
@@ -22,6 +24,7 @@ use crate::support::registry::{FakeRegistry, Fault, index, manifest};
 struct Webhook {
     router: Router,
     registry: FakeRegistry,
+    inspector: Inspector,
     settings: Arc<ArcSwap<Settings>>,
 }
 
@@ -41,12 +44,12 @@ impl Webhook {
             hosts: vec![registry.settings()],
             ..registry::Settings::default()
         };
-        let cache = registry::open(settings, Arc::new(registry::NoSecrets)).unwrap();
+        let inspector = registry::open(settings, Arc::new(registry::NoSecrets)).unwrap();
         let (view, errors) = View::from_objects(&cluster(), &NodeSettings::default());
         assert!(errors.is_empty(), "{errors:?}");
         let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));
         let reviewer = Reviewer::new(
-            Checker::new(Arc::new(cache)),
+            Checker::new(Arc::new(inspector.clone())),
             Arc::new(ArcSwap::from_pointee(view)),
             Arc::clone(&settings),
             Metrics::register(&mut prometheus_client::registry::Registry::default()),
@@ -54,6 +57,7 @@ impl Webhook {
         Self {
             router: router(reviewer),
             registry,
+            inspector,
             settings,
         }
     }
@@ -362,6 +366,41 @@ async fn unknown_is_warned_of_by_default_and_denied_only_when_asked() {
     let nowhere = Review::pod(&webhook.spec("node:22", "riscv64"));
     let warning = Webhook::warned(&webhook.ask(&nowhere).await);
     assert!(warning.contains("no node may run this pod"), "{warning}");
+}
+
+#[tokio::test]
+async fn an_answer_that_outlives_its_registry_is_said_to_be_old() {
+    let webhook = Webhook::start().await;
+    let whole = Review::pod(&webhook.spec("node:21", "s390x"));
+    let lacking = Review::pod(&webhook.spec("node:22", "s390x"));
+    Webhook::admitted(&webhook.ask(&whole).await);
+    Webhook::denied(&webhook.ask(&lacking).await);
+    let folder = tempfile::tempdir().unwrap();
+    known_since(&webhook.inspector, folder.path(), Duration::from_secs(7300)).await;
+    webhook.registry.misbehave("/v2/node", Fault::Status(503));
+
+    let doubt = format!(
+        "was judged by what {} said 2h ago; it is unreachable now",
+        webhook.registry.host()
+    );
+    let response = webhook.ask(&whole).await;
+    let image = webhook.image("node:21");
+    assert_eq!(
+        Webhook::warned(&response),
+        format!("archmatch: image \"{image}\" {doubt}")
+    );
+    assert_eq!(
+        response["auditAnnotations"],
+        json!({"verdict": "pass", "mode": "allow", "stale": "unreachable"})
+    );
+    let response = webhook.ask(&lacking).await;
+    let message = Webhook::denied(&response);
+    assert!(message.contains(&format!("  it {doubt}")), "{message}");
+    assert_eq!(response["auditAnnotations"]["stale"], "unreachable");
+
+    webhook.registry.recover();
+    known_since(&webhook.inspector, folder.path(), Duration::from_secs(7300)).await;
+    Webhook::admitted(&webhook.ask(&whole).await);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The real binary, run as a user would.
 
+mod cache_file;
 mod flags;
 
 use std::process::{Command, Stdio};

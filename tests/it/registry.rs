@@ -2,6 +2,7 @@
 
 mod access;
 mod faults;
+mod file;
 mod lookups;
 mod oci_client;
 mod secrets;

@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub(crate) mod cache;
 pub(crate) mod command;
 pub(crate) mod raw;
 pub(crate) mod registry;

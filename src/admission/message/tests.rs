@@ -1,10 +1,11 @@
 //! The texts, letter by letter where people rely on them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::domain::candidates::{Candidates, Exclusion};
-use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
+use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType, Outdated};
 use crate::domain::node::{Node, NodePlatform, PoolName, Source};
 use crate::domain::pick::{Depth, Fit, Grounds, Lack, Place};
 use crate::domain::runtime::Runtime;
@@ -286,4 +287,39 @@ fn what_the_list_of_platforms_does_not_show_is_said() {
         );
         assert!(causes(&verdicts)[0].message.ends_with(why));
     }
+}
+
+#[test]
+fn an_old_answer_is_said_to_be_old() {
+    let stale = |name: &str, outcome: Outcome, seconds: u64, reason: Reason| {
+        let mut image = image(name, vec![outcome]);
+        let age = Duration::from_secs(seconds);
+        image.outdated = Some(Outdated { age, reason });
+        image
+    };
+    let supported = || Outcome::Supported {
+        picked: Vec::new(),
+        why: Grounds::Artifact,
+    };
+    let missing = || Outcome::Missing(Lack::NoEntry(Depth::First));
+    let images = vec![
+        stale("node:22", supported(), 2400, Reason::Unreachable),
+        stale("r.example/app:1", supported(), 7200, Reason::RateLimited),
+        stale("node:22", supported(), 2400, Reason::Unreachable),
+    ];
+    let verdicts = [verdict(vec![candidate("amd64", &["a1"])], images)];
+    assert_eq!(
+        reminders(&verdicts, vec!["label".to_owned()]),
+        [
+            "archmatch: image \"node:22\" was judged by what docker.io said 40m ago; it is unreachable now",
+            "archmatch: image \"r.example/app:1\" was judged by what r.example said 2h ago; it takes no more requests now",
+            "archmatch: label",
+        ]
+    );
+    let images = vec![stale("node:22", missing(), 119, Reason::Timeout)];
+    let verdicts = [verdict(vec![candidate("s390x", &["z1"])], images)];
+    let doubt = "was judged by what docker.io said 119s ago; it does not answer in time now";
+    assert!(warnings(&verdicts, &[])[1].ends_with(doubt));
+    let denial = denial(&verdicts, &nodes(&["s390x"]));
+    assert!(denial.contains(&format!("\n  it {doubt}\n")), "{denial}");
 }

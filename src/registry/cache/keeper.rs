@@ -43,7 +43,7 @@ impl<I: TagInspector + 'static> Keeper<I> {
             Err(error) => tracing::warn!(file = %path, %error, "began without the cache file"),
         }
         Self {
-            written: cache.edition(),
+            written: Edition::default(),
             cache,
             file,
             tried: Instant::now(),

@@ -1,8 +1,12 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
+use super::file::CacheFile;
+use super::keeper::Keeper;
 use super::*;
-use crate::domain::inspection::{Content, MediaType};
+use crate::domain::inspection::{Content, MediaType, Outdated};
 use tokio::time::advance;
 
 const FRESH: Duration = Duration::from_secs(300);
@@ -15,7 +19,7 @@ struct Fake {
     tags: Mutex<HashMap<String, char>>,
     failure: Mutex<Option<Reason>>,
     counts_documents: bool,
-    is_private: bool,
+    is_private: AtomicBool,
     names_no_digest: bool,
     requests: Mutex<Vec<&'static str>>,
 }
@@ -73,7 +77,7 @@ impl TagInspector for Arc<Fake> {
     }
 
     fn is_anonymous(&self, _: &ImageReference) -> bool {
-        !self.is_private
+        !self.is_private.load(Ordering::Relaxed)
     }
 }
 
@@ -108,6 +112,28 @@ impl Case {
         found
             .map(|found| found.inspection.digest.clone())
             .map_err(|unknown| unknown.reason)
+    }
+
+    async fn outdated(&self) -> Option<Outdated> {
+        let found = self.cache.inspect(&self.image, &Grant::operator()).await;
+        found.unwrap().outdated
+    }
+
+    /// Another process, with what this one leaves behind, started `later` by the wall clock.
+    fn restarted(&self, later: i64) -> Self {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let then = match Duration::from_secs(later.unsigned_abs()) {
+            time if later < 0 => now - time,
+            time => now + time,
+        };
+        let bytes = file::encode(&self.cache.contents(now), usize::MAX);
+        let cache = Cache::new(Arc::clone(&self.fake), 1000, FRESH, Arc::default());
+        cache.restore(file::decode(&bytes).unwrap(), then);
+        Self {
+            fake: Arc::clone(&self.fake),
+            cache,
+            image: self.image.clone(),
+        }
     }
 
     fn move_tag(&self, to: char) {
@@ -283,4 +309,189 @@ async fn work_that_panics_ends_for_those_who_wait_and_can_be_tried_again() {
     assert_eq!(fails.await, None);
     let works = flights.join(1, || None, || async { 7 }.boxed());
     assert_eq!(works.await, Some(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_outlives_a_failure_says_so_and_how_old_it_is() {
+    let case = case(|_| {});
+    assert_eq!(case.outdated().await, None);
+    advance(PAST_FRESH).await;
+    assert_eq!(
+        case.outdated().await,
+        None,
+        "a stale answer, asked for behind it"
+    );
+    case.requests().await;
+
+    case.fail(Some(Reason::RateLimited));
+    advance(PAST_FRESH).await;
+    assert_eq!(case.outdated().await, None, "it is about to be asked for");
+    case.requests().await;
+    let outdated = |age, reason| Some(Outdated { age, reason });
+    let age = PAST_FRESH;
+    assert_eq!(case.outdated().await, outdated(age, Reason::RateLimited));
+    assert_eq!(
+        case.cache.statistics().lookups(),
+        [("hit", 0), ("stale", 3), ("miss", 1)],
+        "an outdated answer is no hit"
+    );
+
+    // Asked first, since nobody did in so long.
+    case.fail(Some(Reason::Timeout));
+    let long = Duration::from_secs(2 * 60 * 60);
+    advance(long).await;
+    assert_eq!(case.outdated().await, outdated(age + long, Reason::Timeout));
+    case.requests().await;
+
+    case.fail(None);
+    advance(Duration::from_secs(5)).await;
+    case.inspect().await.unwrap();
+    assert_eq!(case.requests().await, ["HEAD"]);
+    assert_eq!(case.outdated().await, None, "it was confirmed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outdated_answer_ends_after_a_day_however_often_it_is_asked_for() {
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    case.fail(Some(Reason::Unreachable));
+    let quarter = Duration::from_secs(15 * 60);
+    for _ in 0..24 * 4 - 1 {
+        advance(quarter).await;
+        assert_eq!(case.inspect().await, Ok(digest('a')));
+        case.requests().await;
+    }
+    advance(quarter).await;
+    assert_eq!(case.inspect().await, Err(Reason::Unreachable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_digest_names_needs_no_registry_and_never_ages() {
+    let mut case = case(|_| {});
+    case.inspect().await.unwrap();
+    case.fail(Some(Reason::Unreachable));
+    case.image = case.image.with_digest(digest('a'));
+    let year = 365 * 24 * 60 * 60;
+    advance(Duration::from_secs(year)).await;
+    assert_eq!(case.outdated().await, None);
+    let restarted = case.restarted(i64::try_from(year).unwrap());
+    restarted.requests().await;
+    assert_eq!(restarted.outdated().await, None);
+    assert!(restarted.requests().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_tag_is_served_and_asked_for_behind_the_answer() {
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    case.requests().await;
+    // However young: clocks jump.
+    for later in [0, 1, 60 * 60] {
+        let restarted = case.restarted(later);
+        assert_eq!(restarted.inspect().await, Ok(digest('a')), "{later}");
+        assert_eq!(restarted.requests().await, ["HEAD"], "{later}");
+        restarted.inspect().await.unwrap();
+        assert!(restarted.requests().await.is_empty(), "confirmed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_tag_outlives_a_registry_that_is_down_for_a_day() {
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    advance(Duration::from_secs(60 * 60)).await;
+    case.fail(Some(Reason::Unreachable));
+    let restarted = case.restarted(60 * 60);
+    let age = Duration::from_secs(2 * 60 * 60);
+    assert_eq!(restarted.outdated().await.map(|found| found.age), Some(age));
+    // The age goes on from file to file.
+    let again = restarted.restarted(20 * 60 * 60);
+    let age = Duration::from_secs(22 * 60 * 60);
+    assert_eq!(again.outdated().await.map(|found| found.age), Some(age));
+    let late = case.restarted(24 * 60 * 60);
+    assert_eq!(late.inspect().await, Err(Reason::Unreachable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_that_is_still_to_come_is_as_old_as_can_be() {
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    case.requests().await;
+    let restarted = case.restarted(-24 * 60 * 60);
+    restarted.move_tag('b');
+    assert_eq!(restarted.inspect().await, Ok(digest('b')), "asked first");
+    restarted.fail(Some(Reason::Unreachable));
+    let restarted = case.restarted(-1);
+    assert_eq!(restarted.inspect().await, Err(Reason::Unreachable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_found_without_credentials_is_restored() {
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    // Credentials came with the new configuration.
+    case.fake.is_private.store(true, Ordering::Relaxed);
+    let restarted = case.restarted(0);
+    restarted.cache.shared.documents.run_pending_tasks();
+    assert_eq!(
+        restarted.cache.entries(),
+        [("digest", 1), ("answer", 0), ("failure", 0)]
+    );
+
+    // And what they helped to find stays, when they go.
+    restarted.inspect().await.unwrap();
+    case.fake.is_private.store(false, Ordering::Relaxed);
+    let contents = restarted.cache.contents(SystemTime::now());
+    assert_eq!((contents.documents.len(), contents.answers.len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_and_its_document_are_one_answer_of_the_contents() {
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    let contents = case.cache.contents(SystemTime::now());
+    assert_eq!((contents.documents.len(), contents.answers.len()), (1, 1));
+    let restarted = case.restarted(0);
+    restarted.cache.shared.answers.run_pending_tasks();
+    assert_eq!(restarted.cache.entries()[1], ("answer", 2));
+}
+
+/// Whoever may create a pod chooses how long an image's name is.
+#[tokio::test(start_paused = true)]
+async fn long_names_take_more_of_the_room() {
+    let mut case = case(|_| {});
+    case.fail(Some(Reason::Unreachable));
+    for number in 0..100 {
+        let host = "a".repeat(1024 * 1024);
+        case.image = format!("{host}.example/app:{number}").parse().unwrap();
+        case.inspect().await.unwrap_err();
+    }
+    case.cache.shared.failures.run_pending_tasks();
+    let [.., (_, failures)] = case.cache.entries();
+    assert!(failures <= 20, "{failures} MiB");
+}
+
+#[tokio::test]
+async fn the_file_follows_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = CacheFile::new(folder.path().join("cache"), 1000);
+    let case = case(|_| {});
+    let mut keeper = Keeper::open(case.cache.clone(), file.clone()).await;
+    keeper.write().await;
+    assert!(!file.path().exists(), "there is nothing to write");
+    case.inspect().await.unwrap();
+    keeper.write().await;
+    assert_eq!(file.read().unwrap().answers.len(), 1);
+
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let kept = tokio::spawn(keeper.keep(ended.map(drop)));
+    case.fail(Some(Reason::NotFound));
+    case.cache.shared.answers.invalidate_all();
+    case.cache.shared.changes.count(false);
+    drop(end);
+    kept.await.unwrap();
+    assert!(
+        file.read().unwrap().answers.is_empty(),
+        "written at the end"
+    );
 }

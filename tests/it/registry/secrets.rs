@@ -20,7 +20,7 @@ use crate::support::registry::{FakeRegistry, Fault, index, manifest};
 
 /// A cluster that holds secrets and counts how often each is read.
 #[derive(Default)]
-struct Cluster {
+pub(super) struct Cluster {
     secrets: Mutex<HashMap<String, Result<Secret, ReadFailure>>>,
     reads: Mutex<Vec<String>>,
     closed: Option<&'static str>,
@@ -47,7 +47,7 @@ impl SecretReader for Cluster {
 }
 
 impl Cluster {
-    fn put(&self, name: &str, auths: &[(&str, &str, &str)]) {
+    pub(super) fn put(&self, name: &str, auths: &[(&str, &str, &str)]) {
         let entry = |(key, user, password): &(&str, &str, &str)| {
             let value = json!({"username": user, "password": password});
             ((*key).to_owned(), value)

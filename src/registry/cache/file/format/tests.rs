@@ -176,10 +176,7 @@ fn a_body_that_nobody_would_write_is_damaged() {
     });
 
     let body = |name: &str, kind: u8, tag: &str| {
-        let mut documents = List {
-            count: 1,
-            ..List::default()
-        };
+        let mut documents = List::default();
         document(
             &mut documents.bytes,
             &sample.documents[3],
