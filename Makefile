@@ -4,10 +4,11 @@
 
 SHELL := /bin/bash
 CARGO ?= cargo
+SECONDS ?= 30
 IMAGE := target/image/archmatch.oci.tar
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools render render-check image bench
+.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools render render-check image bench fuzz
 
 help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -63,3 +64,6 @@ image: ## The container image of this machine's platform, without a Docker engin
 
 bench: ## Cost of a review as a ratio to a floor server, and what the number of nodes adds.
 	$(CARGO) bench --locked --bench decision --bench floor
+
+fuzz: ## Each target for SECONDS (30) with inputs that are made up; needs no nightly compiler.
+	scripts/fuzz.sh $(SECONDS)
