@@ -4,10 +4,11 @@
 
 SHELL := /bin/bash
 CARGO ?= cargo
+SECONDS ?= 30
 IMAGE := target/image/archmatch.oci.tar
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools render render-check image bench
+.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools render render-check image bench fuzz
 
 help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -61,5 +62,8 @@ render-check: ## Fail when manifests/ is not what the chart renders.
 image: ## The container image of this machine's platform, without a Docker engine.
 	scripts/image.sh
 
-bench: ## Cost of a review as a ratio to a floor server, and what the number of nodes adds.
-	$(CARGO) bench --locked --bench decision --bench floor
+bench: ## Cost of a review as a ratio to a floor server, what nodes add, what registries cost.
+	$(CARGO) bench --locked --bench decision --bench floor --bench registry
+
+fuzz: ## Each target for SECONDS (30) with inputs that are made up; needs no nightly compiler.
+	scripts/fuzz.sh $(SECONDS)

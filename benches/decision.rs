@@ -7,6 +7,8 @@
 
 #[path = "decision/cluster.rs"]
 mod cluster;
+#[path = "decision/memory.rs"]
+mod memory;
 #[path = "decision/product.rs"]
 mod product;
 
@@ -51,7 +53,7 @@ fn main() {
     if asked("memory") {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(product::memory(MEMORY_MIB));
+        runtime.block_on(memory::memory(MEMORY_MIB));
     }
 }
 

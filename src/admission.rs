@@ -4,6 +4,8 @@
 //! never calls the API server: that call would wait for the one that waits for us.
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod message;
 mod metrics;
 mod ratchet;

@@ -21,6 +21,8 @@ pub mod cluster;
 pub mod config;
 pub mod domain;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod objects;
 pub mod process;
 pub mod registry;

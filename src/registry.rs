@@ -19,6 +19,8 @@ mod digest;
 mod document;
 mod error;
 mod flight;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod glob;
 mod grant;
 pub mod host;

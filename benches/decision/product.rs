@@ -1,4 +1,4 @@
-//! The webhook in a process of its own, on clusters of different sizes.
+//! The webhook in a process of its own, on a cluster of any size.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -8,35 +8,8 @@ use serde_json::json;
 
 use crate::cluster;
 
-/// How often each size is started.
-const STARTS: usize = 3;
-
-/// How long reviews are sent. The allocator gives back what the lists of nodes left to it
-/// after a second, when it is at work.
-const WORK: Duration = Duration::from_secs(3);
-
-/// What 5,000 nodes add to the resident memory of a webhook at work.
-pub(crate) async fn memory(target: f64) {
-    let mut resident: [Vec<u64>; 2] = Default::default();
-    for _ in 0..STARTS {
-        for (count, figures) in [12, 5000].into_iter().zip(&mut resident) {
-            let product = Product::start(count).await;
-            product.work().await;
-            figures.push(product.resident());
-        }
-    }
-    let [small, large] = resident.map(|mut figures| {
-        figures.sort_unstable();
-        figures[STARTS / 2]
-    });
-    let added = large.saturating_sub(small) as f64 / 1024.0;
-    let mark = if added <= target { "ok" } else { "OVER" };
-    println!(
-        "resident at work: 12 nodes {small} KiB, 5,000 nodes {large} KiB, added {added:.1} MiB (target {target:.1}: {mark})"
-    );
-}
-
-struct Product {
+/// A webhook that is killed at the end.
+pub(crate) struct Product {
     child: Child,
     url: String,
     certificate: String,
@@ -44,8 +17,8 @@ struct Product {
 }
 
 impl Product {
-    /// A webhook that has listed so many nodes.
-    async fn start(nodes: usize) -> Self {
+    /// A webhook that has listed so many nodes, with this configuration.
+    pub(crate) async fn start(nodes: usize, configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -64,6 +37,7 @@ impl Product {
             "users": [{"name": "bench", "user": {}}],
         });
         let kubeconfig = file("kubeconfig", &kubeconfig.to_string());
+        let configuration = file("config.yaml", configuration);
         let (listen, status) = (free_address(), free_address());
         let child = Command::new(env!("CARGO_BIN_EXE_archmatch"))
             .args(["serve", "--listen", &listen, "--status-listen", &status])
@@ -71,6 +45,8 @@ impl Product {
             .arg(certificate_file)
             .arg("--tls-key")
             .arg(key)
+            .arg("--config")
+            .arg(configuration)
             .env("KUBECONFIG", kubeconfig)
             .env("ARCHMATCH_LOG", "warn")
             .stdout(Stdio::null())
@@ -79,7 +55,7 @@ impl Product {
         let product = Self {
             child,
             url: format!(
-                "https://{}/validate?timeout=5s",
+                "https://{}/validate",
                 listen.replace("127.0.0.1", "localhost")
             ),
             certificate,
@@ -94,39 +70,36 @@ impl Product {
         product
     }
 
-    /// Sends reviews of a pod whose registry may not be asked.
-    async fn work(&self) {
+    /// A client that trusts the webhook, and connections of its own.
+    pub(crate) fn client(&self) -> reqwest::Client {
         let ca = reqwest::Certificate::from_pem(self.certificate.as_bytes());
-        let client = reqwest::Client::builder()
+        reqwest::Client::builder()
             .tls_certs_only([ca.expect("a certificate")])
+            .http1_only()
+            .no_proxy()
             .build()
-            .expect("a client");
-        let review = json!({
-            "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-            "request": {
-                "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-                "kind": {"group": "", "version": "v1", "kind": "Pod"},
-                "resource": {"group": "", "version": "v1", "resource": "pods"},
-                "name": "web", "namespace": "shop", "operation": "CREATE",
-                "userInfo": {"username": "ann"},
-                "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
-                    "spec": {"containers": [{"name": "web", "image": "127.0.0.1:1/web:1",
-                        "args": ["x".repeat(17 * 1024)]}]}},
-            },
-        })
-        .to_string();
-        let start = Instant::now();
-        while start.elapsed() < WORK {
-            let request = client
-                .post(&self.url)
-                .header("content-type", "application/json")
-                .body(review.clone());
-            let answer = request.send().await.expect("an answer");
-            assert!(answer.status().is_success(), "the review is answered");
-        }
+            .expect("a client")
     }
 
-    fn resident(&self) -> u64 {
+    /// Sends a review of which the webhook hears that it may take so long. How long it took.
+    pub(crate) async fn send(
+        &self,
+        client: &reqwest::Client,
+        review: &str,
+        timeout: &str,
+    ) -> Duration {
+        let request = client
+            .post(format!("{}?timeout={timeout}", self.url))
+            .header("content-type", "application/json")
+            .body(review.to_owned());
+        let start = Instant::now();
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "the review is answered");
+        answer.bytes().await.expect("an answer");
+        start.elapsed()
+    }
+
+    pub(crate) fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).expect("the webhook runs");
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -140,6 +113,29 @@ impl Drop for Product {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The review of an 18 KiB pod with these images.
+pub(crate) fn review(images: &[String]) -> String {
+    let names = (0..images.len()).map(|number| format!("c{number}"));
+    let mut containers: Vec<_> = names
+        .zip(images)
+        .map(|(name, image)| json!({"name": name, "image": image}))
+        .collect();
+    containers[0]["args"] = json!(["x".repeat(17 * 1024)]);
+    json!({
+        "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+        "request": {
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "name": "web", "namespace": "shop", "operation": "CREATE",
+            "userInfo": {"username": "ann"},
+            "object": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+                "spec": {"containers": containers}},
+        },
+    })
+    .to_string()
 }
 
 async fn is_ready(url: &str) -> bool {

@@ -6,6 +6,8 @@
 //! else. Source: <https://distribution.github.io/distribution/spec/auth/oauth/>.
 
 mod challenge;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod source;
 
 use std::sync::Arc;

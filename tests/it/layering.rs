@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules by rank. `process` is of rank 0 and may be used by `cli` alone.
-const RANKS: [(&str, u8); 11] = [
+/// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
+/// part of the program and sees it from above.
+const RANKS: [(&str, u8); 12] = [
     ("domain", 0),
     ("process", 0),
     ("objects", 1),
@@ -19,6 +20,7 @@ const RANKS: [(&str, u8); 11] = [
     ("files", 2),
     ("admission", 3),
     ("cli", 4),
+    ("fuzzing", 5),
 ];
 
 /// Crates that the pure core may use: no I/O, no clock, no logging.

@@ -3,7 +3,7 @@
 //! It is read whole or not at all, and replaced at once: whoever is killed in between leaves
 //! the old one, and several that share it leave one of theirs. Only its owner may read it.
 
-mod format;
+pub(in crate::registry) mod format;
 
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};

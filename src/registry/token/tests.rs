@@ -1,33 +1,5 @@
+use super::fuzzing::judged;
 use super::*;
-use crate::registry::bulkhead::Urgency;
-use crate::registry::host::{HostSettings, Hosts, Limits};
-
-fn judged(
-    registry: &str,
-    credential: Option<&Arc<Credential>>,
-    realm: &str,
-) -> Result<Url, Unknown> {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let hosts = Hosts::new(vec![HostSettings::new("*")], Limits::default(), None).unwrap();
-    let url = Url::parse(registry).unwrap();
-    let purpose = Purpose {
-        registry: &url,
-        target: Target {
-            authority: "the.registry".into(),
-            host: hosts.of("the.registry"),
-        },
-        repository: "a/b",
-        credential,
-        claim: Claim {
-            urgency: Urgency::Awaited,
-            account: None,
-            is_counted: false,
-            deadline: Instant::now(),
-        },
-    };
-    let realm = parse_realm(realm, &purpose)?;
-    judge_realm(&realm, &purpose).map(|()| realm)
-}
 
 #[track_caller]
 fn refuses(registry: &str, realms: &[&str]) {

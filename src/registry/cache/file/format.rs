@@ -91,16 +91,36 @@ pub fn encode(contents: &Contents, most: usize) -> Vec<u8> {
     }
     let lists = [platforms.list, documents, answers];
     let length: usize = lists.iter().map(|list| 4 + list.bytes.len()).sum();
-    let mut bytes = Vec::with_capacity(HEADER + length);
-    bytes.extend(VERSION);
-    bytes.extend(u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
-    bytes.extend([0; CHECKSUM]);
+    let mut bytes = unsealed(length);
     for list in &lists {
         number(&mut bytes, list.count);
         bytes.extend(&list.bytes);
     }
-    let checksum = checksum(&bytes);
+    seal(&mut bytes);
+    bytes
+}
+
+/// The header for a body of so many bytes, without its checksum.
+fn unsealed(length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + length);
+    bytes.extend(VERSION);
+    bytes.extend(u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
+    bytes.extend([0; CHECKSUM]);
+    bytes
+}
+
+/// Writes the checksum into a header that the body follows.
+fn seal(bytes: &mut [u8]) {
+    let checksum = checksum(bytes);
     bytes[HEADER - CHECKSUM..HEADER].copy_from_slice(&checksum);
+}
+
+/// A cache file with this body, whatever it is: no fuzzer finds a checksum.
+#[cfg(any(test, fuzzing))]
+pub(in crate::registry) fn sealed(body: &[u8]) -> Vec<u8> {
+    let mut bytes = unsealed(body.len());
+    bytes.extend(body);
+    seal(&mut bytes);
     bytes
 }
 

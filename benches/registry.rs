@@ -1,0 +1,226 @@
+//! What registries cost: an unseen image, several at once, a dead host beside a healthy
+//! one, and the memory of what was found.
+//!
+//! The webhook is the real program in a process of its own; API server and registries are
+//! in this one. The registry's own time is that of a bare client in the same run.
+//!
+//!     cargo bench --bench registry             # everything
+//!     cargo bench --bench registry -- cold     # one part: cold, eight, dead, memory
+
+#![expect(clippy::expect_used, reason = "a benchmark ends at the first surprise")]
+
+#[path = "decision/cluster.rs"]
+mod cluster;
+#[path = "decision/product.rs"]
+mod product;
+#[path = "registry/upstream.rs"]
+mod upstream;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use product::{Product, review};
+
+/// What an unseen image adds to the registry's own time.
+const COLD: Duration = Duration::from_millis(2);
+/// A pod with eight unseen images, to one with the slowest of them.
+const EIGHT: f64 = 1.5;
+/// The 99th percentile beside a dead host, to that without.
+const DEAD: f64 = 1.2;
+/// Resident memory with 5,000 nodes and 10,000 images.
+const MEMORY_MIB: f64 = 48.0;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let parts: Vec<&String> = arguments
+        .iter()
+        .filter(|it| !it.starts_with("--"))
+        .collect();
+    let asked = |part: &str| parts.is_empty() || parts.iter().any(|asked| *asked == part);
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let registry = upstream::start().await;
+        if asked("cold") {
+            cold(&registry).await;
+        }
+        if asked("eight") {
+            eight(&registry).await;
+        }
+        if asked("dead") {
+            dead(&registry).await;
+        }
+        if asked("memory") {
+            memory(&registry).await;
+        }
+    });
+}
+
+/// The configuration for registries on loopback. Their rate is not what is measured.
+fn configuration(registries: &[&str]) -> String {
+    let each = registries.iter().map(|host| {
+        format!("{{host: '{host}', plainHttp: true, addresses: any, requestsPerSecond: 10000}}")
+    });
+    format!("registries: [{}]\n", each.collect::<Vec<_>>().join(", "))
+}
+
+fn quantile(mut times: Vec<Duration>, quantile: f64) -> Duration {
+    times.sort_unstable();
+    let position = (times.len().saturating_sub(1) as f64 * quantile).round() as usize;
+    times
+        .get(position)
+        .copied()
+        .expect("something was measured")
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn mark(reached: bool) -> &'static str {
+    if reached { "ok" } else { "OVER" }
+}
+
+/// The whole review of a pod with one unseen image, against a bare request for another.
+async fn cold(registry: &str) {
+    const TURNS: usize = 500;
+    let product = Product::start(12, &configuration(&[registry])).await;
+    let (client, bare) = (product.client(), product.client());
+    let (mut own, mut whole) = (Vec::new(), Vec::new());
+    for turn in 0..TURNS {
+        let start = Instant::now();
+        let url = format!("http://{registry}/v2/bare/manifests/{turn}");
+        let answer = bare.get(url).send().await.expect("an answer");
+        answer.bytes().await.expect("a document");
+        own.push(start.elapsed());
+        let review = review(&[format!("{registry}/cold:{turn}")]);
+        whole.push(product.send(&client, &review, "5s").await);
+    }
+    let (own, whole) = (quantile(own, 0.5), quantile(whole, 0.5));
+    let added = whole.saturating_sub(own);
+    println!(
+        "an unseen image, median: the registry {:.2} ms, the review {:.2} ms, added {:.2} ms (target {:.1}: {})",
+        milliseconds(own),
+        milliseconds(whole),
+        milliseconds(added),
+        milliseconds(COLD),
+        mark(added <= COLD)
+    );
+}
+
+/// A pod with eight unseen images, the slowest after 10 ms, against a pod with that one.
+async fn eight(registry: &str) {
+    const TURNS: usize = 100;
+    let product = Product::start(12, &configuration(&[registry])).await;
+    let client = product.client();
+    let (mut one, mut all) = (Vec::new(), Vec::new());
+    for turn in 0..TURNS {
+        let slowest = review(&[format!("{registry}/after-10/one:{turn}")]);
+        one.push(product.send(&client, &slowest, "5s").await);
+        let images = (3..=10).map(|wait| format!("{registry}/after-{wait}/eight:{turn}"));
+        let pod = review(&images.collect::<Vec<_>>());
+        all.push(product.send(&client, &pod, "5s").await);
+    }
+    let (one, all) = (quantile(one, 0.5), quantile(all, 0.5));
+    let ratio = all.as_secs_f64() / one.as_secs_f64();
+    println!(
+        "eight unseen images, median: the slowest alone {:.2} ms, all {:.2} ms, ratio {ratio:.2} (target {EIGHT:.1}: {})",
+        milliseconds(one),
+        milliseconds(all),
+        mark(ratio <= EIGHT)
+    );
+}
+
+/// Reviews of unseen images of a healthy host, with and without as many of a dead one. Two
+/// webhooks take turns, since what is asked of the dead host goes on after its reviews.
+async fn dead(registry: &str) {
+    const ROUNDS: usize = 9;
+    let silent = upstream::start_dead().await;
+    let configuration = configuration(&[registry, &silent]);
+    let first = Arc::new(Product::start(12, &configuration).await);
+    let second = Arc::new(Product::start(12, &configuration).await);
+    let clients = [&first, &second, &second].map(|webhook| webhook.client());
+    let healthy = |round: usize| format!("{registry}/round-{round}");
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let without = stream(&first, &clients[0], healthy(round), "5s").await;
+        let silent = format!("{silent}/round-{round}");
+        let (with, _) = tokio::join!(
+            stream(&second, &clients[1], healthy(round), "5s"),
+            stream(&second, &clients[2], silent, "1s"),
+        );
+        // The first round opens the connections.
+        if round > 0 {
+            alone.push(quantile(without, 0.99));
+            beside.push(quantile(with, 0.99));
+        }
+    }
+    let (alone, beside) = (quantile(alone, 0.5), quantile(beside, 0.5));
+    let ratio = beside.as_secs_f64() / alone.as_secs_f64();
+    println!(
+        "p99 of a healthy host: alone {:.2} ms, beside 1,000 images of a dead host {:.2} ms, ratio {ratio:.2} (target {DEAD:.1}: {})",
+        milliseconds(alone),
+        milliseconds(beside),
+        mark(ratio <= DEAD)
+    );
+}
+
+/// 1,000 reviews of 1,000 images of the repository, 200 a second, whether or not earlier
+/// ones were answered; times count from when a review was due.
+async fn stream(
+    product: &Arc<Product>,
+    client: &reqwest::Client,
+    repository: String,
+    timeout: &'static str,
+) -> Vec<Duration> {
+    const REVIEWS: u32 = 1000;
+    const A_SECOND: u32 = 200;
+    let start = tokio::time::Instant::now();
+    let mut sent = Vec::new();
+    for number in 0..REVIEWS {
+        let due = start + Duration::from_secs(1) * number / A_SECOND;
+        let review = review(&[format!("{repository}:{number}")]);
+        tokio::time::sleep_until(due).await;
+        let (product, client) = (Arc::clone(product), client.clone());
+        sent.push(tokio::spawn(async move {
+            product.send(&client, &review, timeout).await;
+            due.elapsed()
+        }));
+    }
+    let times = join_all(sent).await;
+    times
+        .into_iter()
+        .map(|time| time.expect("a time"))
+        .collect()
+}
+
+/// What a webhook at work has resident that knows 5,000 nodes and has seen 10,000 images.
+async fn memory(registry: &str) {
+    const SENDERS: usize = 4;
+    const IMAGES: usize = 10_000;
+    const WORK: Duration = Duration::from_secs(3);
+    let product = Product::start(5000, &configuration(&[registry])).await;
+    let client = product.client();
+    let send = |image: usize| {
+        let (product, client) = (&product, &client);
+        let review = review(&[format!("{registry}/team-{}/app:{image}", image % 500)]);
+        async move { product.send(client, &review, "5s").await }
+    };
+    join_all((0..SENDERS).map(|sender| async move {
+        for image in (sender..IMAGES).step_by(SENDERS) {
+            send(image).await;
+        }
+    }))
+    .await;
+    let (start, mut image) = (Instant::now(), 0);
+    while start.elapsed() < WORK {
+        send(image % IMAGES).await;
+        image += 1;
+    }
+    let resident = product.resident() as f64 / 1024.0;
+    println!(
+        "resident with 5,000 nodes and 10,000 images: {resident:.1} MiB (target {MEMORY_MIB:.0}: {})",
+        mark(resident <= MEMORY_MIB)
+    );
+}

@@ -1,0 +1,188 @@
+//! What must hold for bodies of reviews.
+
+#![expect(clippy::panic, reason = "so a property says that it does not hold")]
+
+use k8s_openapi::api::core::v1 as typed;
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::review::{self, Object, Request};
+use crate::domain::placement::Placement;
+use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
+use crate::domain::placement::toleration::Toleration;
+use crate::domain::workload::{PodTemplate, Usage};
+use crate::objects::kinds;
+
+/// An AdmissionReview: its uid is echoed, and of a pod we read what the typed objects of
+/// Kubernetes read.
+pub fn review(body: &[u8]) {
+    // A tree refuses more than we do: depth, and numbers without bounds.
+    let mut tree: Value = serde_json::from_slice(body).unwrap_or_default();
+    let uid = tree["request"]["uid"].as_str().map(str::to_owned);
+    match review::parse(body) {
+        Err(error) => {
+            let Some(echoed) = &error.uid else {
+                return;
+            };
+            assert!(!echoed.is_empty());
+            assert!(tree.is_null() || uid.as_ref() == Some(echoed));
+            check_answer(&Answer::malformed(&error.message), echoed);
+        }
+        Ok(request) => {
+            assert!(tree.is_null() || uid.as_deref() == Some(&*request.uid));
+            check_answer(&Answer::allowed(), &request.uid);
+            if !tree.is_null() {
+                check_object(request, tree["request"]["object"].take());
+            }
+        }
+    }
+}
+
+fn check_answer(answer: &Answer, uid: &str) {
+    let answer: Value = serde_json::from_slice(&answer.to_json(uid)).unwrap_or_default();
+    assert_eq!(answer["response"]["uid"], uid);
+    assert!(answer["response"]["allowed"].is_boolean());
+}
+
+fn check_object(request: Request<'_>, object: Value) {
+    let kind = request.kind();
+    if (kind.group, kind.kind) != ("", "Pod") {
+        return;
+    }
+    let Ok(pod) = serde_json::from_value::<typed::Pod>(object) else {
+        return;
+    };
+    // As the API server would write it: that has to be read.
+    let written = serde_json::to_vec(&pod).unwrap_or_default();
+    let workload = kinds::from_json(&kind, &written, &[]).ok().flatten();
+    let Some(workload) = workload else {
+        panic!("a pod is refused: {}", String::from_utf8_lossy(&written));
+    };
+    let spec = pod.spec.unwrap_or_default();
+    check_template(&workload.templates, &spec);
+    // As it came: it may be refused, for keys that come twice, but not be misread.
+    let as_it_came = match request.object {
+        Object::Workload(ref workload) => Some(workload.clone()),
+        Object::Bytes(bytes) => kinds::from_json(&kind, bytes.get().as_bytes(), &[])
+            .ok()
+            .flatten(),
+        Object::Absent => panic!("an object is overlooked"),
+    };
+    if let Some(workload) = as_it_came {
+        check_template(&workload.templates, &spec);
+    }
+}
+
+fn check_template(templates: &[PodTemplate], spec: &typed::PodSpec) {
+    let [template] = templates else {
+        panic!("a pod has one template");
+    };
+    let found: Vec<_> = template
+        .images
+        .iter()
+        .map(|image| {
+            assert_eq!(image.reference, image.image.parse());
+            let names = image.containers.clone();
+            (image.image.clone(), image.usage, image.preloaded, names)
+        })
+        .collect();
+    assert_eq!(found, images(spec));
+    let expected = placement(spec);
+    let found = &template.placement;
+    assert_eq!(found.node_name, expected.node_name);
+    assert_eq!(found.node_selector, expected.node_selector);
+    assert_eq!(found.required_affinity, expected.required_affinity);
+    assert_eq!(found.tolerations, expected.tolerations);
+    assert_eq!(found.runtime_class, expected.runtime_class);
+    assert_eq!(found.gated, expected.gated);
+}
+
+/// Image, usage, whether it is never pulled, and who uses it.
+type Image = (String, Usage, bool, Vec<String>);
+
+fn images(spec: &typed::PodSpec) -> Vec<Image> {
+    let mut images: Vec<Image> = Vec::new();
+    let mut add = |name: &str, image: &Option<String>, usage, policy: &Option<String>| {
+        let image = image.clone().unwrap_or_default();
+        let never = policy.as_deref() == Some("Never");
+        let known = images
+            .iter_mut()
+            .find(|known| (&known.0, known.1, known.2) == (&image, usage, never));
+        match known {
+            Some(known) => known.3.push(name.to_owned()),
+            None => images.push((image, usage, never, vec![name.to_owned()])),
+        }
+    };
+    let init = spec.init_containers.iter().flatten();
+    for one in spec.containers.iter().chain(init) {
+        add(
+            &one.name,
+            &one.image,
+            Usage::Container,
+            &one.image_pull_policy,
+        );
+    }
+    for one in spec.ephemeral_containers.iter().flatten() {
+        add(
+            &one.name,
+            &one.image,
+            Usage::Container,
+            &one.image_pull_policy,
+        );
+    }
+    for volume in spec.volumes.iter().flatten() {
+        if let Some(image) = &volume.image {
+            add(
+                &volume.name,
+                &image.reference,
+                Usage::Volume,
+                &image.pull_policy,
+            );
+        }
+    }
+    images
+}
+
+fn placement(spec: &typed::PodSpec) -> Placement {
+    let affinity = spec.affinity.as_ref();
+    let affinity = affinity.and_then(|affinity| affinity.node_affinity.as_ref());
+    let required = affinity
+        .and_then(|affinity| {
+            let required = &affinity.required_during_scheduling_ignored_during_execution;
+            required.as_ref()
+        })
+        .map(|selector| NodeSelector {
+            terms: selector.node_selector_terms.iter().map(term).collect(),
+        });
+    let tolerations = spec.tolerations.iter().flatten().map(|one| Toleration {
+        key: one.key.clone().unwrap_or_default(),
+        operator: one.operator.clone().unwrap_or_default(),
+        value: one.value.clone().unwrap_or_default(),
+        effect: one.effect.clone().unwrap_or_default(),
+    });
+    let non_empty = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Placement {
+        node_name: non_empty(&spec.node_name),
+        node_selector: spec.node_selector.clone().unwrap_or_default(),
+        required_affinity: required,
+        tolerations: tolerations.collect(),
+        runtime_class: non_empty(&spec.runtime_class_name),
+        gated: spec.scheduling_gates.iter().flatten().next().is_some(),
+        ..Placement::default()
+    }
+}
+
+fn term(term: &typed::NodeSelectorTerm) -> Term {
+    let requirements = |list: &Option<Vec<typed::NodeSelectorRequirement>>| {
+        let list = list.iter().flatten().map(|one| Requirement {
+            key: one.key.clone(),
+            operator: one.operator.clone(),
+            values: one.values.clone().unwrap_or_default(),
+        });
+        list.collect()
+    };
+    Term {
+        expressions: requirements(&term.match_expressions),
+        fields: requirements(&term.match_fields),
+    }
+}
