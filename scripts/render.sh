@@ -21,6 +21,8 @@ render() {
 "$helm" lint --strict --quiet charts/archmatch
 "$helm" lint --strict --quiet charts/archmatch -f charts/archmatch/values-ha.yaml
 "$helm" lint --strict --quiet charts/archmatch --set "config.credentials.secrets.namespaces={web,shop}"
+"$helm" lint --strict --quiet charts/archmatch --set 'extraVolumes[0].name=providers' --set 'extraVolumes[0].hostPath.path=/opt/providers' \
+  --set 'extraVolumeMounts[0].name=providers' --set 'extraVolumeMounts[0].mountPath=/providers'
 render > "$out/first.yaml"
 render > "$out/second.yaml"
 cmp "$out/first.yaml" "$out/second.yaml"

@@ -10,14 +10,18 @@
     reason = "tests assert by panicking, their helpers too"
 )]
 
+mod accounts;
 mod cluster;
 mod faults;
+mod hostile;
 mod kinds;
 mod kubectl;
 mod lifecycle;
+mod mirrors;
 mod nodes;
 mod product;
 mod reality;
+mod registries;
 mod scale;
 mod scheduling;
 mod stories;
@@ -38,7 +42,10 @@ fn tests() -> Vec<(&'static str, Test)> {
         kinds::TESTS,
         reality::TESTS,
         scheduling::TESTS,
+        accounts::TESTS,
+        mirrors::TESTS,
         faults::TESTS,
+        hostile::TESTS,
         storm::TESTS,
         scale::TESTS,
         lifecycle::TESTS,

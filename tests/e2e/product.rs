@@ -6,17 +6,24 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, eventually};
+use crate::cluster::{Cluster, Said, eventually};
+use crate::registries;
 
 /// The label of a namespace for which the API server does not ask us.
 pub const UNASKED: (&str, &str) = ("e2e/asked", "no");
 
+/// Whose pull secrets the product may read as installed.
+const READABLE_SECRETS: &str = "cluster";
+
 /// Values of the installation. The program itself has to run on the node that runs pods.
-fn values() -> String {
+fn values(readable_secrets: &Value) -> String {
     json!({
         "image": {"repository": "10.99.0.1:5000/archmatch", "tag": "e2e"},
         "nodeSelector": {"kubernetes.io/hostname": "real-amd64"},
-        "config": {"registries": [{"host": "10.99.0.1:5000", "plainHttp": true}]},
+        "config": {
+            "registries": registries::settings(),
+            "credentials": {"secrets": readable_secrets},
+        },
         "webhook": {"namespaceSelector": {"matchExpressions":
             [{"key": UNASKED.0, "operator": "NotIn", "values": [UNASKED.1]}]}},
     })
@@ -52,9 +59,23 @@ pub fn install(cluster: &Cluster) {
             "10.99.0.1:5000/archmatch:e2e",
         ])
         .expect_ok();
+    let installed = helm(cluster, &json!(READABLE_SECRETS));
+    assert!(
+        installed.ok,
+        "{}\n{}\n{}",
+        installed.stdout,
+        installed.stderr,
+        logs(cluster)
+    );
+    settle(cluster);
+}
+
+/// Installs or upgrades the chart, and waits for the replicas.
+fn helm(cluster: &Cluster, readable_secrets: &Value) -> Said {
     let words = [
         "helm",
-        "install",
+        "upgrade",
+        "--install",
         "archmatch",
         "charts/archmatch",
         "--namespace",
@@ -66,15 +87,30 @@ pub fn install(cluster: &Cluster) {
         "--values",
         "-",
     ];
-    let installed = cluster.inside_with(&words, &values());
-    assert!(
-        installed.ok,
-        "{}\n{}\n{}",
-        installed.stdout,
-        installed.stderr,
-        logs(cluster)
-    );
-    settle(cluster);
+    cluster.inside_with(&words, &values(readable_secrets))
+}
+
+/// Other pull secrets may be read than as installed, for as long as this lives.
+pub struct ReadableSecrets<'a>(&'a Cluster);
+
+impl<'a> ReadableSecrets<'a> {
+    /// None at all.
+    pub fn none(cluster: &'a Cluster) -> Self {
+        let access = Self(cluster);
+        helm(cluster, &json!("none")).expect_ok();
+        access
+    }
+
+    /// From now on those of these namespaces.
+    pub fn of_namespaces(&self, names: &[&str]) {
+        helm(self.0, &json!({"namespaces": names})).expect_ok();
+    }
+}
+
+impl Drop for ReadableSecrets<'_> {
+    fn drop(&mut self) {
+        helm(self.0, &json!(READABLE_SECRETS));
+    }
 }
 
 /// Waits until the API server asks us and trusts what answers.
@@ -187,9 +223,20 @@ pub fn panics(cluster: &Cluster) -> String {
     cluster.inside(&["bash", "-c", search]).expect_ok()
 }
 
-/// Changes the webhook's own configuration, and waits for the API server to follow.
+/// What the webhook's own configuration says of a webhook that does not answer.
 pub fn set_failure_policy(cluster: &Cluster, policy: &str) {
-    let patch = json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": policy}]);
+    configure(cluster, "failurePolicy", json!(policy));
+}
+
+/// How many seconds the API server waits for us.
+pub fn set_timeout(cluster: &Cluster, seconds: u32) {
+    configure(cluster, "timeoutSeconds", json!(seconds));
+}
+
+/// Changes the webhook's own configuration; the API server follows a moment later.
+fn configure(cluster: &Cluster, key: &str, value: Value) {
+    let path = format!("/webhooks/0/{key}");
+    let patch = json!([{"op": "replace", "path": path, "value": value}]);
     let words = [
         "kubectl",
         "patch",
@@ -205,6 +252,7 @@ pub fn set_failure_policy(cluster: &Cluster, policy: &str) {
 /// As installed, whatever an earlier test left when it failed.
 pub fn restore(cluster: &Cluster) {
     set_failure_policy(cluster, "Ignore");
+    set_timeout(cluster, 5);
     scale(cluster, 2);
     settle(cluster);
 }

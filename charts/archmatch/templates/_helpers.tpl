@@ -38,6 +38,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- toYaml $config -}}
 {{- end -}}
 
+{{- define "archmatch.readAtStart" -}}
+{{- pick (include "archmatch.config" . | fromYaml) "registries" "credentials" "clientAuth" "cache" | toJson -}}
+{{- end -}}
+
 {{- define "archmatch.tlsSecret" -}}
 {{- if eq .Values.certificates.mode "existing-secret" -}}
 {{ required "certificates.secretName is needed with certificates.mode=existing-secret" .Values.certificates.secretName }}

@@ -40,6 +40,30 @@ start_registry() {
   images 10.99.0.1:5000 >> log/images.log
 }
 
+launch_registry() { # NAME KIND PORT [UPSTREAM]
+  launch "$1" registry "$2" "10.99.0.1:$3" "${@:4}"
+  await "$1" listens "$3"
+}
+
+# Two that want to know who asks. They keep nothing, so they get their images
+# each time they start.
+start_htpasswd() {
+  launch_registry htpasswd htpasswd 5001
+  images 10.99.0.1:5001 publisher print >> log/images.log
+}
+
+start_token() {
+  launch_registry token token 5002
+  images 10.99.0.1:5002 publisher print >> log/images.log
+}
+
+# A mirror, and the registry that it stands in for; both have what the first one has.
+start_mirror() { launch_registry mirror mirror 5003 10.99.0.1:5000; }
+start_origin() { launch_registry origin relay 5004 10.99.0.1:5000; }
+
+# One that accepts and does not answer while a test wants it so.
+start_silent() { launch_registry silent relay 5005 10.99.0.1:5000; }
+
 start_etcd() {
   launch etcd etcd --name e2e --data-dir etcd --unsafe-no-fsync --log-level warn \
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \

@@ -7,7 +7,7 @@ cd "$RUN"
 export PATH=$TOOLS:$PATH HOME=$RUN KUBECONFIG=$RUN/pki/admin.kubeconfig
 . "$here/services.sh"
 
-mkdir -p log pki registry cni/bin cni/net.d certs.d/10.99.0.1:5000 volume-plugins
+mkdir -p log pki registry cni/bin cni/net.d volume-plugins
 (cd pki && "$here/certificates.sh")
 cp "$TOOLS"/{bridge,host-local,loopback} cni/bin/
 
@@ -18,7 +18,17 @@ kind: Policy
 omitStages: [RequestReceived]
 rules: [{level: Metadata, verbs: [create, update, patch, delete]}, {level: None}]
 END
-echo 'server = "http://10.99.0.1:5000"' > certs.d/10.99.0.1:5000/hosts.toml
+# How the node reaches the registries of services.sh. The product's settings of
+# product.rs say the same.
+registry_host() { # HOST LINE...
+  mkdir -p "certs.d/$1"
+  printf '%s\n' "${@:2}" > "certs.d/$1/hosts.toml"
+}
+mirror='[host."http://10.99.0.1:5003"]'
+for port in 5000 5001 5002 5005; do registry_host "10.99.0.1:$port" "server = \"http://10.99.0.1:$port\""; done
+registry_host 10.99.0.1:5004 'server = "http://10.99.0.1:5004"' "$mirror"
+# There is no such host: whatever is pulled from it comes from the mirror.
+registry_host elsewhere.example "$mirror"
 cat > cni/net.d/10-e2e.conflist << END
 {"cniVersion": "1.0.0", "name": "e2e", "plugins": [{"type": "bridge", "bridge": "cni0", "isGateway": true,
  "ipMasq": false, "hairpinMode": true, "ipam": {"type": "host-local", "dataDir": "/run/cni-ipam",
@@ -74,6 +84,11 @@ END
 
 start_etcd
 start_registry
+start_htpasswd
+start_token
+start_mirror
+start_origin
+start_silent
 start_containerd
 start_apiserver
 start_controller-manager

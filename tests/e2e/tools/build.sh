@@ -58,7 +58,7 @@ CGO_ENABLED=0 go build -trimpath -tags "$tags" -ldflags "-s -w $stamp" -o "$work
   github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2} \
   github.com/containernetworking/plugins/plugins/{main/bridge,main/loopback,ipam/host-local} \
   sigs.k8s.io/kwok/cmd/kwok github.com/google/go-containerregistry/cmd/crane \
-  helm.sh/helm/v4/cmd/helm ./cmd/images >&2
+  helm.sh/helm/v4/cmd/helm ./cmd/{images,registry} >&2
 mv "$work/server" "$work/etcd"
 # A command of its own: both Helms are called helm.
 CGO_ENABLED=0 go build -trimpath -tags "$tags" -ldflags "-s -w" -o "$work/helm3" helm.sh/helm/v3/cmd/helm >&2

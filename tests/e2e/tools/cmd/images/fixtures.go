@@ -82,6 +82,14 @@ func fixtures() []fixture {
 	return append(append(all, stories()...), shapes()...)
 }
 
+// private are for the registries that want to know who asks.
+func private() []fixture {
+	return []fixture{
+		{"team/app:multi", ociIndex, buildkit(amd64, arm64, s390x)},
+		{"team/app:noamd64", ociIndex, buildkit(arm64, s390x)},
+	}
+}
+
 // stories are two that people report: a tag of node without linux/s390x beside
 // its neighbours that have it, and a slim flavour without linux/arm64/v8.
 func stories() []fixture {
