@@ -126,7 +126,8 @@ impl Case {
             time if later < 0 => now - time,
             time => now + time,
         };
-        let bytes = file::encode(&self.cache.contents(now), usize::MAX);
+        let mut bytes = Vec::new();
+        file::encode(&self.cache.contents(now), usize::MAX, &mut bytes).unwrap();
         let cache = Cache::new(Arc::clone(&self.fake), 1000, FRESH, Arc::default());
         cache.restore(file::decode(&bytes).unwrap(), then);
         Self {
