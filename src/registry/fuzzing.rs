@@ -32,7 +32,9 @@ pub fn cache_file(bytes: &[u8]) {
     for inspection in &contents.documents {
         check_content(&inspection.content);
     }
-    let written = format::encode(&contents, usize::MAX);
+    let mut written = Vec::new();
+    let outcome = format::encode(&contents, usize::MAX, &mut written);
+    assert!(outcome.is_ok());
     assert_eq!(format::decode(&written), Ok(contents));
 }
 

@@ -12,11 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::key::{Key, KeyParts};
+use super::key::KeyParts;
 use super::lifetime::Age;
 use super::{Cache, TagInspector};
 use crate::domain::inspection::Inspection;
-use crate::domain::reference::{Digest, ImageReference};
+use crate::domain::reference::ImageReference;
 use crate::registry::credentials::identity::Identity;
 
 /// Documents, and which public references stand for them.
@@ -24,8 +24,7 @@ use crate::registry::credentials::identity::Identity;
 pub struct Contents {
     /// The documents, each once.
     pub documents: Vec<Arc<Inspection>>,
-    /// Which references stand for which of the documents. A tag also shows that its document
-    /// may be seen by digest.
+    /// Which references stand for which of the documents.
     pub answers: Vec<PublicAnswer>,
 }
 
@@ -53,10 +52,16 @@ impl<I: TagInspector + 'static> Cache<I> {
     /// What may outlive the process, when the wall clock shows `now`.
     pub fn contents(&self, now: SystemTime) -> Contents {
         let monotonic = Instant::now();
-        let mut contents = Contents::default();
-        let mut digests: HashSet<Digest> = HashSet::new();
-        let mut by_digest = Vec::new();
-        let mut implied = HashSet::new();
+        let documents = &self.shared.documents;
+        // Growing would take twice as much.
+        let [known, answered] = [documents.entry_count(), self.shared.answers.entry_count()]
+            .map(|count| usize::try_from(count).unwrap_or(0));
+        let mut contents = Contents {
+            documents: Vec::with_capacity(known),
+            answers: Vec::with_capacity(answered),
+        };
+        let mut digests = HashSet::with_capacity(known);
+        // Those of answers first: should not all of them fit, these can be used at once.
         for (key, answer) in &self.shared.answers {
             if !answer.is_public {
                 continue;
@@ -65,32 +70,16 @@ impl<I: TagInspector + 'static> Cache<I> {
             if digests.insert(inspection.digest.clone()) {
                 contents.documents.push(Arc::clone(&inspection));
             }
-            let Some(age) = answer.age else {
-                by_digest.push((key, inspection));
-                continue;
-            };
-            implied.insert(Key {
-                identity: key.identity,
-                image: key.image.with_digest(inspection.digest.clone()),
-            });
+            let age = answer.age.map(|age| age.since_confirmed(monotonic));
             contents.answers.push(PublicAnswer {
                 image: key.image.clone(),
                 inspection,
-                confirmed: Some(ago(now, age.since_confirmed(monotonic))),
+                confirmed: age.map(|age| now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)),
             });
         }
-        let alone = by_digest
-            .into_iter()
-            .filter(|(key, _)| !implied.contains(&**key));
-        contents
-            .answers
-            .extend(alone.map(|(key, inspection)| PublicAnswer {
-                image: key.image.clone(),
-                inspection,
-                confirmed: None,
-            }));
-        let documents = self.shared.documents.iter();
-        let others = documents.filter(|(digest, _)| !digests.contains(&**digest));
+        let others = documents
+            .iter()
+            .filter(|(digest, _)| !digests.contains(&**digest));
         contents
             .documents
             .extend(others.map(|(_, inspection)| inspection));
@@ -130,8 +119,4 @@ impl<I: TagInspector + 'static> Cache<I> {
             confirmed: changes.confirmed.load(Ordering::Relaxed),
         }
     }
-}
-
-fn ago(now: SystemTime, time: Duration) -> SystemTime {
-    now.checked_sub(time).unwrap_or(SystemTime::UNIX_EPOCH)
 }

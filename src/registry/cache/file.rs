@@ -7,7 +7,7 @@ pub(in crate::registry) mod format;
 
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub use format::{Refusal, decode, encode};
 /// Room in the file for one document and what stands for it. One with 16 entries and a tag
 /// takes about a quarter of it.
 const ROOM: usize = 3 * 1024;
-/// Room for the rest.
-const LEAST_ROOM: usize = 1024 * 1024;
+/// Room for the rest: the largest document of all, which registries may send, is one of them.
+const LEAST_ROOM: usize = 8 * 1024 * 1024;
 /// What was being written is left behind by a process that was killed; nobody writes so long.
 const ABANDONED: Duration = Duration::from_secs(10 * 60);
 /// How the name of what is being written ends.
@@ -76,15 +76,13 @@ impl CacheFile {
     /// # Errors
     /// When it cannot be written; the old one is still there then.
     pub fn write(&self, contents: &Contents) -> io::Result<()> {
-        // Answers may be a little longer than their room.
-        let bytes = encode(contents, self.most_bytes - LEAST_ROOM / 2);
         let folder = match self.path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
         self.remove_abandoned(folder);
         let unfinished = folder.join(self.unfinished_name()?);
-        let written = write_new(&unfinished, &bytes)
+        let written = write_new(&unfinished, contents, self.most_bytes)
             .and_then(|()| fs::rename(&unfinished, &self.path))
             // The name, too, is to survive the machine. Not every file system can do it.
             .map(|()| drop(File::open(folder).and_then(|folder| folder.sync_all())));
@@ -127,15 +125,13 @@ impl CacheFile {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, contents: &Contents, most: usize) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let options = options.write(true).create_new(true).mode(0o600);
+    // A piece at a time: the whole would take as much memory as what is read from it.
+    let mut buffer = BufWriter::new(options.open(path)?);
+    encode(contents, most, &mut buffer)?;
+    buffer.into_inner()?.sync_all()
 }
 
 fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

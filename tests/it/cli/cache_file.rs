@@ -158,7 +158,7 @@ async fn a_webhook_writes_the_file_when_it_is_stopped_and_reads_it_when_it_start
     let webhook = Webhook::start(&world);
     assert!(webhook.admits(&image).await);
     webhook.terminate();
-    assert_eq!(file.read().unwrap().answers.len(), 1);
+    assert_eq!(file.read().unwrap().answers.len(), 2);
 
     world.registry.misbehave("/v2/", Fault::Status(503));
     let webhook = Webhook::start(&world);

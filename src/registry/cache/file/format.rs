@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! archmatch cache 1\n
-//! length of the body, 8 bytes
-//! SHA-256 of everything else, 32 bytes
-//! body: platforms, documents (entries point to platforms), answers (they point to documents)
+//! records: platforms, documents (entries point to platforms before), answers (they point to
+//! documents before)
+//! SHA-256 of all that, 32 bytes
 //! ```
 //!
-//! Numbers are little-endian; lists and texts have their length in front. The checksum finds
+//! Numbers are little-endian; texts and lists have their length in front. The checksum finds
 //! damage, not malice: whoever may write the file may write what we know. So all of it is
 //! parsed as strictly as if a registry had sent it, and bounded by the bytes that are there.
 
 mod reader;
 
 use std::collections::HashMap;
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
@@ -28,9 +29,11 @@ use crate::registry::cache::contents::{Contents, PublicAnswer};
 const NAME: &[u8] = b"archmatch cache ";
 /// How this version begins.
 const VERSION: &[u8] = b"archmatch cache 1\n";
-const LENGTH: usize = 8;
 const CHECKSUM: usize = 32;
-const HEADER: usize = VERSION.len() + LENGTH + CHECKSUM;
+
+const PLATFORM: u8 = b'p';
+const DOCUMENT: u8 = b'd';
+const ANSWER: u8 = b'a';
 
 const MEDIA_TYPES: [MediaType; 4] = [
     MediaType::OciIndex,
@@ -64,64 +67,45 @@ pub enum Refusal {
     Damaged,
 }
 
-/// The contents as bytes, at most about `most`: documents that do not fit are left out, and
+/// Writes the contents, at most `most` bytes: documents that do not fit are left out, and
 /// with them their answers.
-pub fn encode(contents: &Contents, most: usize) -> Vec<u8> {
+///
+/// # Errors
+/// What the output says.
+pub fn encode(contents: &Contents, most: usize, output: impl Write) -> io::Result<()> {
+    let mut output = Output {
+        output,
+        hash: Sha256::new(),
+        written: 0,
+    };
+    output.write(VERSION)?;
     let mut platforms = Platforms::default();
-    let mut documents = List::default();
-    let mut positions: HashMap<&Digest, u32> = HashMap::new();
-    for inspection in &contents.documents {
-        if platforms.list.bytes.len() + documents.bytes.len() > most {
+    let mut documents: HashMap<&Digest, u32> = HashMap::new();
+    let mut record = Vec::new();
+    for (inspection, position) in contents.documents.iter().zip(0..) {
+        record.clear();
+        platforms.new.clear();
+        document(&mut record, inspection, &mut platforms);
+        if !output.has_room(platforms.new.len() + record.len(), most) {
             break;
         }
-        positions.insert(&inspection.digest, documents.count);
-        documents.count += 1;
-        document(&mut documents.bytes, inspection, &mut platforms);
+        output.write(&platforms.new)?;
+        output.write(&record)?;
+        documents.insert(&inspection.digest, position);
     }
-    let mut answers = List::default();
-    let room = most.saturating_sub(platforms.list.bytes.len() + documents.bytes.len());
     for answer in &contents.answers {
-        if answers.bytes.len() > room {
+        let Some(position) = documents.get(&answer.inspection.digest) else {
+            continue;
+        };
+        record.clear();
+        self::answer(&mut record, answer, *position);
+        if !output.has_room(record.len(), most) {
             break;
         }
-        if let Some(position) = positions.get(&answer.inspection.digest) {
-            answers.count += 1;
-            self::answer(&mut answers.bytes, answer, *position);
-        }
+        output.write(&record)?;
     }
-    let lists = [platforms.list, documents, answers];
-    let length: usize = lists.iter().map(|list| 4 + list.bytes.len()).sum();
-    let mut bytes = unsealed(length);
-    for list in &lists {
-        number(&mut bytes, list.count);
-        bytes.extend(&list.bytes);
-    }
-    seal(&mut bytes);
-    bytes
-}
-
-/// The header for a body of so many bytes, without its checksum.
-fn unsealed(length: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + length);
-    bytes.extend(VERSION);
-    bytes.extend(u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
-    bytes.extend([0; CHECKSUM]);
-    bytes
-}
-
-/// Writes the checksum into a header that the body follows.
-fn seal(bytes: &mut [u8]) {
-    let checksum = checksum(bytes);
-    bytes[HEADER - CHECKSUM..HEADER].copy_from_slice(&checksum);
-}
-
-/// A cache file with this body, whatever it is: no fuzzer finds a checksum.
-#[cfg(any(test, fuzzing))]
-pub(in crate::registry) fn sealed(body: &[u8]) -> Vec<u8> {
-    let mut bytes = unsealed(body.len());
-    bytes.extend(body);
-    seal(&mut bytes);
-    bytes
+    let checksum = output.hash.finalize();
+    output.output.write_all(&checksum)
 }
 
 /// The contents that the bytes stand for: any bytes, without reading or writing anything
@@ -130,11 +114,6 @@ pub(in crate::registry) fn sealed(body: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`Refusal`] for whatever [`encode`] would not have written.
 pub fn decode(bytes: &[u8]) -> Result<Contents, Refusal> {
-    let body = checked(bytes)?;
-    reader::contents(body).ok_or(Refusal::Damaged)
-}
-
-fn checked(bytes: &[u8]) -> Result<&[u8], Refusal> {
     if !bytes.starts_with(VERSION) {
         return Err(if bytes.starts_with(NAME) {
             Refusal::Version
@@ -142,65 +121,75 @@ fn checked(bytes: &[u8]) -> Result<&[u8], Refusal> {
             Refusal::Foreign
         });
     }
-    let header = bytes.get(..HEADER).ok_or(Refusal::Damaged)?;
-    let body = &bytes[HEADER..];
-    let length = u64::try_from(body.len()).unwrap_or(u64::MAX).to_le_bytes();
-    let is_whole = header[VERSION.len()..].starts_with(&length);
-    if is_whole && header[HEADER - CHECKSUM..] == checksum(bytes) {
-        Ok(body)
-    } else {
-        Err(Refusal::Damaged)
+    let records = bytes
+        .split_last_chunk::<CHECKSUM>()
+        .filter(|(whole, checksum)| Sha256::digest(whole).as_slice() == *checksum)
+        .and_then(|(whole, _)| whole.strip_prefix(VERSION));
+    records.and_then(reader::contents).ok_or(Refusal::Damaged)
+}
+
+/// A cache file with these records, whatever they are: no fuzzer finds a checksum.
+#[cfg(any(test, fuzzing))]
+pub(in crate::registry) fn sealed(records: &[u8]) -> Vec<u8> {
+    let mut bytes = [VERSION, records].concat();
+    let checksum = Sha256::digest(&bytes);
+    bytes.extend(checksum);
+    bytes
+}
+
+/// What was written, and its checksum so far.
+struct Output<W> {
+    output: W,
+    hash: Sha256,
+    written: usize,
+}
+
+impl<W: Write> Output<W> {
+    fn has_room(&self, length: usize, most: usize) -> bool {
+        self.written + length + CHECKSUM <= most
     }
-}
 
-/// Of everything but the checksum's own place. The bytes have a whole header.
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    let hash = Sha256::new()
-        .chain_update(&bytes[..HEADER - CHECKSUM])
-        .chain_update(&bytes[HEADER..]);
-    hash.finalize().into()
-}
-
-/// Encoded items, and how many.
-#[derive(Default)]
-struct List {
-    count: u32,
-    bytes: Vec<u8>,
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.written += bytes.len();
+        self.output.write_all(bytes)
+    }
 }
 
 /// Every platform once.
 #[derive(Default)]
 struct Platforms<'a> {
-    list: List,
     positions: HashMap<&'a Platform, u32>,
+    /// Records of those that are not written yet.
+    new: Vec<u8>,
 }
 
 impl<'a> Platforms<'a> {
     fn position(&mut self, platform: &'a Platform) -> u32 {
-        if let Some(position) = self.positions.get(platform) {
-            return *position;
-        }
-        let position = self.list.count;
-        self.list.count += 1;
-        self.positions.insert(platform, position);
-        let bytes = &mut self.list.bytes;
-        for part in [
-            &platform.os,
-            &platform.architecture,
-            &platform.variant,
-            &platform.os_version,
-        ] {
-            text(bytes, part);
-        }
-        length(bytes, platform.os_features.len());
-        for feature in &platform.os_features {
-            text(bytes, feature);
+        let next = u32::try_from(self.positions.len()).unwrap_or(NO_PLATFORM);
+        let position = *self.positions.entry(platform).or_insert(next);
+        if position == next {
+            let bytes = &mut self.new;
+            bytes.push(PLATFORM);
+            for part in [
+                &platform.os,
+                &platform.architecture,
+                &platform.variant,
+                &platform.os_version,
+            ] {
+                text(bytes, part);
+            }
+            length(bytes, platform.os_features.len());
+            for feature in &platform.os_features {
+                text(bytes, feature);
+            }
         }
         position
     }
 }
 
 fn document<'a>(bytes: &mut Vec<u8>, inspection: &'a Inspection, platforms: &mut Platforms<'a>) {
+    bytes.push(DOCUMENT);
     digest(bytes, &inspection.digest);
     byte(bytes, &MEDIA_TYPES, &inspection.media_type);
     match &inspection.content {
@@ -228,6 +217,7 @@ fn document<'a>(bytes: &mut Vec<u8>, inspection: &'a Inspection, platforms: &mut
 
 fn answer(bytes: &mut Vec<u8>, answer: &PublicAnswer, position: u32) {
     let image = &answer.image;
+    bytes.push(ANSWER);
     number(bytes, position);
     text(
         bytes,

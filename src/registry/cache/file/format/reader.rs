@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ALGORITHMS, ARTIFACT, BY_DIGEST, BY_TAG, INDEX, KINDS, MANIFEST, MEDIA_TYPES, NO_PLATFORM, ZSTD,
+    ALGORITHMS, ANSWER, ARTIFACT, BY_DIGEST, BY_TAG, DOCUMENT, INDEX, KINDS, MANIFEST, MEDIA_TYPES,
+    NO_PLATFORM, PLATFORM, ZSTD,
 };
 use crate::domain::inspection::{Content, Entry, Inspection};
 use crate::domain::platform::Platform;
@@ -12,16 +13,26 @@ use crate::domain::reference::{Digest, ImageReference};
 use crate::registry::cache::contents::{Contents, PublicAnswer};
 use crate::registry::document::{self, MOST_ENTRIES, MOST_FEATURES};
 
-/// The contents of a body; none if nobody would write it so.
-pub(super) fn contents(body: &[u8]) -> Option<Contents> {
-    let mut reader = Reader(body);
-    let platforms = reader.list(Reader::platform)?;
-    let documents = reader.list(|reader| reader.document(&platforms).map(Arc::new))?;
-    let answers = reader.list(|reader| reader.answer(&documents))?;
-    reader
-        .0
-        .is_empty()
-        .then_some(Contents { documents, answers })
+/// The contents of the records; none if nobody would write them so.
+pub(super) fn contents(records: &[u8]) -> Option<Contents> {
+    let mut reader = Reader(records);
+    let mut platforms = Vec::new();
+    let mut contents = Contents::default();
+    while !reader.0.is_empty() {
+        match reader.byte()? {
+            PLATFORM => platforms.push(reader.platform()?),
+            DOCUMENT => {
+                let document = reader.document(&platforms)?;
+                contents.documents.push(Arc::new(document));
+            }
+            ANSWER => {
+                let answer = reader.answer(&contents.documents)?;
+                contents.answers.push(answer);
+            }
+            _ => return None,
+        }
+    }
+    Some(contents)
 }
 
 /// What is left to read. Nothing here takes more memory than there are bytes for.
@@ -55,15 +66,6 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(length)?).ok()
     }
 
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let count = self.number()?;
-        let mut items = Vec::new();
-        for _ in 0..count {
-            items.push(item(self)?);
-        }
-        Some(items)
-    }
-
     fn digest(&mut self) -> Option<Digest> {
         let (algorithm, length) = one_of(self.byte()?, &ALGORITHMS)?;
         Digest::new(algorithm, self.take(length)?).ok()
@@ -79,9 +81,14 @@ impl<'a> Reader<'a> {
         ] {
             self.text()?.clone_into(part);
         }
-        platform.os_features = self.list(|reader| reader.text().map(str::to_owned))?;
-        let is_bounded = platform.os_features.len() <= MOST_FEATURES;
-        is_bounded.then(|| document::shared(platform))
+        let features = self.length()?;
+        if features > MOST_FEATURES {
+            return None;
+        }
+        for _ in 0..features {
+            platform.os_features.push(self.text()?.to_owned());
+        }
+        Some(document::shared(platform))
     }
 
     fn platform_of(&mut self, platforms: &[Arc<Platform>]) -> Option<Option<Arc<Platform>>> {
