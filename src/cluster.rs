@@ -1,6 +1,7 @@
 //! The cluster: what decisions need of it, from the Kubernetes API or from a snapshot.
 
 pub mod certificates;
+mod events;
 mod optional;
 pub mod secrets;
 mod snapshot;

@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod explanation;
 pub mod finding;
 pub mod inspection;
+pub mod labels;
 pub mod node;
 pub mod pick;
 pub mod placement;

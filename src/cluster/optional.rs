@@ -10,8 +10,8 @@ use kube::runtime::watcher;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::events::{Events, Watched, events};
 use super::state::{Kind, Record};
-use super::watch::{self, Events, Watched};
 use crate::domain::node::Source;
 use crate::objects::json::ObjectError;
 use crate::objects::pool::{self, CLUSTER_API_GROUP, KARPENTER_GROUP, OPENSHIFT_GROUP, PoolRecord};
@@ -122,15 +122,15 @@ fn code(error: &watcher::Error) -> Option<u16> {
 /// The events of a kind of pools, for as long as it is there.
 pub(super) fn stream(client: &Client, kind: Kind, version: &str) -> Events {
     match kind {
-        Kind::MachineDeployment => watch::stream::<MachineDeploymentKind>(client, version),
-        Kind::MachineSet => watch::stream::<MachineSetKind>(client, version),
-        Kind::MachinePool => watch::stream::<MachinePoolKind>(client, version),
-        Kind::OpenShiftMachineSet => watch::stream::<OpenShiftMachineSetKind>(client, version),
+        Kind::MachineDeployment => events::<MachineDeploymentKind>(client, version),
+        Kind::MachineSet => events::<MachineSetKind>(client, version),
+        Kind::MachinePool => events::<MachinePoolKind>(client, version),
+        Kind::OpenShiftMachineSet => events::<OpenShiftMachineSetKind>(client, version),
         Kind::NodePool
         | Kind::Node
         | Kind::Namespace
         | Kind::RuntimeClass
-        | Kind::ServiceAccount => watch::stream::<NodePoolKind>(client, version),
+        | Kind::ServiceAccount => events::<NodePoolKind>(client, version),
     }
 }
 

@@ -2,32 +2,22 @@
 //!
 //! Kinds of pools are watched while the API server has them. Which it has is asked every
 //! half minute: one small request, and one more for each of their groups that is there.
-//!
-//! Objects are reduced while they are read, so that a node of 13 KB of JSON is kept as a
-//! few hundred bytes.
 
 mod kinds;
-mod lean;
-mod pruned;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures::future::ready;
-use futures::stream::{
-    self, AbortHandle, BoxStream, SelectAll, Stream, StreamExt, abortable, select_all,
-};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client};
+use futures::stream::{AbortHandle, SelectAll, Stream, StreamExt, abortable, select_all};
+use kube::Client;
+use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, timeout};
 
-pub(super) use self::kinds::Watched;
 use self::kinds::{NamespaceKind, NodeKind, RuntimeClassKind, ServiceAccountKind};
-use self::lean::Lean;
+use super::events::{Events, events};
 use super::optional::{self, Installed};
 use super::state::{Kind, NodeSettings, Record, State};
 use super::view::View;
@@ -35,9 +25,6 @@ use super::view::View;
 /// How long events may gather before a new view is made of them.
 const QUIET: Duration = Duration::from_millis(20);
 const LONGEST_GATHERING: Duration = Duration::from_millis(200);
-
-/// When a watch is asked anew. A connection that died silently is noticed after as long.
-const WATCH_SECONDS: u32 = 120;
 
 /// What others see of a watched cluster.
 #[derive(Clone)]
@@ -84,10 +71,10 @@ pub fn watch_discovering(
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
     let events = select_all([
-        stream::<NodeKind>(&client, "v1"),
-        stream::<NamespaceKind>(&client, "v1"),
-        stream::<RuntimeClassKind>(&client, "v1"),
-        stream::<ServiceAccountKind>(&client, "v1"),
+        events::<NodeKind>(&client, "v1"),
+        events::<NamespaceKind>(&client, "v1"),
+        events::<RuntimeClassKind>(&client, "v1"),
+        events::<ServiceAccountKind>(&client, "v1"),
     ]);
     let discoveries = optional::discoveries(client.clone(), every);
     let open = move |kind, version: &str| optional::stream(&client, kind, version);
@@ -152,11 +139,6 @@ struct Listing {
     refused: bool,
     names: HashSet<String>,
 }
-
-pub(super) type Events = BoxStream<'static, (Kind, Result<Event<Reduced>, watcher::Error>)>;
-
-/// An event of any kind, with the object reduced to what is kept.
-type Reduced = Record;
 
 impl Watching {
     async fn run(
@@ -254,7 +236,7 @@ impl Watching {
     }
 
     /// Takes an event in; tells whether the view has to change.
-    fn fold(&mut self, kind: Kind, event: Result<Event<Reduced>, watcher::Error>) -> bool {
+    fn fold(&mut self, kind: Kind, event: Result<Event<Record>, watcher::Error>) -> bool {
         let Some(listing) = self.listings.get_mut(kind as usize) else {
             return false;
         };
@@ -295,43 +277,6 @@ impl Watching {
     fn publish(&self) {
         self.view.store(Arc::new(self.state.view()));
         self.views.send_modify(|count| *count += 1);
-    }
-}
-
-/// The events of one kind, for ever.
-///
-/// A watch that may not start at its version (410 as the status of the answer) must list
-/// anew; the watcher does so by itself only when it is told within the stream.
-pub(super) fn stream<K: Watched>(client: &Client, version: &str) -> Events {
-    let client = client.clone();
-    let version = version.to_owned();
-    let attempts = stream::repeat_with(move || {
-        let config = watcher::Config::default()
-            .page_size(K::PAGE)
-            .timeout(WATCH_SECONDS);
-        let api: Api<Lean<K>> = Api::all_with(client.clone(), &version);
-        let events = watcher(api, config).default_backoff();
-        events.scan(false, |gone, event| {
-            if *gone {
-                return ready(None);
-            }
-            *gone = matches!(
-                &event,
-                Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 410
-            );
-            ready(Some((K::KIND, event.map(reduce))))
-        })
-    });
-    attempts.flatten().boxed()
-}
-
-fn reduce<K>(event: Event<Lean<K>>) -> Event<Reduced> {
-    match event {
-        Event::Apply(object) => Event::Apply(object.record),
-        Event::Delete(object) => Event::Delete(object.record),
-        Event::Init => Event::Init,
-        Event::InitApply(object) => Event::InitApply(object.record),
-        Event::InitDone => Event::InitDone,
     }
 }
 

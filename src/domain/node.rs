@@ -2,17 +2,15 @@
 
 mod groups;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::groups::{FIRST_NAMES, GroupKey, IndividualLabel, Members, Nodes};
+pub use super::labels::Labels;
 use super::platform::Platform;
 use super::pool::latitude::Latitude;
 use super::runtime::Runtime;
-
-/// Labels of a node.
-pub type Labels = BTreeMap<String, String>;
 
 /// What a node's container runtime looks for in an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

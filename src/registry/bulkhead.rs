@@ -23,7 +23,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::credentials::identity::Mark;
-use super::host::HostSettings;
 use crate::domain::unknown::{Reason, Unknown};
 use allowance::Allowance;
 use breaker::{Breaker, Passing};
@@ -84,9 +83,10 @@ struct Health {
 }
 
 impl Bulkhead {
-    pub(super) fn new(settings: &HostSettings) -> Self {
-        let places = settings.concurrency.max(1);
-        let rate = NonZeroU32::new(settings.requests_per_second).unwrap_or(NonZeroU32::MIN);
+    /// A host that takes so many requests at once and in a second.
+    pub(super) fn new(concurrency: usize, requests_per_second: u32) -> Self {
+        let places = concurrency.max(1);
+        let rate = NonZeroU32::new(requests_per_second).unwrap_or(NonZeroU32::MIN);
         let half = NonZeroU32::new(rate.get() / 2).unwrap_or(NonZeroU32::MIN);
         Self {
             places: Arc::new(Semaphore::new(places)),

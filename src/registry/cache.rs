@@ -26,9 +26,9 @@ use moka::sync::Cache as Bounded;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::client::Grant;
 use super::credentials::identity::Identity;
 use super::flight::{Flight, Flights};
+use super::grant::Grant;
 use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::inspection::{Found, Inspection};

@@ -246,7 +246,11 @@ impl Hosts {
     pub(super) fn bulkhead(&self, authority: &str) -> Arc<Bulkhead> {
         let key = authority.to_ascii_lowercase();
         self.bulkheads.get_with(key, || {
-            Arc::new(Bulkhead::new(&self.of(authority).settings))
+            let settings = &self.of(authority).settings;
+            Arc::new(Bulkhead::new(
+                settings.concurrency,
+                settings.requests_per_second,
+            ))
         })
     }
 }

@@ -2,22 +2,11 @@
 
 use serde_json::Value;
 
+use crate::cluster::events::Watched;
 use crate::cluster::snapshot::{read_namespace, read_runtime_class, read_service_account};
 use crate::cluster::state::{Kind, Record};
 use crate::objects::json::ObjectError;
 use crate::objects::node;
-
-/// A kind that is watched.
-pub(in crate::cluster) trait Watched: Send + Sync + 'static {
-    const KIND: Kind;
-    const GROUP: &'static str;
-    const NAME: &'static str;
-    const PLURAL: &'static str;
-    /// Objects in a page, which is in memory as text.
-    const PAGE: u32 = 100;
-
-    fn read(object: &Value) -> Result<Record, ObjectError>;
-}
 
 pub(super) struct NodeKind;
 pub(super) struct NamespaceKind;

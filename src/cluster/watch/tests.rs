@@ -2,6 +2,7 @@
 //! here takes no time.
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::stream;
 use serde_json::json;
 use tokio::time::sleep;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::values::Values;
-use crate::domain::node::Labels;
+use crate::domain::labels::Labels;
 use crate::domain::placement::affinity::{NodeSelector, Requirement};
 
 /// The labels that have no one value on the nodes of a pool. All others are fixed.

@@ -1,9 +1,7 @@
 use super::*;
 
 fn bulkhead(concurrency: usize) -> Arc<Bulkhead> {
-    let mut settings = HostSettings::new("r.example");
-    settings.concurrency = concurrency;
-    Arc::new(Bulkhead::new(&settings))
+    Arc::new(Bulkhead::new(concurrency, 50))
 }
 
 fn claim(urgency: Urgency) -> Claim {

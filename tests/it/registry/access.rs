@@ -249,24 +249,6 @@ async fn an_identity_token_never_reaches_a_realm_on_another_host() {
 }
 
 #[tokio::test]
-async fn realms_are_judged_like_hosts() {
-    let registry = FakeRegistry::start().await;
-    let image = registry.push("app:1", &index([manifest("linux/amd64")]));
-    for realm in [
-        "https://127.0.0.1:1/token-realm",
-        "https://localhost/token-realm",
-        "https://[::ffff:169.254.169.254]/token-realm",
-        "http://token-realm.example/",
-        "https://u:p@token-realm.example/",
-        "no url",
-    ] {
-        registry.require_token_from(realm, &[]);
-        let inspector = inspector(&[registry.settings()]);
-        is_unknown(inspect(&inspector, &image).await, Reason::Blocked);
-    }
-}
-
-#[tokio::test]
 async fn token_servers_are_believed_within_limits() {
     let registry = FakeRegistry::start().await;
     registry.require_token(&[]);
