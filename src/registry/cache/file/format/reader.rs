@@ -1,5 +1,6 @@
 //! Reading a body back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,11 +19,16 @@ pub(super) fn contents(records: &[u8]) -> Option<Contents> {
     let mut reader = Reader(records);
     let mut platforms = Vec::new();
     let mut contents = Contents::default();
+    let mut digests = HashSet::new();
     while !reader.0.is_empty() {
         match reader.byte()? {
             PLATFORM => platforms.push(reader.platform()?),
             DOCUMENT => {
                 let document = reader.document(&platforms)?;
+                // Two documents of one digest: at least one of them is a lie.
+                if !digests.insert(document.digest.clone()) {
+                    return None;
+                }
                 contents.documents.push(Arc::new(document));
             }
             ANSWER => {

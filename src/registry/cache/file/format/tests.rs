@@ -185,6 +185,11 @@ fn a_body_that_nobody_would_write_is_damaged() {
         platform.os_features = vec![String::new(); MOST_FEATURES + 1];
         Arc::make_mut(&mut contents.documents[2]).content = Content::Manifest(platform);
     });
+    refused(&|contents| {
+        let mut other = contents.documents[3].clone();
+        Arc::make_mut(&mut other).content = Content::Artifact;
+        contents.documents.push(other);
+    });
 
     let read = |name: &str, kind: u8, tag: &str| {
         let mut records = Vec::new();
