@@ -251,7 +251,9 @@ impl Passage {
         let mut health = self.bulkhead.health();
         health.allowance(self.account).learn(status, headers, now);
         if let Some(passing) = self.passing.take() {
-            if status.is_server_error() {
+            // Other errors may be about one repository, such as one that a proxy has elsewhere:
+            // whoever asks for that must not silence the host for all.
+            if status == StatusCode::SERVICE_UNAVAILABLE {
                 health.breaker.failed(passing, Reason::Unreachable, now);
             } else {
                 health.breaker.succeeded(passing);

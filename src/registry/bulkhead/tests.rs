@@ -92,8 +92,9 @@ async fn a_host_that_keeps_failing_is_not_asked_and_found_well_again() {
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_is_given_up_is_a_failure() {
     let bulkhead = bulkhead(8);
-    for _ in 0..5 {
-        answer(enter(&bulkhead).await.ok().unwrap(), 500, &[]);
+    for status in [500, 502, 503, 503, 503, 503, 503] {
+        assert!(!bulkhead.is_failing());
+        answer(enter(&bulkhead).await.ok().unwrap(), status, &[]);
     }
     sleep(Duration::from_secs(7)).await;
     drop(enter(&bulkhead).await.ok());
