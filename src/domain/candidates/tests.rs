@@ -288,3 +288,21 @@ fn what_a_pool_may_grow_is_certain_where_a_node_of_it_exists() {
         ]
     );
 }
+
+#[test]
+fn upstream_does_not_look_at_the_fields_of_a_node_without_a_name() {
+    use serde_json::json;
+
+    let spec = json!({"affinity": {"nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n0"]}]},
+        ]},
+    }}});
+    for (name, expected) in [("", 1), ("n0", 1), ("n1", 0)] {
+        let nodes: Nodes = [node(&json!({"name": name}))].into_iter().collect();
+        let placement = placement(&spec, "Pod");
+        let found = candidates(&nodes, &placement, CandidateRules::default());
+        let count: usize = found.platforms.iter().map(|one| one.node_count).sum();
+        assert_eq!(count, expected, "{name:?}");
+    }
+}

@@ -48,9 +48,10 @@ impl NodeSelector {
             .map(|requirement| requirement.key.as_str())
     }
 
-    /// The only names that a matching node can have, if every term asks for one.
+    /// The only names that a matching node can have, if every term asks for one. Upstream
+    /// does not look at the fields of a node without a name, so that is among them.
     pub fn names(&self) -> Option<BTreeSet<&str>> {
-        let mut names = BTreeSet::new();
+        let mut names = BTreeSet::from([""]);
         for term in &self.terms {
             let mut fields = term.fields.iter();
             let name = fields.find(|field| field.key == NAME_FIELD && field.operator == "In")?;
