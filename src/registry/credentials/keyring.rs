@@ -1,6 +1,7 @@
 //! Which credentials fit an image, and in which order they are tried.
 //!
 //! The kubelet's rules to the letter, odd ones included: what it would not use, we must not.
+//! One is stricter here: see [`is_default_registry`].
 //! Source: Kubernetes `pkg/credentialprovider/keyring.go`.
 
 use std::borrow::Cow;
@@ -123,13 +124,11 @@ fn without_scheme(location: &str) -> &str {
         .unwrap_or(location)
 }
 
+/// Names have their host here. The kubelet counts every host without a dot or a port as
+/// Docker Hub (`localhost/app`, `MyOrg/app`); we show a credential to its own host only.
 fn is_default_registry(image: &str) -> bool {
-    match image.split_once('/') {
-        None => !image.is_empty(),
-        Some(("", _)) => false,
-        Some(("docker.io" | DEFAULT_REGISTRY, _)) => true,
-        Some((first, _)) => !first.contains(['.', ':']),
-    }
+    let host = image.split('/').next();
+    matches!(host, Some("docker.io" | DEFAULT_REGISTRY))
 }
 
 /// Equal ports, equally many host labels that match one by one, and a path that begins
@@ -348,7 +347,9 @@ mod tests {
         assert_eq!(users("r.example/team/app"), expected);
         let expected = [(0, "hub-a"), (1, "hub-b")].map(|(at, user)| (at, user.to_owned()));
         assert_eq!(users("docker.io/library/node"), expected);
-        assert!(users("other.example/app").is_empty());
+        for other in ["other.example/app", "localhost/app", "MyOrg/app"] {
+            assert!(users(other).is_empty(), "{other}");
+        }
     }
 
     proptest::proptest! {
