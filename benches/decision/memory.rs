@@ -38,6 +38,7 @@ async fn work(product: &Product) {
     let review = review(&["127.0.0.1:1/web:1".to_owned()]);
     let start = Instant::now();
     while start.elapsed() < WORK {
-        product.send(&client, &review, "5s").await;
+        let (_, fits) = product.send(&client, &review, "5s").await;
+        assert!(!fits, "the registry is not asked");
     }
 }

@@ -81,13 +81,14 @@ impl Product {
             .expect("a client")
     }
 
-    /// Sends a review of which the webhook hears that it may take so long. How long it took.
+    /// Sends a review of which the webhook hears that it may take so long. How long it took,
+    /// and whether its images were found to fit: else there is a warning.
     pub(crate) async fn send(
         &self,
         client: &reqwest::Client,
         review: &str,
         timeout: &str,
-    ) -> Duration {
+    ) -> (Duration, bool) {
         let request = client
             .post(format!("{}?timeout={timeout}", self.url))
             .header("content-type", "application/json")
@@ -95,8 +96,8 @@ impl Product {
         let start = Instant::now();
         let answer = request.send().await.expect("an answer");
         assert!(answer.status().is_success(), "the review is answered");
-        answer.bytes().await.expect("an answer");
-        start.elapsed()
+        let body = answer.text().await.expect("an answer");
+        (start.elapsed(), !body.contains("\"warnings\""))
     }
 
     pub(crate) fn resident(&self) -> u64 {

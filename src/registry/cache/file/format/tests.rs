@@ -187,7 +187,7 @@ fn a_body_that_nobody_would_write_is_damaged() {
     });
     refused(&|contents| {
         let mut other = contents.documents[3].clone();
-        Arc::make_mut(&mut other).content = Content::Artifact;
+        Arc::make_mut(&mut other).media_type = MediaType::OciManifest;
         contents.documents.push(other);
     });
 
