@@ -193,11 +193,11 @@ fn the_view_follows_the_cluster() {
 fn lists_come_in_pages() {
     run(async {
         let api = Api::start().await;
-        for index in 0..60 {
+        for index in 0..30 {
             api.put(&format!("/api/v1/nodes/n{index}"), node("amd64"));
         }
         let cluster = start(&api, NodeSettings::default()).await;
-        assert_eq!(view(&cluster).nodes.len(), 60);
+        assert_eq!(view(&cluster).nodes.len(), 30);
         assert_eq!(api.requests("GET /api/v1/nodes"), 3);
     });
 }

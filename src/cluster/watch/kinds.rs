@@ -19,7 +19,7 @@ impl Watched for NodeKind {
     const NAME: &'static str = "Node";
     const PLURAL: &'static str = "nodes";
     /// What a page took, the allocator keeps: larger ones stay resident.
-    const PAGE: u32 = 25;
+    const PAGE: u32 = 12;
 
     fn read(object: &Value) -> Result<Record, ObjectError> {
         node::read(object).map(Record::Node)
