@@ -199,10 +199,13 @@ impl Hosts {
 
     /// The settings for `host[:port]`.
     pub(super) fn of(&self, authority: &str) -> &Host {
+        self.configured(authority).unwrap_or(&self.others)
+    }
+
+    fn configured(&self, authority: &str) -> Option<&Host> {
         self.entries
             .iter()
             .find(|host| matches(&host.settings.host, authority))
-            .unwrap_or(&self.others)
     }
 
     /// How many hosts are not asked at the moment, since they keep failing.
@@ -232,11 +235,7 @@ impl Hosts {
         if authority == DOCKER_HUB {
             return DOCKER_HUB;
         }
-        match self
-            .entries
-            .iter()
-            .find(|host| matches(&host.settings.host, authority))
-        {
+        match self.configured(authority) {
             Some(host) => &host.settings.host,
             None => "other",
         }
