@@ -347,7 +347,7 @@ fn annotate(
     }
 }
 
-/// Why registries could not be asked again, where answers are old.
+/// Why registries could not be asked again, where answers are old; each reason once.
 fn outdated_reasons(verdicts: &[Verdict]) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = verdicts
         .iter()

@@ -278,14 +278,10 @@ impl Verdict {
         reasons
     }
 
-    /// Why registries could not be asked again, where the verdict rests on old answers,
-    /// without repetition.
-    pub fn outdated_reasons(&self) -> Vec<Reason> {
+    /// Why registries could not be asked again, where the verdict rests on old answers.
+    pub fn outdated_reasons(&self) -> impl Iterator<Item = Reason> {
         let outdated = self.images.iter().filter_map(|image| image.outdated);
-        let mut reasons: Vec<Reason> = outdated.map(|outdated| outdated.reason).collect();
-        reasons.sort();
-        reasons.dedup();
-        reasons
+        outdated.map(|outdated| outdated.reason)
     }
 
     /// Every gap: an image and the position of a candidate platform that cannot run it.
