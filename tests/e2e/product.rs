@@ -1,6 +1,6 @@
 //! The product, installed as an operator would: our image, our chart, Helm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -195,12 +195,8 @@ pub fn restarts(cluster: &Cluster) -> BTreeMap<String, u64> {
 /// Kills the process of a replica, and removes its pod: a new one starts at once, where the
 /// old one would be started later each time. Returns the pod's name.
 pub fn kill_replica(cluster: &Cluster) -> String {
-    let pods = replicas(cluster);
-    let running = pods.iter().find(|pod| {
-        let status = &pod["status"]["containerStatuses"][0];
-        status["ready"] == true && pod["metadata"]["deletionTimestamp"].is_null()
-    });
-    let metadata = &running.expect("a replica runs")["metadata"];
+    let pods = ready_replicas(cluster);
+    let metadata = &pods.first().expect("a replica runs")["metadata"];
     let (name, uid) = (metadata["name"].as_str().unwrap(), &metadata["uid"]);
     let kill = format!(
         "for id in $(pgrep -x archmatch); do
@@ -271,29 +267,41 @@ pub fn scale(cluster: &Cluster, replicas: usize) {
     ];
     cluster.inside(&words).expect_ok();
     eventually("the replicas are there", || {
-        let words = [
-            "kubectl",
-            "-n",
-            "archmatch",
-            "get",
-            "endpointslices",
-            "-l",
-            "kubernetes.io/service-name=archmatch",
-            "-o",
-            "json",
-        ];
-        let slices = cluster.inside(&words).expect_ok();
-        let slices: Value = serde_json::from_str(&slices).unwrap();
-        let lists = slices["items"].as_array().into_iter().flatten();
-        let endpoints = lists
-            .filter_map(|slice| slice["endpoints"].as_array())
-            .flatten();
-        let ready = endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true);
-        let count = ready.count();
-        if count == replicas {
+        let pods = ready_replicas(cluster);
+        let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
+        let pods: BTreeSet<String> = pods.iter().filter_map(name).collect();
+        let endpoints = ready_endpoints(cluster);
+        if pods == endpoints && pods.len() == replicas {
             Ok(())
         } else {
-            Err(format!("{count} of {replicas} are ready"))
+            let wanted = format!("{replicas} replicas are wanted");
+            Err(format!("{wanted}, ready: {pods:?}, asked: {endpoints:?}"))
         }
     });
+}
+
+/// The replicas that say they are ready and are to stay.
+fn ready_replicas(cluster: &Cluster) -> Vec<Value> {
+    let mut pods = replicas(cluster);
+    pods.retain(|pod| {
+        let status = &pod["status"]["containerStatuses"][0];
+        status["ready"] == true && pod["metadata"]["deletionTimestamp"].is_null()
+    });
+    pods
+}
+
+/// The names of the pods that the Service leads to. A controller that was cut off from the API
+/// server sleeps up to a minute; until then these may be pods that are long gone.
+fn ready_endpoints(cluster: &Cluster) -> BTreeSet<String> {
+    let label = "kubernetes.io/service-name=archmatch";
+    let words = ["kubectl", "-n", "archmatch", "get", "endpointslices", "-l"];
+    let slices = cluster.inside(&[&words[..], &[label, "-o", "json"]].concat());
+    let slices: Value = serde_json::from_str(&slices.expect_ok()).unwrap();
+    let lists = slices["items"].as_array().into_iter().flatten();
+    let endpoints = lists
+        .filter_map(|slice| slice["endpoints"].as_array())
+        .flatten();
+    let ready = endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true);
+    let name = |endpoint: &Value| endpoint["targetRef"]["name"].as_str().map(str::to_owned);
+    ready.filter_map(name).collect()
 }
