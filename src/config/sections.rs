@@ -1,20 +1,19 @@
 //! The sections of the configuration, from the tree.
 
+mod nodes;
+mod registries;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::nodes::{nodes, pools};
+use self::registries::{credentials, registry};
 use super::tree::{Field, Section};
 use super::{
-    Addresses, AuditSettings, CacheSettings, ClientAuth, ConfigError, Configuration,
-    CredentialProviders, CredentialSettings, KindSettings, NodeSettings, PolicySettings,
-    RegistrySettings, Reports, SecretAccess,
+    AuditSettings, CacheSettings, ClientAuth, ConfigError, Configuration, KindSettings,
+    PolicySettings, Reports,
 };
-use crate::domain::node::{
-    Effect, Labels, Node, NodeOverride, NodePlatform, Source, Taint, default_variant,
-};
-use crate::domain::placement::toleration::ComparisonOperators;
-use crate::domain::platform::Platform;
 use crate::domain::policy::{OnUnknown, OwnedPods};
 
 const API_VERSION: &str = "archmatch.io/v1alpha1";
@@ -88,204 +87,6 @@ fn policy(field: &Field<'_>) -> Result<PolicySettings, ConfigError> {
         .read("verifyChildren", Field::boolean)?
         .unwrap_or(false);
     Ok(policy)
-}
-
-fn nodes(field: &Field<'_>) -> Result<NodeSettings, ConfigError> {
-    let section = field.section(&["countCordoned", "tolerationComparison", "overrides"])?;
-    let comparison = section.read("tolerationComparison", Field::boolean)?;
-    Ok(NodeSettings {
-        count_cordoned: section
-            .read("countCordoned", Field::boolean)?
-            .unwrap_or(false),
-        toleration_comparison: match comparison {
-            Some(true) => ComparisonOperators::Enabled,
-            Some(false) | None => ComparisonOperators::Disabled,
-        },
-        overrides: section.list("overrides", node_override)?,
-    })
-}
-
-fn node_override(field: &Field<'_>) -> Result<NodeOverride, ConfigError> {
-    let section = field.section(&[
-        "selector",
-        "architectures",
-        "runtime",
-        "variant",
-        "emulates",
-    ])?;
-    Ok(NodeOverride {
-        selector: section.read("selector", labels)?.unwrap_or_default(),
-        architectures: section.list("architectures", architecture)?,
-        runtime: section.read("runtime", Field::parsed)?,
-        // Empty is a value here: no variant.
-        variant: section.read("variant", |field| {
-            field.possibly_empty_text().map(str::to_owned)
-        })?,
-        emulates: section.list("emulates", Field::parsed)?,
-    })
-}
-
-/// An architecture as nodes and labels spell it: without alias, without variant.
-fn architecture(field: &Field<'_>) -> Result<String, ConfigError> {
-    let text = field.text()?;
-    let platform = format!("linux/{text}").parse::<Platform>();
-    match platform.map(|platform| platform.normalized()) {
-        Ok(platform) if platform.architecture == text => Ok(text.to_owned()),
-        _ => Err(field.error("expected an architecture such as amd64 or s390x")),
-    }
-}
-
-fn labels(field: &Field<'_>) -> Result<Labels, ConfigError> {
-    let entries = field.entries()?.into_iter();
-    entries
-        .map(|(key, value)| Ok((key.to_owned(), value.possibly_empty_text()?.to_owned())))
-        .collect()
-}
-
-fn pools(top: &Section<'_>) -> Result<Vec<Node>, ConfigError> {
-    let mut names = BTreeSet::new();
-    top.list("pools", |field| {
-        let pool = pool(field)?;
-        if !names.insert(pool.name.clone()) {
-            return Err(field.error(format!("a second pool named {:?}", pool.name)));
-        }
-        Ok(pool)
-    })
-}
-
-fn pool(field: &Field<'_>) -> Result<Node, ConfigError> {
-    let section = field.section(&["name", "platform", "runtime", "labels", "taints"])?;
-    let mut platform: Platform = section.required("platform", field, Field::parsed)?;
-    if platform.variant.is_empty() {
-        platform.variant = default_variant(&platform.architecture).to_owned();
-    }
-    let mut labels = section.read("labels", labels)?.unwrap_or_default();
-    // The kubelet puts these on every node, and selectors count on them.
-    // Source: <https://kubernetes.io/docs/reference/node/node-labels/>
-    for (key, value) in [
-        ("kubernetes.io/os", &platform.os),
-        ("kubernetes.io/arch", &platform.architecture),
-        ("beta.kubernetes.io/os", &platform.os),
-        ("beta.kubernetes.io/arch", &platform.architecture),
-    ] {
-        labels
-            .entry(key.to_owned())
-            .or_insert_with(|| value.clone());
-    }
-    Ok(Node {
-        name: section.required("name", field, Field::text)?.to_owned(),
-        labels,
-        taints: section.list("taints", taint)?,
-        unschedulable: false,
-        extended_resources: BTreeSet::new(),
-        platform: NodePlatform {
-            platform,
-            runtime: section.read("runtime", Field::parsed)?.unwrap_or_default(),
-            emulates: Vec::new(),
-        },
-        source: Source::Pool,
-        latitude: None,
-    })
-}
-
-fn taint(field: &Field<'_>) -> Result<Taint, ConfigError> {
-    let section = field.section(&["key", "value", "effect"])?;
-    let effects = ["NoSchedule", "NoExecute", "PreferNoSchedule"].map(|name| (name, name));
-    let effect = section.required("effect", field, |field| field.one_of(&effects))?;
-    Ok(Taint {
-        key: section.required("key", field, Field::text)?.to_owned(),
-        value: section
-            .read("value", Field::possibly_empty_text)?
-            .unwrap_or("")
-            .to_owned(),
-        effect: Effect::from_name(effect),
-    })
-}
-
-fn registry(field: &Field<'_>) -> Result<RegistrySettings, ConfigError> {
-    let section = field.section(&[
-        "host",
-        "plainHttp",
-        "ca",
-        "addresses",
-        "mirrors",
-        "blocked",
-        "concurrency",
-        "requestsPerSecond",
-    ])?;
-    let default = RegistrySettings::default();
-    let addresses = [
-        ("public", Addresses::Public),
-        ("private", Addresses::Private),
-        ("any", Addresses::Any),
-    ];
-    Ok(RegistrySettings {
-        host: section.required("host", field, host)?,
-        plain_http: section.read("plainHttp", Field::boolean)?.unwrap_or(false),
-        ca: section.read("ca", path)?,
-        addresses: section
-            .read("addresses", |field| field.one_of(&addresses))?
-            .unwrap_or_default(),
-        mirrors: section.list("mirrors", mirror)?,
-        blocked: section.read("blocked", Field::boolean)?.unwrap_or(false),
-        concurrency: section
-            .read("concurrency", small)?
-            .unwrap_or(default.concurrency),
-        requests_per_second: section
-            .read("requestsPerSecond", small)?
-            .unwrap_or(default.requests_per_second),
-    })
-}
-
-/// A glob is free to match nothing; a scheme or a path says that something else was meant.
-fn host(field: &Field<'_>) -> Result<String, ConfigError> {
-    let text = field.text()?;
-    if text.contains('/') || text.contains(char::is_whitespace) {
-        return Err(
-            field.error("expected a host, such as registry.example:5000, without scheme and path")
-        );
-    }
-    Ok(text.to_owned())
-}
-
-fn mirror(field: &Field<'_>) -> Result<String, ConfigError> {
-    let text = field.text()?.trim_end_matches('/');
-    if text.is_empty()
-        || text.contains("://")
-        || text.starts_with('/')
-        || text.contains(char::is_whitespace)
-    {
-        return Err(field.error("expected a mirror as host/prefix, without scheme"));
-    }
-    Ok(text.to_owned())
-}
-
-fn credentials(field: &Field<'_>) -> Result<CredentialSettings, ConfigError> {
-    let section = field.section(&["secrets", "dockerConfig", "providers"])?;
-    Ok(CredentialSettings {
-        secrets: section.read("secrets", secrets)?.unwrap_or_default(),
-        docker_config: section.read("dockerConfig", path)?,
-        providers: section.read("providers", |field| {
-            let section = field.section(&["config", "binDir"])?;
-            Ok(CredentialProviders {
-                config: section.required("config", field, path)?,
-                bin_dir: section.required("binDir", field, path)?,
-            })
-        })?,
-    })
-}
-
-/// `none`, `cluster`, or `{namespaces: [a, b]}`.
-fn secrets(field: &Field<'_>) -> Result<SecretAccess, ConfigError> {
-    if field.is_map() {
-        let section = field.section(&["namespaces"])?;
-        return texts(&section, "namespaces").map(SecretAccess::Namespaces);
-    }
-    match field.text()? {
-        "none" => Ok(SecretAccess::None),
-        "cluster" => Ok(SecretAccess::Cluster),
-        _ => Err(field.error("expected none, cluster, or namespaces with a list")),
-    }
 }
 
 fn client_auth(field: &Field<'_>) -> Result<ClientAuth, ConfigError> {

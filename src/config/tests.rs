@@ -52,6 +52,7 @@ fn the_sample_of_the_contract_is_taken() {
             selector: [(text("pool"), text("legacy"))].into(),
             runtime: Some(Runtime::Docker),
             variant: Some(text("v7")),
+            os_features: BTreeSet::new(),
             emulates: vec!["linux/arm64".parse().unwrap()],
         }]
     );
@@ -104,7 +105,7 @@ fn every_value_can_be_set() {
     let found = Configuration::parse(
         r#"
 policy: {enforce: portable, warn: "off", audit: off, onUnknown: deny, ownedPods: enforce, controllers: [a, b], verifyChildren: true}
-nodes: {countCordoned: true, tolerationComparison: true, overrides: [{variant: ""}]}
+nodes: {countCordoned: true, tolerationComparison: true, overrides: [{variant: "", osFeatures: [erofs]}]}
 pools: [{name: a, platform: linux/arm64, labels: {kubernetes.io/arch: other}}]
 registries: [{host: "*", addresses: any, blocked: true, concurrency: 1, requestsPerSecond: 2}]
 credentials: {secrets: {namespaces: [x, y]}}
@@ -128,7 +129,9 @@ audit: {interval: 1h30m5s, reports: none}
         found.nodes.toleration_comparison,
         ComparisonOperators::Enabled
     );
-    assert_eq!(found.nodes.overrides[0].variant.as_deref(), Some(""));
+    let settings = &found.nodes.overrides[0];
+    assert_eq!(settings.variant.as_deref(), Some(""));
+    assert!(settings.os_features.contains("erofs"));
     assert_eq!(found.pools[0].platform.platform.variant, "v8");
     assert_eq!(found.pools[0].labels["kubernetes.io/arch"], "other");
     assert_eq!(found.registries[0].addresses, Addresses::Any);

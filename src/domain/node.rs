@@ -192,6 +192,8 @@ pub struct NodeOverride {
     pub runtime: Option<Runtime>,
     /// The architecture variant; empty means none.
     pub variant: Option<String>,
+    /// Features of the operating system that images may demand, such as `erofs`.
+    pub os_features: BTreeSet<String>,
     /// Platforms whose programs these nodes also run.
     pub emulates: Vec<Platform>,
 }
@@ -235,6 +237,7 @@ impl NodePlatform {
         let mut emulates = facts.emulates;
         if let Some(found) = matching {
             emulates.extend(found.emulates.iter().cloned());
+            platform.os_features = found.os_features.iter().cloned().collect();
         }
         emulates = emulates.iter().map(Platform::normalized).collect();
         emulates.sort();

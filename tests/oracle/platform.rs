@@ -601,6 +601,18 @@ const BUILDS: [&str; 14] = [
     "10.0.99999",
 ];
 
+/// Most nodes have none; an operator may declare some.
+fn node_features() -> impl Strategy<Value = Vec<String>> {
+    let some = select(vec![
+        vec!["a"],
+        vec!["a", "sse4"],
+        vec!["sse4", "win32k"],
+        vec!["", "b"],
+    ]);
+    let owned = |features: Vec<&str>| features.into_iter().map(str::to_owned).collect();
+    prop_oneof![3 => Just(Vec::new()), 1 => some.prop_map(owned)]
+}
+
 fn linux_node() -> impl Strategy<Value = Platform> {
     let (os, known) = (Just("linux"), known_node());
     let odd = (select(ARCHITECTURES.to_vec()), select(VARIANTS.to_vec()))
@@ -642,7 +654,11 @@ fn any_node() -> impl Strategy<Value = Platform> {
                 )
             }
         });
-    prop_oneof![4 => linux_node(), 1 => windows]
+    let node = prop_oneof![4 => linux_node(), 1 => windows];
+    (node, node_features()).prop_map(|(node, os_features)| Platform {
+        os_features,
+        ..node
+    })
 }
 
 fn root() -> impl Strategy<Value = Root> {
@@ -732,7 +748,10 @@ fn stated() -> impl Strategy<Value = Stated> {
     let os_version = prop_oneof![3 => Just(""), 1 => select(BUILDS.to_vec())];
     let features = prop_oneof![
         8 => Just(vec![]),
-        1 => select(vec![vec!["win32k"], vec!["win32k", "win32k"], vec!["a", "win32k"], vec![""], vec!["sse4"]]),
+        2 => select(vec![
+            vec!["win32k"], vec!["win32k", "win32k"], vec!["a", "win32k"], vec![""],
+            vec!["sse4"], vec!["a"], vec!["sse4", "a"], vec!["a", "a"],
+        ]),
     ];
     (os, architecture, variant, os_version, features).prop_map(
         |(os, architecture, variant, os_version, os_features)| Stated {

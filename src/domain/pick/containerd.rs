@@ -3,6 +3,8 @@
 //! Sources: <https://github.com/containerd/platforms> (`compare.go`, `platforms.go`,
 //! `platform_windows_compat.go`) and containerd's `core/images/image.go`.
 
+use std::cmp::Reverse;
+
 use super::Choice;
 use crate::domain::inspection::Entry;
 use crate::domain::platform::{Normalized, Platform};
@@ -71,7 +73,7 @@ fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
             .filter_map(|entry| Some((entry, entry.platform.as_deref()?)))
     };
     let matching =
-        stated().filter_map(|(entry, platform)| Some((entry, acceptable.position(platform)?)));
+        stated().filter_map(|(entry, platform)| Some((entry, acceptable.rank(platform)?)));
     let best = if acceptable.is_windows() {
         // The newest build first, compared as text; the first of equals.
         matching.reduce(|best, next| {
@@ -82,10 +84,10 @@ fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
             }
         })
     } else {
-        matching.min_by_key(|(_, position)| *position)
+        matching.min_by_key(|(_, rank)| *rank)
     };
-    if let Some((entry, position)) = best {
-        return Ranked::Entry(entry, position);
+    if let Some((entry, rank)) = best {
+        return Ranked::Entry(entry, rank.position);
     }
     if stated().any(|(_, platform)| acceptable.depends_on_build(platform)) {
         return Ranked::WindowsBuild;
@@ -101,6 +103,22 @@ fn os_version(entry: &Entry) -> &str {
         .platform
         .as_ref()
         .map_or("", |platform| platform.os_version.as_str())
+}
+
+/// Where a platform stands among those that a node accepts; the least is the best.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    position: usize,
+    /// Of the same position, what demands the most features is made for the node the most.
+    features: Reverse<usize>,
+}
+
+impl Rank {
+    /// After everything that states a platform.
+    pub(super) const LAST: Self = Self {
+        position: usize::MAX,
+        features: Reverse(0),
+    };
 }
 
 /// What a node accepts, best first: `Only(node)` in containerd; on Windows itself alone.
@@ -123,8 +141,18 @@ impl<'a> Acceptable<'a> {
         self.own.os == "windows"
     }
 
+    /// How good the candidate is for the node, if the node accepts it.
+    /// Source: `orderedPlatformComparer.Less` in
+    /// <https://github.com/containerd/platforms/blob/main/compare.go>
+    pub(super) fn rank(&self, candidate: &Platform) -> Option<Rank> {
+        Some(Rank {
+            position: self.position(candidate)?,
+            features: Reverse(candidate.os_features.len()),
+        })
+    }
+
     /// How far down the list of acceptable platforms the candidate stands.
-    pub(super) fn position(&self, candidate: &Platform) -> Option<usize> {
+    fn position(&self, candidate: &Platform) -> Option<usize> {
         let version = &candidate.os_version;
         let runs = !self.is_windows()
             || version.is_empty()
@@ -157,8 +185,8 @@ impl<'a> Acceptable<'a> {
         position(&self.own, &stated)
     }
 
-    /// An entry may demand only features that the node has. Nodes state none; on Windows
-    /// `win32k` is ignored, once.
+    /// An entry may demand only features that the node has: none, unless the configuration
+    /// says so. On Windows `win32k` is ignored, once.
     pub(super) fn has_features(&self, candidate: &Platform) -> bool {
         let mut ignores_win32k = self.is_windows();
         candidate.os_features.iter().all(|feature| {

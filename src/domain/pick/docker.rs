@@ -4,7 +4,7 @@
 //! `pull_v2_unix.go`, `pull_v2_windows.go`).
 
 use super::Choice;
-use super::containerd::{Acceptable, windows_version};
+use super::containerd::{Acceptable, Rank, windows_version};
 use crate::domain::inspection::{Entry, EntryKind};
 use crate::domain::platform::Platform;
 
@@ -24,10 +24,10 @@ pub(super) fn choose<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
     let acceptable = Acceptable::of(node);
     known(entries)
         .filter_map(|entry| match stated(entry) {
-            Some(platform) => Some((acceptable.position(platform)?, entry)),
-            None => Some((usize::MAX, entry)),
+            Some(platform) => Some((acceptable.rank(platform)?, entry)),
+            None => Some((Rank::LAST, entry)),
         })
-        .min_by_key(|(position, _)| *position)
+        .min_by_key(|(rank, _)| *rank)
         .map_or(Choice::Nothing, |(_, entry)| Choice::Entry(entry))
 }
 

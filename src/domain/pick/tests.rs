@@ -29,7 +29,7 @@ fn platform(value: &Value) -> Platform {
     }
 }
 
-/// `windows(10.0.20348)/amd64`, `linux/arm/v7`.
+/// `windows(10.0.20348)/amd64`, `linux/arm/v7`, `linux(7.2+f1+f2)/amd64`.
 fn short(text: &str) -> Platform {
     let (os, rest) = text.split_once('/').unwrap();
     let (os, version) = match os.split_once('(') {
@@ -37,8 +37,10 @@ fn short(text: &str) -> Platform {
         None => (os, ""),
     };
     let (architecture, variant) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut version = version.split('+').map(str::to_owned);
     Platform {
-        os_version: version.to_owned(),
+        os_version: version.next().unwrap_or_default(),
+        os_features: version.collect(),
         ..Platform::new(os, architecture, variant)
     }
 }
@@ -127,8 +129,8 @@ fn agrees_with_upstream() {
             (_, Some("local" | "default")) => Runtime::ContainerdLocal,
             (Some("cri-o"), _) => Runtime::CriO,
             (Some("docker"), _) => Runtime::Docker,
-            // Nodes do not publish features, so no node of ours has any.
-            (_, Some("only")) if !vector["node"].as_str().unwrap().contains('(') => {
+            // On Windows it is not the matcher that a node uses.
+            (_, Some("only")) if !vector["node"].as_str().unwrap().starts_with("windows") => {
                 Runtime::ContainerdLocal
             }
             // Matchers that no runtime of ours uses by itself.

@@ -169,7 +169,7 @@ fn miss(node: &NodePlatform, entry: &Entry) -> Option<Miss> {
     }
     let is_fallback = || {
         let acceptable = Acceptable::of(&node.platform);
-        acceptable.position(platform).is_some()
+        acceptable.rank(platform).is_some()
     };
     if is_own_os && node.runtime == Runtime::ContainerdTransfer && is_fallback() {
         return Some(Miss::Fallback);
