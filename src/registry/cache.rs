@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use super::credentials::identity::Identity;
 use super::flight::{Flight, Flights};
 use super::grant::Grant;
+use super::host::HostClass;
 use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::inspection::{Found, Inspection};
@@ -71,6 +72,9 @@ pub trait TagInspector: Send + Sync {
     /// Whether nobody's look-up of the image shows anything, unless a pod's secret does. An
     /// image that may not be asked for is not anonymous.
     fn is_anonymous(&self, image: &ImageReference) -> bool;
+
+    /// Among which hosts the image's look-ups are counted.
+    fn host_class(&self, image: &ImageReference) -> HostClass;
 }
 
 /// What a look-up ends with.
@@ -115,11 +119,13 @@ struct Answer {
     age: Option<Age>,
     /// Whether it was found without showing anything, so that anybody may know it.
     is_public: bool,
+    host_class: HostClass,
 }
 
 #[derive(Clone)]
 struct Failure {
     unknown: Unknown,
+    host_class: HostClass,
     until: Instant,
 }
 
@@ -166,17 +172,19 @@ impl<I: TagInspector + 'static> Cache<I> {
                     if !age.may_be_served_stale(now) {
                         return None;
                     }
-                    shared.statistics.served_stale();
+                    shared.statistics.served_stale(answer.host_class);
                     self.refresh(&key.to_key(), grant);
                 }
-                Some(age) if age.outdated(now).is_some() => shared.statistics.served_stale(),
-                _ => shared.statistics.hit(),
+                Some(age) if age.outdated(now).is_some() => {
+                    shared.statistics.served_stale(answer.host_class);
+                }
+                _ => shared.statistics.hit(answer.host_class),
             }
             return Some(Ok(answer.found(now)));
         }
         let failure = shared.failure(key, now)?;
-        shared.statistics.hit();
-        Some(Err(failure))
+        shared.statistics.hit(failure.host_class);
+        Some(Err(failure.unknown))
     }
 
     /// How many entries there are, by kind.
@@ -226,7 +234,9 @@ impl<I: TagInspector + 'static> Cache<I> {
         if let Some(known) = self.cached(image, grant) {
             return known;
         }
-        self.shared.statistics.missed();
+        let shared = &self.shared;
+        let class = shared.inspector.host_class(image);
+        shared.statistics.missed(class);
         let key: &dyn KeyParts = &(grant.identity(), image);
         let flight = self.flight(&key.to_key(), grant);
         let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
@@ -235,9 +245,9 @@ impl<I: TagInspector + 'static> Cache<I> {
 }
 
 impl<I: TagInspector> Shared<I> {
-    fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<Unknown> {
-        let failure = self.failures.get(key)?;
-        (now < failure.until).then_some(failure.unknown)
+    fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<Failure> {
+        let failure = self.failures.get(key);
+        failure.filter(|failure| now < failure.until)
     }
 
     fn fresh_outcome(&self, key: &Key) -> Option<Outcome> {
@@ -246,7 +256,7 @@ impl<I: TagInspector> Shared<I> {
         let answer = self.answers.get(key).filter(is_fresh);
         match answer {
             Some(answer) => Some(Ok(answer.found(now))),
-            None => self.failure(key, now).map(Err),
+            None => self.failure(key, now).map(|failure| Err(failure.unknown)),
         }
     }
 
@@ -321,10 +331,12 @@ impl<I: TagInspector> Shared<I> {
 
     /// A tag's answer also shows that its document may be seen.
     fn insert(&self, key: Key, inspection: &Arc<Inspection>, age: Age, is_public: bool) {
+        let host_class = self.inspector.host_class(&key.image);
         let answer = |age| Answer {
             inspection: Arc::clone(inspection),
             age,
             is_public,
+            host_class,
         };
         if key.image.digest().is_some() {
             self.answers.insert(key, answer(None));
@@ -363,6 +375,7 @@ impl<I: TagInspector> Shared<I> {
         };
         let failure = Failure {
             unknown: unknown.clone(),
+            host_class: self.inspector.host_class(&key.image),
             until: Instant::now() + jittered(lifetime),
         };
         self.failures.insert(key, failure);

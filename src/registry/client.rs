@@ -22,7 +22,7 @@ use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, LARGEST_DOCUMENT};
 use super::error::{blocked, from_status, malformed, refused, timeout};
 use super::grant::{Grant, Operator};
-use super::host::{DOCKER_HUB, Hosts, Settings, SettingsError};
+use super::host::{DOCKER_HUB, HostClass, Hosts, Settings, SettingsError};
 use super::statistics::Statistics;
 use super::token::{Purpose, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
@@ -73,11 +73,12 @@ impl Registry {
         if !settings.client_files.is_empty() {
             operator.client_files = Some(ClientFiles::open(&settings.client_files));
         }
+        let hosts = Hosts::new(settings.hosts, settings.limits, settings.name_server)?;
         Ok(Self {
             transport: Arc::new(Transport {
-                hosts: Hosts::new(settings.hosts, settings.limits, settings.name_server)?,
+                statistics: Arc::new(Statistics::new(hosts.class_names().map(str::to_owned))),
+                hosts,
                 limits: settings.limits,
-                statistics: Arc::default(),
             }),
             tokens: Arc::default(),
             operator,
@@ -352,6 +353,10 @@ impl TagInspector for Registry {
     /// Source: <https://docs.docker.com/docker-hub/usage/pulls/>.
     fn counts_documents(&self, image: &ImageReference) -> bool {
         image.registry() == DOCKER_HUB
+    }
+
+    fn host_class(&self, image: &ImageReference) -> HostClass {
+        self.transport.hosts.class(image.registry())
     }
 }
 

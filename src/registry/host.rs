@@ -166,6 +166,13 @@ pub(super) struct Mirror {
     pub(super) prefix: String,
 }
 
+/// A class of hosts, by its place among the names of all: Docker Hub, the others, and each
+/// pattern of the configuration. They are few, whatever hosts are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostClass(pub(super) usize);
+
+const FIRST_CLASSES: [&str; 2] = [DOCKER_HUB, "other"];
+
 /// The settings of every host, and the bulkheads of those that were contacted.
 pub(super) struct Hosts {
     entries: Vec<Host>,
@@ -217,28 +224,43 @@ impl Hosts {
     }
 
     /// The least that is left of the windows of registries that count requests, by the
-    /// name of their settings: Docker Hub, a pattern of the configuration, or `other`. The
-    /// names are few, whatever hosts are asked.
+    /// name of their class.
     pub(super) fn remaining(&self) -> BTreeMap<&str, u64> {
         let mut least = BTreeMap::new();
         for (authority, bulkhead) in &self.bulkheads {
             let Some(remaining) = bulkhead.remaining() else {
                 continue;
             };
-            let entry = least.entry(self.class(&authority)).or_insert(remaining);
+            let class = self.class_name(self.class(&authority));
+            let entry = least.entry(class).or_insert(remaining);
             *entry = remaining.min(*entry);
         }
         least
     }
 
-    fn class(&self, authority: &str) -> &str {
-        if authority == DOCKER_HUB {
-            return DOCKER_HUB;
-        }
-        match self.configured(authority) {
-            Some(host) => &host.settings.host,
-            None => "other",
-        }
+    /// The class of `host[:port]`.
+    pub(super) fn class(&self, authority: &str) -> HostClass {
+        let is_hub = authority == DOCKER_HUB;
+        let configured = || {
+            let mut entries = self.entries.iter();
+            entries.position(|host| matches(&host.settings.host, authority))
+        };
+        HostClass(match (is_hub, configured) {
+            (true, _) => 0,
+            (false, configured) => {
+                configured().map_or(1, |position| FIRST_CLASSES.len() + position)
+            }
+        })
+    }
+
+    /// The names of all classes, in their order.
+    pub(super) fn class_names(&self) -> impl Iterator<Item = &str> {
+        let patterns = self.entries.iter().map(|host| host.settings.host.as_str());
+        FIRST_CLASSES.into_iter().chain(patterns)
+    }
+
+    fn class_name(&self, class: HostClass) -> &str {
+        self.class_names().nth(class.0).unwrap_or_default()
     }
 
     /// The bulkhead of `host[:port]`: what one host does slows no other.

@@ -46,18 +46,26 @@ impl fmt::Debug for Parts {
 impl Collector for Parts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let statistics = self.inspector.statistics();
-        counters(
-            &mut encoder,
+        let mut requests = encoder.encode_descriptor(
             "registry_requests",
             "Requests to registries by class of the answer",
-            ("status", &statistics.requests()),
+            None,
+            MetricType::Counter,
         )?;
-        counters(
-            &mut encoder,
+        for (status, count) in statistics.requests() {
+            let labels = [("status", status)];
+            ConstCounter::new(count).encode(requests.encode_family(&labels)?)?;
+        }
+        let mut lookups = encoder.encode_descriptor(
             "image_lookups",
-            "Look-ups of images by what the cache had",
-            ("result", &statistics.lookups()),
+            "Look-ups of images by what the cache had, and by the settings of the host",
+            None,
+            MetricType::Counter,
         )?;
+        for ((host, result), count) in statistics.lookups() {
+            let labels = [("host", host), ("result", result)];
+            ConstCounter::new(count).encode(lookups.encode_family(&labels)?)?;
+        }
         let mut entries = encoder.encode_descriptor(
             "cache_entries",
             "Entries of the cache by kind",
@@ -105,20 +113,6 @@ impl Collector for Parts {
         }
         Ok(())
     }
-}
-
-fn counters(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    (label, values): (&'static str, &[(&'static str, u64)]),
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (value, count) in values {
-        let labels = [(label, *value)];
-        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
 }
 
 fn node_counts(view: &View) -> std::collections::BTreeMap<String, u64> {
