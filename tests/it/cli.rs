@@ -2,6 +2,8 @@
 
 mod cache_file;
 mod flags;
+mod metrics;
+mod webhook;
 
 use std::process::{Command, Stdio};
 

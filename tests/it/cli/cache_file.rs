@@ -1,15 +1,13 @@
 //! `cache.file` of the configuration.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use archmatch::registry::CacheFile;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::World;
+use super::webhook::Webhook;
 use crate::support::cache::make_older;
-use crate::support::command::command;
 use crate::support::registry::Fault;
 
 /// A world whose configuration names a file.
@@ -62,93 +60,6 @@ async fn a_cache_file_answers_while_the_registry_is_down_and_says_how_old_that_i
         .lines()
         .filter(|line| line.contains("cache file"));
     assert_eq!(lines.count(), 1, "{}", without.stderr);
-}
-
-/// The webhook as a process of its own. It ends with this value.
-struct Webhook {
-    process: Child,
-    /// Kept open, for it to go on writing.
-    _log: BufReader<ChildStderr>,
-    url: String,
-}
-
-impl Webhook {
-    /// Starts it and waits until it serves.
-    fn start(world: &World) -> Self {
-        let (config, nodes) = (world.path("config.yaml"), world.path("nodes.yaml"));
-        let any_port = "127.0.0.1:0";
-        let arguments = [
-            "serve",
-            "--config",
-            &config,
-            "--snapshot",
-            &nodes,
-            "--listen",
-            any_port,
-            "--status-listen",
-            any_port,
-            "--drain-delay",
-            "0s",
-        ];
-        let mut process = command(&arguments)
-            .env("ARCHMATCH_LOG_FORMAT", "json")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let serving = log.by_ref().lines().map(Result::unwrap).find_map(|line| {
-            let line: Value = serde_json::from_str(&line).unwrap();
-            let fields = &line["fields"];
-            (fields["message"] == "serving").then(|| fields["webhook"].as_str().map(str::to_owned))
-        });
-        let address = serving.flatten().expect("it serves");
-        Self {
-            process,
-            _log: log,
-            url: format!("https://{address}/validate?timeout=5s"),
-        }
-    }
-
-    /// Whether a pod with the image is allowed, without a warning.
-    async fn admits(&self, image: &str) -> bool {
-        let spec = json!({"nodeSelector": {"kubernetes.io/arch": "s390x"}, "containers": [{"name": "a", "image": image}]});
-        let review = json!({
-            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-            "request": {
-                "uid": "u", "operation": "CREATE", "namespace": "web", "name": "web",
-                "kind": {"group": "", "version": "v1", "kind": "Pod"},
-                "resource": {"group": "", "version": "v1", "resource": "pods"},
-                "userInfo": {"username": "ann"}, "object": {"spec": spec},
-            },
-        });
-        let client = reqwest::Client::builder()
-            .tls_danger_accept_invalid_certs(true)
-            .no_proxy()
-            .build()
-            .unwrap();
-        let request = client
-            .post(&self.url)
-            .header("content-type", "application/json")
-            .body(review.to_string());
-        let body = request.send().await.unwrap().bytes().await.unwrap();
-        let answer: Value = serde_json::from_slice(&body).unwrap();
-        let response = &answer["response"];
-        response["allowed"] == true && response.get("warnings").is_none()
-    }
-
-    /// Ends it as a kubelet does.
-    fn terminate(mut self) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").arg(id).status().unwrap().success());
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Webhook {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
