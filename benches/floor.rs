@@ -70,11 +70,13 @@ fn main() {
             for (name, review) in [("deployment", &world.deployment), ("pod", &world.pod)] {
                 let load = Load::new(&world, review);
                 // In turns, so that a change of the machine's speed meets both, and medians, so
-                // that a disturbed turn meets neither.
+                // that a disturbed turn meets neither. One connection, so that load and server
+                // never run at the same moment: two busy processors slow each other down, which
+                // doubled either figure in some turns and not in others.
                 let (mut of_floor, mut of_product) = (Vec::new(), Vec::new());
                 for _ in 0..TURNS {
-                    of_floor.push(floor.cpu_of(load.closed(&floor.url, 4, REVIEWS)).await);
-                    of_product.push(product.cpu_of(load.closed(&product.url, 4, REVIEWS)).await);
+                    of_floor.push(floor.cpu_of(load.closed(&floor.url, 1, REVIEWS)).await);
+                    of_product.push(product.cpu_of(load.closed(&product.url, 1, REVIEWS)).await);
                 }
                 let each = |mut turns: Vec<Duration>| {
                     turns.sort_unstable();

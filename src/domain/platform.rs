@@ -94,7 +94,8 @@ pub(super) struct Normalized<'a> {
 
 /// Lower case letter by letter, as Go's `strings.ToLower`: no letter becomes two.
 fn lowercase(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_uppercase) {
+    let is_lowercase = |byte: &u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if !text.as_bytes().iter().all(is_lowercase) {
         let letters = text.chars();
         Cow::Owned(
             letters

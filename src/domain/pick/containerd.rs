@@ -170,19 +170,17 @@ impl<'a> Acceptable<'a> {
 
     fn position_of_any_build(&self, candidate: &Platform) -> Option<usize> {
         let stated = candidate.normalize();
-        // Whoever reads the index takes its own operating system where none is stated.
-        if !stated.os.is_empty() && stated.os != self.own.os {
-            return None;
-        }
-        if !self.has_features(candidate) {
-            return None;
-        }
-        if self.is_windows() {
+        // The architecture first: nearly all entries of an index name one operating system.
+        let position = if self.is_windows() {
             let same = (&stated.architecture, &stated.variant)
                 == (&self.own.architecture, &self.own.variant);
-            return same.then_some(0);
-        }
-        position(&self.own, &stated)
+            same.then_some(0)
+        } else {
+            position(&self.own, &stated)
+        }?;
+        // Whoever reads the index takes its own operating system where none is stated.
+        let is_own_os = stated.os.is_empty() || stated.os == self.own.os;
+        (is_own_os && self.has_features(candidate)).then_some(position)
     }
 
     /// An entry may demand only features that the node has: none, unless the configuration
