@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod candidates;
+pub mod doubt;
 pub mod explanation;
 pub mod finding;
 pub mod inspection;

@@ -72,7 +72,7 @@ pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
                 let _ = writeln!(text, "  such a pod ends in: {expect}");
             }
         }
-        if let Some(doubt) = image.doubt() {
+        for doubt in image.doubts(&verdict.candidates.platforms) {
             let _ = writeln!(text, "  it {doubt}");
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
     text
 }
 
-/// The warnings: one line an image, the most serious first, and one for an old answer.
+/// The warnings: one line an image, the most serious first, and what speaks against them.
 pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
     let mut known = Vec::new();
     let mut unknown = Vec::new();
@@ -119,7 +119,7 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
     bounded(&all)
 }
 
-/// What is said where nothing is wrong: which images were judged by old answers.
+/// What is said where nothing is wrong: what speaks against that all the same.
 pub(super) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String> {
     let mut all = doubts(verdicts);
     if all.is_empty() {
@@ -131,12 +131,10 @@ pub(super) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String>
 
 fn doubts(verdicts: &[Verdict]) -> Vec<String> {
     let mut lines = Vec::new();
-    for image in verdicts.iter().flat_map(|verdict| &verdict.images) {
-        if let Some(doubt) = image.doubt() {
-            let line = format!("image {} {doubt}", quoted(&image.image));
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
+    for (image, doubt) in verdicts.iter().flat_map(Verdict::doubts) {
+        let line = format!("image {} {doubt}", quoted(&image.image));
+        if !lines.contains(&line) {
+            lines.push(line);
         }
     }
     lines

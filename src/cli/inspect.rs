@@ -20,7 +20,7 @@ use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
-use crate::domain::verdict::{ImageVerdict, Passing};
+use crate::domain::verdict::Passing;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::registry::NoSecrets;
 use crate::report::{ReportedOutcome, columns};
@@ -66,9 +66,8 @@ struct Description {
     platforms: Vec<String>,
     entries: Vec<DescribedEntry>,
     picks: Vec<ReportedOutcome>,
-    /// `staleSeconds` in words.
-    #[serde(skip)]
-    doubt: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    doubts: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +114,6 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     registries.close().await;
     let candidates = &verdict.candidates.platforms;
     let picks = verdict.images.iter();
-    let doubt = verdict.images.iter().find_map(ImageVerdict::doubt);
     let description = Description {
         image: arguments.image.clone(),
         reference: reference.to_string(),
@@ -136,7 +134,10 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         picks: picks
             .flat_map(|image| ReportedOutcome::of(image, candidates))
             .collect(),
-        doubt: doubt.map(|doubt| doubt.to_string()),
+        doubts: verdict
+            .doubts()
+            .map(|(_, doubt)| doubt.to_string())
+            .collect(),
     };
     output::print(&match arguments.output {
         Format::Table => table(&description),
@@ -210,8 +211,8 @@ fn table(description: &Description) -> String {
         description.media_type,
         description.platforms.join(", "),
     );
-    if let Some(doubt) = &description.doubt {
-        text.push_str(&format!("Stale:       {doubt}\n"));
+    for doubt in &description.doubts {
+        text.push_str(&format!("Doubt:       it {doubt}\n"));
     }
     let row = |cells: &[&str]| {
         cells

@@ -5,10 +5,8 @@ use std::fmt::{self, Formatter};
 
 use super::candidates::{CandidatePlatform, Candidates};
 use super::explanation::Explanation;
-use super::inspection::Outdated;
 use super::pick::Grounds;
 use super::text::printable;
-use super::unknown::Reason;
 use super::verdict::{ImageVerdict, Outcome};
 
 /// One thing that is wrong with an image, on all candidate platforms where it is.
@@ -54,49 +52,6 @@ impl ImageVerdict {
             candidates: affected.iter().map(|(_, candidate)| *candidate).collect(),
             why,
         })
-    }
-}
-
-/// That an image was judged by an old answer.
-///
-/// `Display` completes a sentence that begins with the image:
-/// `was judged by what docker.io said 40m ago; it is unreachable now`.
-#[derive(Clone, Copy, Debug)]
-pub struct Doubt<'a> {
-    registry: &'a str,
-    outdated: Outdated,
-}
-
-impl ImageVerdict {
-    /// What speaks against the verdict, if it rests on an old answer.
-    pub fn doubt(&self) -> Option<Doubt<'_>> {
-        Some(Doubt {
-            outdated: self.outdated?,
-            registry: self.image.reference.as_ref().ok()?.registry(),
-        })
-    }
-}
-
-impl fmt::Display for Doubt<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let seconds = self.outdated.age.as_secs();
-        let (age, unit) = match seconds {
-            ..120 => (seconds, "s"),
-            120..7200 => (seconds / 60, "m"),
-            _ => (seconds / 3600, "h"),
-        };
-        let now = match self.outdated.reason {
-            Reason::Timeout => "it does not answer in time now",
-            Reason::Unreachable => "it is unreachable now",
-            Reason::Tls => "its TLS fails now",
-            Reason::RateLimited => "it takes no more requests now",
-            _ => "it could not be asked again",
-        };
-        let registry = printable(self.registry);
-        write!(
-            formatter,
-            "was judged by what {registry} said {age}{unit} ago; {now}"
-        )
     }
 }
 

@@ -62,12 +62,11 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<String> {
     lines
 }
 
-/// Which images were judged by old answers, one line each.
+/// What speaks against what is said of the images, one line each.
 pub(super) fn doubts(run: &Run) -> String {
-    let verdicts = run.workloads.iter().flat_map(|judged| &judged.verdicts);
     let mut lines: Vec<String> = Vec::new();
-    for image in verdicts.flat_map(|verdict| &verdict.images) {
-        if let Some(doubt) = image.doubt() {
+    for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
+        for (image, doubt) in verdict.doubts() {
             let line = format!("{} {doubt}\n", printable(&image.image.image));
             if !lines.contains(&line) {
                 lines.push(line);

@@ -84,6 +84,8 @@ struct Image {
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    doubts: Vec<String>,
     outcomes: Vec<ReportedOutcome>,
 }
 
@@ -269,6 +271,7 @@ impl Workload {
 
     fn add_image(&mut self, image: &ImageVerdict, platforms: &[CandidatePlatform]) {
         let outcomes = ReportedOutcome::of(image, platforms);
+        let doubts = image.doubts(platforms).map(|doubt| doubt.to_string());
         let known = self
             .images
             .iter_mut()
@@ -282,6 +285,11 @@ impl Workload {
                     known.outcomes.push(outcome);
                 }
             }
+            for doubt in doubts {
+                if !known.doubts.contains(&doubt) {
+                    known.doubts.push(doubt);
+                }
+            }
             return;
         }
         self.images.push(Image {
@@ -293,6 +301,7 @@ impl Workload {
                 .as_ref()
                 .map(|inspection| inspection.digest.to_string()),
             stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
+            doubts: doubts.collect(),
             outcomes: outcomes.collect(),
         });
     }

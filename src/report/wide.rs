@@ -82,8 +82,8 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         if let Some(inspection) = &image.inspection {
             let _ = writeln!(text, "  Digest:    {}", inspection.digest);
         }
-        if let Some(doubt) = image.doubt() {
-            let _ = writeln!(text, "  Stale:     {doubt}");
+        for doubt in image.doubts(&shown.candidates.platforms) {
+            let _ = writeln!(text, "  Doubt:     it {doubt}");
         }
         let plain = Style {
             colour: false,

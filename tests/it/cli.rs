@@ -177,6 +177,42 @@ async fn the_json_report_has_the_published_fields() {
     assert!(image["outcomes"][1].get("picked").is_none());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_without_a_platform_beside_others_is_doubted_on_containerd_alone() {
+    let world = World::new().await;
+    let unnamed = || {
+        let mut entry = manifest("linux/amd64");
+        entry.platform = None;
+        entry
+    };
+    let beside = index([manifest("linux/arm64"), unnamed()]);
+    world.registry.push("odd:1", &beside);
+    world.registry.push("odd:2", &index([unnamed()]));
+    let doubt = "may not start on linux/amd64: entry 2 of its index names no platform beside \
+                 others that do, which containerd pulls and its Kubernetes side may then refuse";
+    let (image, alone) = (world.image("odd:1"), world.image("odd:2"));
+    let check = ["check", &image, "--platform", "linux/amd64"];
+    for (arguments, expected) in [
+        (check.to_vec(), true),
+        ([&check[..], &["-o", "wide"]].concat(), true),
+        ([&check[..], &["-o", "json"]].concat(), true),
+        (vec!["inspect", &image, "--platform", "linux/amd64"], true),
+        (vec!["check", &alone, "--platform", "linux/amd64"], false),
+    ] {
+        let run = world.run(&arguments).await;
+        assert_eq!(run.code, Some(0), "{arguments:?} {}", run.stderr);
+        assert_eq!(run.stdout.contains(doubt), expected, "{}", run.stdout);
+    }
+    let nodes = NODES.replace("containerd://2.1.4", "cri-o://1.33.1");
+    let (cri_o, file) = (
+        world.write("cri-o.yaml", &nodes),
+        world.write("odd.yaml", &deployment("odd", &image)),
+    );
+    let elsewhere = ["check", "-f", &file, "--snapshot", &cri_o, "-o", "json"];
+    let run = world.run(&elsewhere).await;
+    assert!(!run.stdout.contains("doubts"), "{}", run.stdout);
+}
+
 const NODE_POOLS: &str = r#"
 apiVersion: karpenter.sh/v1
 kind: NodePool

@@ -1,0 +1,124 @@
+//! What speaks against a verdict that stands: said wherever the verdict is shown.
+
+use std::fmt::{self, Formatter};
+
+use super::candidates::CandidatePlatform;
+use super::inspection::{Content, Entry, Outdated};
+use super::pick::{Depth, Place};
+use super::runtime::Runtime;
+use super::text::printable;
+use super::unknown::Reason;
+use super::verdict::{ImageVerdict, Outcome, Verdict};
+
+/// Something that speaks against what is said of an image.
+///
+/// `Display` completes a sentence that begins with the image:
+/// `was judged by what docker.io said 40m ago; it is unreachable now`.
+#[derive(Clone, Copy, Debug)]
+pub enum Doubt<'a> {
+    /// The answer of the registry is old, and it could not be asked again.
+    Old {
+        /// The registry.
+        registry: &'a str,
+        /// How old it is, and why.
+        outdated: Outdated,
+    },
+    /// containerd pulls an entry that names no platform, and its Kubernetes side then cannot
+    /// use the image: where other entries name one, it adds up the size of those, which were
+    /// not fetched. Seen with containerd 2.3; what chooses the entry is content with it.
+    /// Source: `internal/cri/store/image/image.go`, `getImage`.
+    Unnamed {
+        /// The entry that is chosen.
+        place: Place,
+        /// The first candidate on which it is so.
+        candidate: &'a CandidatePlatform,
+    },
+}
+
+impl ImageVerdict {
+    /// What speaks against the verdict, on these candidates.
+    pub fn doubts<'a>(
+        &'a self,
+        candidates: &'a [CandidatePlatform],
+    ) -> impl Iterator<Item = Doubt<'a>> {
+        self.old().into_iter().chain(self.unnamed(candidates))
+    }
+
+    fn old(&self) -> Option<Doubt<'_>> {
+        Some(Doubt::Old {
+            outdated: self.outdated?,
+            registry: self.image.reference.as_ref().ok()?.registry(),
+        })
+    }
+
+    fn unnamed<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Option<Doubt<'a>> {
+        let Content::Index(entries) = &self.inspection.as_deref()?.content else {
+            return None;
+        };
+        let is_named = |entry: &Entry| entry.platform.is_some();
+        if entries.iter().all(is_named) || !entries.iter().any(is_named) {
+            return None;
+        }
+        let mut outcomes = self.outcomes.iter().zip(candidates);
+        outcomes.find_map(|(outcome, candidate)| {
+            let is_containerd = matches!(
+                candidate.platform.runtime,
+                Runtime::ContainerdTransfer | Runtime::ContainerdLocal
+            );
+            let Outcome::Supported { picked, .. } = outcome else {
+                return None;
+            };
+            let first = picked.first().filter(|_| is_containerd)?;
+            let position = entries.iter().position(|entry| entry.digest == *first)?;
+            let place = Place {
+                depth: Depth::First,
+                position,
+            };
+            (!is_named(&entries[position])).then_some(Doubt::Unnamed { place, candidate })
+        })
+    }
+}
+
+impl Verdict {
+    /// What speaks against the verdict, by image.
+    pub fn doubts(&self) -> impl Iterator<Item = (&ImageVerdict, Doubt<'_>)> {
+        let doubts = |image| {
+            let doubts = ImageVerdict::doubts(image, &self.candidates.platforms);
+            doubts.map(move |doubt| (image, doubt))
+        };
+        self.images.iter().flat_map(doubts)
+    }
+}
+
+impl fmt::Display for Doubt<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Old { registry, outdated } => {
+                let seconds = outdated.age.as_secs();
+                let (age, unit) = match seconds {
+                    ..120 => (seconds, "s"),
+                    120..7200 => (seconds / 60, "m"),
+                    _ => (seconds / 3600, "h"),
+                };
+                let now = match outdated.reason {
+                    Reason::Timeout => "it does not answer in time now",
+                    Reason::Unreachable => "it is unreachable now",
+                    Reason::Tls => "its TLS fails now",
+                    Reason::RateLimited => "it takes no more requests now",
+                    _ => "it could not be asked again",
+                };
+                write!(
+                    formatter,
+                    "was judged by what {} said {age}{unit} ago; {now}",
+                    printable(registry)
+                )
+            }
+            Self::Unnamed { place, candidate } => write!(
+                formatter,
+                "may not start on {}: {place} names no platform beside others that do, which \
+                 containerd pulls and its Kubernetes side may then refuse",
+                candidate.platform.platform
+            ),
+        }
+    }
+}
