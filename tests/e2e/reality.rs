@@ -59,7 +59,8 @@ const IMAGES: &[(&str, &str)] = &[
 /// Images that containerd's own choice takes, so that we say supported, and that its Kubernetes
 /// side cannot use all the same: adding up the size of the image it takes any entry that names
 /// a platform, whose content was not fetched. Source: `internal/cri/store/image/image.go`,
-/// `getImage`. We say that we doubt it. They stand here so that a change of containerd does not go unnoticed.
+/// `getImage`. We say that we doubt it. They stand here so that a change of containerd does not
+/// go unnoticed.
 const PULLED_BUT_UNUSABLE: &[&str] = &[
     "shape:unnamed-right-last",
     "shape:unnamed-right-first",
