@@ -171,6 +171,7 @@ pub(super) struct Mirror {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostClass(pub(super) usize);
 
+/// The classes that are always there.
 const FIRST_CLASSES: [&str; 2] = [DOCKER_HUB, "other"];
 
 /// The settings of every host, and the bulkheads of those that were contacted.
@@ -206,13 +207,14 @@ impl Hosts {
 
     /// The settings for `host[:port]`.
     pub(super) fn of(&self, authority: &str) -> &Host {
-        self.configured(authority).unwrap_or(&self.others)
+        let configured = self.configured(authority);
+        configured.map_or(&self.others, |position| &self.entries[position])
     }
 
-    fn configured(&self, authority: &str) -> Option<&Host> {
-        self.entries
-            .iter()
-            .find(|host| matches(&host.settings.host, authority))
+    /// Which of the entries is the first that matches.
+    fn configured(&self, authority: &str) -> Option<usize> {
+        let mut entries = self.entries.iter();
+        entries.position(|host| matches(&host.settings.host, authority))
     }
 
     /// How many hosts are not asked at the moment, since they keep failing.
@@ -240,17 +242,11 @@ impl Hosts {
 
     /// The class of `host[:port]`.
     pub(super) fn class(&self, authority: &str) -> HostClass {
-        let is_hub = authority == DOCKER_HUB;
-        let configured = || {
-            let mut entries = self.entries.iter();
-            entries.position(|host| matches(&host.settings.host, authority))
-        };
-        HostClass(match (is_hub, configured) {
-            (true, _) => 0,
-            (false, configured) => {
-                configured().map_or(1, |position| FIRST_CLASSES.len() + position)
-            }
-        })
+        if authority == DOCKER_HUB {
+            return HostClass(0);
+        }
+        let configured = self.configured(authority);
+        HostClass(configured.map_or(1, |position| FIRST_CLASSES.len() + position))
     }
 
     /// The names of all classes, in their order.

@@ -271,11 +271,15 @@ pub fn scale(cluster: &Cluster, replicas: usize) {
         let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
         let pods: BTreeSet<String> = pods.iter().filter_map(name).collect();
         let endpoints = ready_endpoints(cluster);
-        if pods == endpoints && pods.len() == replicas {
+        // One that is on its way still answers who is connected to it.
+        let processes = cluster.inside(&["pgrep", "-x", "archmatch"]).stdout;
+        let counts = [pods.len(), processes.lines().count()];
+        if pods == endpoints && counts == [replicas; 2] {
             Ok(())
         } else {
             let wanted = format!("{replicas} replicas are wanted");
-            Err(format!("{wanted}, ready: {pods:?}, asked: {endpoints:?}"))
+            let found = format!("ready: {pods:?}, asked: {endpoints:?}, running: {processes:?}");
+            Err(format!("{wanted}, {found}"))
         }
     });
 }
