@@ -4,8 +4,7 @@ use std::fmt::{self, Formatter};
 
 use super::candidates::CandidatePlatform;
 use super::inspection::{Content, Entry, Outdated};
-use super::pick::{Depth, Place};
-use super::runtime::Runtime;
+use super::pick::{Depth, Place, Rules};
 use super::text::printable;
 use super::unknown::Reason;
 use super::verdict::{ImageVerdict, Outcome, Verdict};
@@ -61,10 +60,7 @@ impl ImageVerdict {
         }
         let mut outcomes = self.outcomes.iter().zip(candidates);
         outcomes.find_map(|(outcome, candidate)| {
-            let is_containerd = matches!(
-                candidate.platform.runtime,
-                Runtime::ContainerdTransfer | Runtime::ContainerdLocal
-            );
+            let is_containerd = candidate.platform.platform_rules() == Rules::Containerd;
             let Outcome::Supported { picked, .. } = outcome else {
                 return None;
             };

@@ -260,14 +260,14 @@ fn contradicts() -> Pick {
 
 /// The three families of rules; containerd's two differ in one filter only.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rules {
+pub(super) enum Rules {
     Containerd,
     CriO,
     Docker,
 }
 
 impl NodePlatform {
-    fn platform_rules(&self) -> Rules {
+    pub(super) fn platform_rules(&self) -> Rules {
         match self.runtime {
             Runtime::ContainerdTransfer | Runtime::ContainerdLocal => Rules::Containerd,
             Runtime::CriO => Rules::CriO,

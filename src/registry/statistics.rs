@@ -10,16 +10,22 @@ use super::host::HostClass;
 /// What was asked of registries, and what the cache made unnecessary.
 #[derive(Debug)]
 pub struct Statistics {
+    requests: Requests,
+    lookups: Box<[Lookups]>,
+}
+
+/// Requests by what came of them.
+#[derive(Debug, Default)]
+struct Requests {
     success: AtomicU64,
     redirection: AtomicU64,
     client_error: AtomicU64,
     server_error: AtomicU64,
     failed: AtomicU64,
-    lookups: Box<[Lookups]>,
 }
 
 /// Look-ups of the images of one class of hosts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lookups {
     class: String,
     hits: AtomicU64,
@@ -32,16 +38,10 @@ impl Statistics {
     pub(super) fn new(classes: impl IntoIterator<Item = String>) -> Self {
         let lookups = |class| Lookups {
             class,
-            hits: AtomicU64::default(),
-            misses: AtomicU64::default(),
-            stale: AtomicU64::default(),
+            ..Lookups::default()
         };
         Self {
-            success: AtomicU64::default(),
-            redirection: AtomicU64::default(),
-            client_error: AtomicU64::default(),
-            server_error: AtomicU64::default(),
-            failed: AtomicU64::default(),
+            requests: Requests::default(),
             lookups: classes.into_iter().map(lookups).collect(),
         }
     }
@@ -49,11 +49,11 @@ impl Statistics {
     /// Requests by status class; `error` are those whose answer did not come, or not whole.
     pub fn requests(&self) -> [(&'static str, u64); 5] {
         [
-            ("2xx", read(&self.success)),
-            ("3xx", read(&self.redirection)),
-            ("4xx", read(&self.client_error)),
-            ("5xx", read(&self.server_error)),
-            ("error", read(&self.failed)),
+            ("2xx", read(&self.requests.success)),
+            ("3xx", read(&self.requests.redirection)),
+            ("4xx", read(&self.requests.client_error)),
+            ("5xx", read(&self.requests.server_error)),
+            ("error", read(&self.requests.failed)),
         ]
     }
 
@@ -76,15 +76,15 @@ impl Statistics {
 
     pub(super) fn answered(&self, status: StatusCode) {
         add(match status.as_u16() {
-            ..300 => &self.success,
-            300..400 => &self.redirection,
-            400..500 => &self.client_error,
-            500.. => &self.server_error,
+            ..300 => &self.requests.success,
+            300..400 => &self.requests.redirection,
+            400..500 => &self.requests.client_error,
+            500.. => &self.requests.server_error,
         });
     }
 
     pub(super) fn failed(&self) {
-        add(&self.failed);
+        add(&self.requests.failed);
     }
 
     pub(super) fn hit(&self, class: HostClass) {

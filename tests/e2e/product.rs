@@ -181,10 +181,13 @@ fn replicas(cluster: &Cluster) -> Vec<Value> {
     pods.unwrap_or_default()
 }
 
+fn name(object: &Value) -> Option<String> {
+    object["metadata"]["name"].as_str().map(str::to_owned)
+}
+
 /// How often each replica was restarted, by the pod's name.
 pub fn restarts(cluster: &Cluster) -> BTreeMap<String, u64> {
     let restarts = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
-    let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
     let pods = replicas(cluster);
     let pods = pods
         .iter()
@@ -268,7 +271,6 @@ pub fn scale(cluster: &Cluster, replicas: usize) {
     cluster.inside(&words).expect_ok();
     eventually("the replicas are there", || {
         let pods = ready_replicas(cluster);
-        let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
         let pods: BTreeSet<String> = pods.iter().filter_map(name).collect();
         let endpoints = ready_endpoints(cluster);
         // One that is on its way still answers who is connected to it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -46,37 +46,35 @@ impl fmt::Debug for Parts {
 impl Collector for Parts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let statistics = self.inspector.statistics();
-        let mut requests = encoder.encode_descriptor(
-            "registry_requests",
+        let lookups = statistics.lookups().into_iter();
+        let nodes = node_counts(&self.view.load());
+        family(
+            &mut encoder,
+            ("registry_requests", MetricType::Counter),
             "Requests to registries by class of the answer",
-            None,
-            MetricType::Counter,
+            statistics
+                .requests()
+                .map(|(status, count)| ([("status", status)], ConstCounter::new(count))),
         )?;
-        for (status, count) in statistics.requests() {
-            let labels = [("status", status)];
-            ConstCounter::new(count).encode(requests.encode_family(&labels)?)?;
-        }
-        let mut lookups = encoder.encode_descriptor(
-            "image_lookups",
+        family(
+            &mut encoder,
+            ("image_lookups", MetricType::Counter),
             "Look-ups of images by what the cache had, and by the settings of the host",
-            None,
-            MetricType::Counter,
+            lookups.map(|((host, result), count)| {
+                (
+                    [("host", host), ("result", result)],
+                    ConstCounter::new(count),
+                )
+            }),
         )?;
-        for ((host, result), count) in statistics.lookups() {
-            let labels = [("host", host), ("result", result)];
-            ConstCounter::new(count).encode(lookups.encode_family(&labels)?)?;
-        }
-        let mut entries = encoder.encode_descriptor(
-            "cache_entries",
+        family(
+            &mut encoder,
+            ("cache_entries", MetricType::Gauge),
             "Entries of the cache by kind",
-            None,
-            MetricType::Gauge,
+            self.inspector
+                .entries()
+                .map(|(kind, count)| ([("kind", kind)], ConstGauge::new(count))),
         )?;
-        for (kind, count) in self.inspector.entries() {
-            let labels = [("kind", kind)];
-            let gauge = ConstGauge::new(count);
-            gauge.encode(entries.encode_family(&labels)?)?;
-        }
         let failing = encoder.encode_descriptor(
             "registry_hosts_failing",
             "Registry hosts that are not asked at the moment, since they keep failing",
@@ -85,23 +83,21 @@ impl Collector for Parts {
         )?;
         let count = u64::try_from(self.inspector.failing_hosts()).unwrap_or(u64::MAX);
         ConstGauge::new(count).encode(failing)?;
-        let mut remaining = encoder.encode_descriptor(
-            "registry_rate_limit_remaining",
+        let remaining = self.inspector.rate_limit_remaining().into_iter();
+        family(
+            &mut encoder,
+            ("registry_rate_limit_remaining", MetricType::Gauge),
             "Requests that registries which count them still allow, by the host's settings",
-            None,
-            MetricType::Gauge,
+            remaining.map(|(host, count)| ([("host", host)], ConstGauge::new(count))),
         )?;
-        for (host, count) in self.inspector.rate_limit_remaining() {
-            let labels = [("host", host)];
-            ConstGauge::new(count).encode(remaining.encode_family(&labels)?)?;
-        }
-        let mut nodes =
-            encoder.encode_descriptor("nodes", "Nodes by platform", None, MetricType::Gauge)?;
-        for (platform, count) in node_counts(&self.view.load()) {
-            let labels = [("platform", platform.as_str())];
-            let gauge = ConstGauge::new(count);
-            gauge.encode(nodes.encode_family(&labels)?)?;
-        }
+        family(
+            &mut encoder,
+            ("nodes", MetricType::Gauge),
+            "Nodes by platform",
+            nodes.iter().map(|(platform, count)| {
+                ([("platform", platform.as_str())], ConstGauge::new(*count))
+            }),
+        )?;
         if let Some(expiry) = self.certificate.expires_at() {
             let descriptor = encoder.encode_descriptor(
                 "certificate_expiry_timestamp_seconds",
@@ -113,6 +109,20 @@ impl Collector for Parts {
         }
         Ok(())
     }
+}
+
+/// A metric with its samples, each with its labels.
+fn family<L: EncodeLabelSet, M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, kind): (&str, MetricType),
+    help: &str,
+    samples: impl IntoIterator<Item = (L, M)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+    for (labels, sample) in samples {
+        sample.encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 fn node_counts(view: &View) -> std::collections::BTreeMap<String, u64> {

@@ -20,8 +20,6 @@ fn samples(text: &str) -> HashMap<&str, f64> {
 async fn a_scrape_shows_what_was_asked_answered_and_known() {
     let world = World::new().await;
     let host = world.registry.host();
-    let config = format!("registries: [{{host: '{host}', plainHttp: true, addresses: any}}]\n");
-    world.write("config.yaml", &config);
     let webhook = Webhook::start(&world);
     assert_eq!(webhook.status("/livez").await.0, 200);
     assert_eq!(webhook.status("/readyz").await.0, 200);
