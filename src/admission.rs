@@ -3,9 +3,12 @@
 //! A review reads the cluster from a view in memory and images through the checker. It
 //! never calls the API server: that call would wait for the one that waits for us.
 
+mod annotations;
 mod answer;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod leniency;
+mod levels;
 mod message;
 mod metrics;
 mod ratchet;
@@ -21,13 +24,13 @@ pub use self::answer::Answer;
 pub use self::metrics::Metrics;
 pub use self::server::router;
 
-use self::review::{NODE_USER_PREFIX, Object, Request};
+use self::annotations::{annotate, outdated_reasons};
+use self::review::{Object, Request};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::policy::{
     Action, Findings, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
-use crate::domain::unknown::Reason;
 use crate::domain::verdict::Verdict;
 use crate::domain::workload::Workload;
 use crate::objects::kinds::{self, KindRule};
@@ -57,20 +60,6 @@ pub struct Reviewer {
     settings: Arc<ArcSwap<Settings>>,
     metrics: Metrics,
 }
-
-/// Controllers of Kubernetes that create pods, and objects that create pods, from
-/// templates which were judged before.
-/// Source: <https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go>
-const CONTROLLERS: [&str; 8] = [
-    "system:serviceaccount:kube-system:cronjob-controller",
-    "system:serviceaccount:kube-system:daemon-set-controller",
-    "system:serviceaccount:kube-system:deployment-controller",
-    "system:serviceaccount:kube-system:job-controller",
-    "system:serviceaccount:kube-system:replicaset-controller",
-    "system:serviceaccount:kube-system:replication-controller",
-    "system:serviceaccount:kube-system:statefulset-controller",
-    "system:kube-controller-manager",
-];
 
 impl Reviewer {
     /// A reviewer that reads the cluster from `view` and follows `settings`.
@@ -124,7 +113,7 @@ impl Reviewer {
             }
             Object::Workload(workload) => Ok(Some(workload)),
             Object::Bytes(bytes) => match read(bytes.get()) {
-                Ok(Some(workload)) if is_mirror_pod(request, bytes.get(), &workload) => {
+                Ok(Some(workload)) if leniency::is_mirror_pod(request, bytes.get(), &workload) => {
                     return Answer::allowed();
                 }
                 read => read,
@@ -141,7 +130,7 @@ impl Reviewer {
             }
             Err(error) => return Answer::malformed(&error.to_string()),
         };
-        let (levels, label_warnings) = levels(&view, namespace, settings.levels);
+        let (levels, label_warnings) = levels::of_namespace(&view, namespace, settings.levels);
         if levels.strictest() == Level::Off {
             return Answer {
                 warnings: label_warnings,
@@ -152,7 +141,7 @@ impl Reviewer {
             .verdicts(&workload, &view, settings.rules, deadline)
             .await;
         let findings = Findings::of(&verdicts);
-        let mut leniency = self.leniency_of_request(request, &workload, &settings);
+        let mut leniency = leniency::of_request(request, &workload, &settings);
         let mut action = decide(&findings, &levels, settings.on_unknown, leniency);
         if action == Action::Deny && request.operation == "UPDATE" {
             // Only a denial depends on what the object was before.
@@ -183,10 +172,14 @@ impl Reviewer {
                 ..Answer::allowed()
             },
         };
-        annotate(&mut answer, &findings, &levels, &verdicts, action);
-        if !outdated.is_empty() {
-            answer.annotations.insert("stale", names(&outdated).into());
-        }
+        annotate(
+            &mut answer,
+            &findings,
+            &levels,
+            &verdicts,
+            action,
+            &outdated,
+        );
         answer
     }
 
@@ -203,30 +196,6 @@ impl Reviewer {
             verdicts.push(verdict.await);
         }
         verdicts
-    }
-
-    fn leniency_of_request(
-        &self,
-        request: &Request<'_>,
-        workload: &Workload,
-        settings: &Settings,
-    ) -> Leniency {
-        // Who asks decides, not the ownerReferences: those are the user's to write.
-        let user = request.user_info.username.as_ref();
-        let is_controller = CONTROLLERS.contains(&user)
-            || settings
-                .controllers
-                .iter()
-                .any(|controller| controller == user);
-        let gated = workload
-            .templates
-            .iter()
-            .any(|template| template.placement.gated);
-        if gated || (is_controller && settings.owned_pods == OwnedPods::Warn) {
-            Leniency::WarnOnly
-        } else {
-            Leniency::None
-        }
     }
 
     async fn leniency_of_update(
@@ -284,81 +253,4 @@ fn with_defaults(mut workload: Workload, request: &Request<'_>, view: &View) -> 
         template.access = view.access(namespace, template, service_accounts);
     }
     workload
-}
-
-/// A pod that a kubelet made of a file on its own node. Denying it would only hide it.
-fn is_mirror_pod(request: &Request<'_>, object: &str, workload: &Workload) -> bool {
-    let Some(node) = request.user_info.username.strip_prefix(NODE_USER_PREFIX) else {
-        return false;
-    };
-    let placed_there = workload
-        .templates
-        .iter()
-        .all(|template| template.placement.node_name.as_deref() == Some(node));
-    request.kind.kind == "Pod" && placed_there && kinds::is_mirror_pod(object.as_bytes())
-}
-
-/// The levels of a namespace. A label that is no level counts as absent, and says so.
-fn levels(view: &View, namespace: &str, defaults: Levels) -> (Levels, Vec<String>) {
-    let mut levels = defaults;
-    let mut warnings = Vec::new();
-    let Some(labels) = view.namespace(namespace) else {
-        return (levels, warnings);
-    };
-    let modes = [
-        ("enforce", &labels.enforce, &mut levels.enforce),
-        ("warn", &labels.warn, &mut levels.warn),
-        ("audit", &labels.audit, &mut levels.audit),
-    ];
-    for (mode, label, level) in modes {
-        match label.as_deref().map(str::parse) {
-            None => {}
-            Some(Ok(stated)) => *level = stated,
-            Some(Err(error)) => warnings.push(format!(
-                "label archmatch.io/{mode} of namespace {namespace}: {error}; the default {level} counts"
-            )),
-        }
-    }
-    (levels, warnings)
-}
-
-fn annotate(
-    answer: &mut Answer,
-    findings: &Findings,
-    levels: &Levels,
-    verdicts: &[Verdict],
-    action: Action,
-) {
-    let strictest = findings.at(levels.strictest());
-    answer
-        .annotations
-        .insert("verdict", strictest.name().into());
-    answer.annotations.insert("mode", action.name().into());
-    let missing = message::missing_platforms(verdicts);
-    if !missing.is_empty() {
-        answer
-            .annotations
-            .insert("missing", missing.join(",").into());
-    }
-    if !findings.unknown.is_empty() {
-        answer
-            .annotations
-            .insert("undecided", names(&findings.unknown).into());
-    }
-}
-
-/// Why registries could not be asked again, where answers are old; each reason once.
-fn outdated_reasons(verdicts: &[Verdict]) -> Vec<Reason> {
-    let mut reasons: Vec<Reason> = verdicts
-        .iter()
-        .flat_map(Verdict::outdated_reasons)
-        .collect();
-    reasons.sort();
-    reasons.dedup();
-    reasons
-}
-
-fn names(reasons: &[Reason]) -> String {
-    let names: Vec<&str> = reasons.iter().map(|reason| reason.name()).collect();
-    names.join(",")
 }
