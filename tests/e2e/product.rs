@@ -222,26 +222,35 @@ pub fn panics(cluster: &Cluster) -> String {
     cluster.inside(&["bash", "-c", search]).expect_ok()
 }
 
+/// The entries of the webhook configuration. The first one has the failure policy that the
+/// operator chose; the second one never holds anybody up.
+pub const ENTRIES: [&str; 2] = ["validate.archmatch.io", "observe.archmatch.io"];
+
 /// What the webhook's own configuration says of a webhook that does not answer.
 pub fn set_failure_policy(cluster: &Cluster, policy: &str) {
-    configure(cluster, "failurePolicy", json!(policy));
+    let validate = &ENTRIES[..1];
+    configure(cluster, validate, &json!({"failurePolicy": policy}));
 }
 
 /// How many seconds the API server waits for us.
 pub fn set_timeout(cluster: &Cluster, seconds: u32) {
-    configure(cluster, "timeoutSeconds", json!(seconds));
+    configure(cluster, &ENTRIES, &json!({"timeoutSeconds": seconds}));
 }
 
 /// Changes the webhook's own configuration; the API server follows a moment later.
-fn configure(cluster: &Cluster, key: &str, value: Value) {
-    let path = format!("/webhooks/0/{key}");
-    let patch = json!([{"op": "replace", "path": path, "value": value}]);
+fn configure(cluster: &Cluster, entries: &[&str], change: &Value) {
+    let changed = entries.iter().map(|name| {
+        let mut entry = change.clone();
+        entry["name"] = json!(name);
+        entry
+    });
+    let patch = json!({"webhooks": changed.collect::<Vec<_>>()});
     let words = [
         "kubectl",
         "patch",
         "validatingwebhookconfiguration",
         "archmatch",
-        "--type=json",
+        "--type=strategic",
         "-p",
         &patch.to_string(),
     ];

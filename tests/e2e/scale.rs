@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Test;
 use crate::cluster::{Cluster, eventually};
 use crate::kubectl::{Namespace, deployment, pod, spec};
-use crate::product::UNASKED;
+use crate::product::{ENTRIES, UNASKED};
 use crate::{nodes, product};
 
 pub const TESTS: &[(&str, Test)] = &[
@@ -108,7 +108,7 @@ fn unanswered(cluster: &Cluster) -> f64 {
         .expect_ok();
     let lines = metrics.lines().filter(|line| {
         line.starts_with("apiserver_admission_webhook_fail_open_count{")
-            && line.contains("validate.archmatch.io")
+            && ENTRIES.iter().any(|entry| line.contains(entry))
     });
     lines
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())

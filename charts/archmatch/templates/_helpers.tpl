@@ -38,6 +38,46 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- toYaml $config -}}
 {{- end -}}
 
+{{/*
+What must not wait for the webhook, in CEL: a debug container, a kubelet's mirror pod, and,
+unless `policy.ownedPods` is `enforce`, what a workload controller asks for, which is warned
+at most. The built-in controllers are those of the program (`CONTROLLERS` in
+src/admission.rs).
+*/}}
+{{- define "archmatch.observed" -}}
+{{- $policy := default dict (include "archmatch.config" . | fromYaml).policy -}}
+has(request.subResource) && request.subResource == 'ephemeralcontainers' ||
+request.operation == 'CREATE' && request.resource.group == '' && request.resource.resource == 'pods' &&
+request.?userInfo.?username.orValue('').startsWith('system:node:')
+{{- if ne (default "warn" $policy.ownedPods) "enforce" }} ||
+request.?userInfo.?username.orValue('') in [
+'system:kube-controller-manager',
+'system:serviceaccount:kube-system:cronjob-controller',
+'system:serviceaccount:kube-system:daemon-set-controller',
+'system:serviceaccount:kube-system:deployment-controller',
+'system:serviceaccount:kube-system:job-controller',
+'system:serviceaccount:kube-system:replicaset-controller',
+'system:serviceaccount:kube-system:replication-controller',
+'system:serviceaccount:kube-system:statefulset-controller']
+{{- with $policy.controllers }} ||
+request.?userInfo.?username.orValue('').matches({{ include "archmatch.globs" . }})
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Globs as one regular expression, in a literal of CEL: `*` spans anything but a colon. */}}
+{{- define "archmatch.globs" -}}
+{{- $patterns := list -}}
+{{- range . -}}
+{{- $parts := list -}}
+{{- range splitList "*" . -}}
+{{- $parts = append $parts (regexQuoteMeta .) -}}
+{{- end -}}
+{{- $patterns = append $patterns (join "[^:]*" $parts) -}}
+{{- end -}}
+{{- printf "^(?:%s)$" (join "|" $patterns) | toJson -}}
+{{- end -}}
+
 {{- define "archmatch.readAtStart" -}}
 {{- pick (include "archmatch.config" . | fromYaml) "registries" "credentials" "clientAuth" "cache" | toJson -}}
 {{- end -}}
