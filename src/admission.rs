@@ -31,6 +31,7 @@ use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::policy::{
     Action, Findings, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
+use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::Verdict;
 use crate::domain::workload::Workload;
 use crate::objects::kinds::{self, KindRule};
@@ -85,12 +86,14 @@ impl Reviewer {
         self.metrics
             .answered(&request.kind.kind, &request.operation, decision);
         if answer.action() == Action::Deny {
+            // Who calls without the API server may write what they like here.
+            let name = |text: &str| shortened(text, LONGEST_NAME).into_owned();
             tracing::info!(
-                uid = %request.uid,
+                uid = name(&request.uid),
                 operation = %request.operation,
-                kind = %request.kind.kind,
-                namespace = request.namespace.as_deref().unwrap_or_default(),
-                name = request.name.as_deref().unwrap_or_default(),
+                kind = name(&request.kind.kind),
+                namespace = name(request.namespace.as_deref().unwrap_or_default()),
+                name = name(request.name.as_deref().unwrap_or_default()),
                 message = answer.message().unwrap_or_default(),
                 "denied"
             );

@@ -1,4 +1,10 @@
-//! Text of users and registries, made safe to print.
+//! Text of users and registries, made safe to print and bounded where it is kept.
+
+use std::borrow::Cow;
+
+/// Longest name of an object of Kubernetes, in characters.
+/// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+pub const LONGEST_NAME: usize = 253;
 
 /// No honest name is longer, in characters.
 const LONGEST: usize = 512;
@@ -16,4 +22,32 @@ pub fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// The text, or its first so many characters and an ellipsis.
+pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
+    // Most texts have fewer bytes than that.
+    let end = (text.len() > characters).then(|| text.char_indices().nth(characters));
+    match end.flatten().and_then(|(end, _)| text.get(..end)) {
+        Some(start) => Cow::Owned(format!("{start}…")),
+        None => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_shortened_between_characters() {
+        for (text, shorter) in [
+            ("", ""),
+            ("abc", "abc"),
+            ("abcd", "abc…"),
+            ("äöü", "äöü"),
+            ("äöüß", "äöü…"),
+        ] {
+            assert_eq!(shortened(text, 3), shorter, "{text}");
+        }
+    }
 }

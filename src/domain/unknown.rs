@@ -1,7 +1,13 @@
 //! Not knowing, with a reason: the value that is never folded into yes or no.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+
+use super::text::shortened;
+
+/// The longest detail that is kept, in characters: names of users are in it.
+const LONGEST_DETAIL: usize = 512;
 
 /// The classes of not knowing, as reports and metrics name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,12 +91,14 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    /// An unknown of the given class, explained.
+    /// An unknown of the given class, explained in so many words as anybody reads.
     pub fn new(reason: Reason, detail: impl Into<Arc<str>>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-        }
+        let detail = detail.into();
+        let detail = match shortened(&detail, LONGEST_DETAIL) {
+            Cow::Borrowed(_) => detail,
+            Cow::Owned(shorter) => shorter.into(),
+        };
+        Self { reason, detail }
     }
 }
 
@@ -101,3 +109,16 @@ impl fmt::Display for Unknown {
 }
 
 impl std::error::Error for Unknown {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_is_bounded_where_it_is_made() {
+        let unknown = Unknown::new(Reason::Blocked, "ä".repeat(70_000));
+        assert_eq!(unknown.detail.chars().count(), LONGEST_DETAIL + 1);
+        assert!(unknown.detail.ends_with('…'));
+        assert_eq!(&*Unknown::new(Reason::Blocked, "short").detail, "short");
+    }
+}

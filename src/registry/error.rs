@@ -39,11 +39,23 @@ pub(super) fn naming_secrets(detail: &str, secrets: &str) -> String {
     }
 }
 
+/// How many pull secrets a text says something of; a pod may name any number.
+pub(super) const SECRETS_SHOWN: usize = 3;
+
 /// `secret web/regcred`, or several.
-pub(super) fn of_secrets(names: &[SecretName]) -> String {
-    let plural = if names.len() == 1 { "" } else { "s" };
-    let list: Vec<String> = names.iter().map(ToString::to_string).collect();
-    format!("secret{plural} {}", list.join(", "))
+pub(super) fn of_secrets<'a>(names: impl IntoIterator<Item = &'a SecretName>) -> String {
+    let mut names = names.into_iter();
+    let shown: Vec<String> = names
+        .by_ref()
+        .take(SECRETS_SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let plural = if shown.len() == 1 { "" } else { "s" };
+    let list = shown.join(", ");
+    match names.count() {
+        0 => format!("secret{plural} {list}"),
+        more => format!("secrets {list} and {more} more"),
+    }
 }
 
 pub(super) fn blocked(host: &str, why: &str) -> Unknown {

@@ -18,7 +18,7 @@ use super::cache::keeper::Keeper;
 use super::cache::{Cache, TagInspector};
 use super::client::Registry;
 use super::credentials::secrets::{Offer, SecretReader, Secrets};
-use super::error::of_secrets;
+use super::error::{SECRETS_SHOWN, naming_secrets, of_secrets};
 use super::flight::Flights;
 use super::grant::Grant;
 use super::statistics::Statistics;
@@ -109,7 +109,7 @@ impl ImageInspector for Inspector {
                 return shared.known_to_all(image).unwrap_or_else(|| {
                     let detail = format!(
                         "{} could not be read in time; the look-up goes on",
-                        of_secrets(names)
+                        of_secrets(names.iter())
                     );
                     Err(Unknown::new(Reason::Timeout, detail))
                 });
@@ -206,18 +206,24 @@ fn explain(unknown: Unknown, grant: &Grant, names: &[SecretName], offers: &[Offe
         return unknown;
     }
     let mut detail = unknown.detail.to_string();
-    let shown: Vec<SecretName> = grant
+    let mut shown = grant
         .secrets()
-        .filter_map(|position| names.get(position).cloned())
-        .collect();
-    if !shown.is_empty() {
-        detail = super::error::naming_secrets(&detail, &of_secrets(&shown));
+        .filter_map(|position| names.get(position))
+        .peekable();
+    if shown.peek().is_some() {
+        detail = naming_secrets(&detail, &of_secrets(shown));
     }
-    for offer in offers {
-        if let Offer::Nothing(why) = offer {
-            detail.push_str("; ");
-            detail.push_str(why);
-        }
+    let mut others = offers.iter().filter_map(|offer| match offer {
+        Offer::Nothing(why) => Some(why),
+        _ => None,
+    });
+    for why in others.by_ref().take(SECRETS_SHOWN) {
+        detail.push_str("; ");
+        detail.push_str(why);
+    }
+    match others.count() {
+        0 => {}
+        more => detail.push_str(&format!("; and {more} more secrets offer nothing")),
     }
     Unknown::new(unknown.reason, detail)
 }

@@ -190,6 +190,24 @@ async fn wrong_credentials_see_nothing_of_what_right_ones_saw() {
 }
 
 #[tokio::test]
+async fn a_text_names_three_secrets_however_many_a_pod_has() {
+    let case = Case::new(|_| {}).await;
+    let names: Vec<String> = (0..60)
+        .map(|number| format!("{}{number}", "n".repeat(200)))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let unknown = case.unknown(&pod("web", &names)).await;
+    assert_eq!(unknown.reason, Reason::Unauthorized);
+    assert!(unknown.detail.chars().count() <= 513, "{unknown}");
+
+    let names: Vec<String> = (0..20).map(|number| format!("s{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let unknown = case.unknown(&pod("web", &names)).await;
+    assert_eq!(unknown.detail.matches("web/s").count(), 3, "{unknown}");
+    assert!(unknown.detail.contains("and 17 more secrets"), "{unknown}");
+}
+
+#[tokio::test]
 async fn the_same_credentials_in_another_namespace_share_the_answers_and_no_names() {
     let case = Case::new(|_| {}).await;
     let host = case.registry.host();
