@@ -28,6 +28,7 @@ use self::annotations::{annotate, outdated_reasons};
 use self::review::{Object, Request};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::{ServiceAccounts, View};
+use crate::domain::access::{Access, Tenant};
 use crate::domain::policy::{
     Action, Findings, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
@@ -249,11 +250,15 @@ fn with_defaults(mut workload: Workload, request: &Request<'_>, view: &View) -> 
     } else {
         ServiceAccounts::ToApply
     };
+    let tenant = Tenant::Namespace(namespace.into());
     for template in &mut workload.templates {
         let class = template.placement.runtime_class.as_deref();
         let defaults = view.placement_defaults(namespace, class);
         template.placement.add_defaults(&defaults);
-        template.access = view.access(namespace, template, service_accounts);
+        template.access = Access {
+            tenant: tenant.clone(),
+            secrets: view.pull_secrets(namespace, template, service_accounts),
+        };
     }
     workload
 }

@@ -18,6 +18,7 @@ use super::{output, target};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::config::Configuration;
+use crate::domain::access::{Access, Tenant};
 use crate::domain::node::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
@@ -120,7 +121,10 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             let defaults = view.placement_defaults(&subject.workload.namespace, class);
             template.placement.add_defaults(&defaults);
             let namespace = &subject.workload.namespace;
-            template.access = view.access(namespace, template, ServiceAccounts::ToApply);
+            template.access = Access {
+                tenant: Tenant::Operator,
+                secrets: view.pull_secrets(namespace, template, ServiceAccounts::ToApply),
+            };
         }
     }
     let registries = Registries::open(&configuration, secrets, Own::Used).await?;

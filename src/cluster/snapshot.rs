@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::state::{NodeSettings, Record, State};
 use super::view::View;
-use crate::domain::access::Access;
+use crate::domain::access::SecretName;
 use crate::objects::json::ObjectError;
 use crate::objects::{context, node, pool};
 
@@ -59,10 +59,10 @@ pub(super) fn read_namespace(object: &Value) -> Result<Record, ObjectError> {
 pub(super) fn read_service_account(object: &Value) -> Result<Record, ObjectError> {
     let ((namespace, name), account) = context::read_service_account(object)?;
     let names = account.pull_secrets.iter().map(String::as_str);
-    let access = Access::of_secrets(&namespace, names);
+    let secrets = SecretName::list(&namespace, names);
     Ok(Record::ServiceAccount(
         format!("{namespace}/{name}"),
-        access,
+        secrets,
     ))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rpds::HashTrieMapSync;
 
 use super::view::View;
-use crate::domain::access::Access;
+use crate::domain::access::SecretName;
 use crate::domain::node::{Node, NodeOverride, Nodes, Source};
 use crate::domain::placement::RuntimeClass;
 use crate::objects::context::Namespace;
@@ -33,8 +33,8 @@ pub enum Record {
     RuntimeClass(String, RuntimeClass),
     /// A pool that an autoscaler may grow.
     Pool(PoolRecord),
-    /// The access of pods of a service account, by `namespace/name` of that.
-    ServiceAccount(String, Access),
+    /// The pull secrets of a service account, by `namespace/name` of that.
+    ServiceAccount(String, Arc<[SecretName]>),
 }
 
 /// All objects that count, kept up to date one object at a time.
@@ -49,7 +49,7 @@ pub struct State {
     namespaces: HashTrieMapSync<String, Namespace>,
     runtime_classes: HashTrieMapSync<String, RuntimeClass>,
     /// Those with pull secrets: there are few, save on OpenShift, and they hardly change.
-    service_accounts: HashTrieMapSync<String, Access>,
+    service_accounts: HashTrieMapSync<String, Arc<[SecretName]>>,
 }
 
 impl State {
@@ -86,16 +86,15 @@ impl State {
                 changed
             }
             Record::Pool(pool) => self.apply_pool(pool),
-            Record::ServiceAccount(name, access) => {
+            Record::ServiceAccount(name, secrets) => {
                 let known = self.service_accounts.get(&name);
-                if known.unwrap_or(&Access::Operator) == &access {
+                if known.map_or(&[][..], |known| known) == &*secrets {
                     return false;
                 }
-                match access {
-                    Access::Operator => {
-                        self.service_accounts.remove_mut(&name);
-                    }
-                    Access::Secrets(_) => self.service_accounts.insert_mut(name, access),
+                if secrets.is_empty() {
+                    self.service_accounts.remove_mut(&name);
+                } else {
+                    self.service_accounts.insert_mut(name, secrets);
                 }
                 true
             }

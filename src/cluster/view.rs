@@ -1,8 +1,10 @@
 //! What a decision needs of the cluster, as one value that is replaced whole.
 
+use std::sync::Arc;
+
 use rpds::HashTrieMapSync;
 
-use crate::domain::access::Access;
+use crate::domain::access::SecretName;
 use crate::domain::node::Nodes;
 use crate::domain::placement::{PlacementDefaults, RuntimeClass};
 use crate::domain::workload::PodTemplate;
@@ -16,9 +18,8 @@ pub struct View {
     pub nodes: Nodes,
     pub(super) namespaces: HashTrieMapSync<String, Namespace>,
     pub(super) runtime_classes: HashTrieMapSync<String, RuntimeClass>,
-    /// The access of pods by `namespace/name` of their service account, where that has pull
-    /// secrets.
-    pub(super) service_accounts: HashTrieMapSync<String, Access>,
+    /// The pull secrets of service accounts that have some, by `namespace/name`.
+    pub(super) service_accounts: HashTrieMapSync<String, Arc<[SecretName]>>,
 }
 
 /// Who gives a pod without pull secrets of its own those of its service account.
@@ -62,18 +63,18 @@ impl View {
 
     /// The pull secrets with which a pod's images are looked up: its own, else those of its
     /// service account.
-    pub fn access(
+    pub fn pull_secrets(
         &self,
         namespace: &str,
         template: &PodTemplate,
         service_accounts: ServiceAccounts,
-    ) -> Access {
+    ) -> Arc<[SecretName]> {
         if !template.pull_secrets.is_empty() {
             let names = template.pull_secrets.iter().map(String::as_str);
-            return Access::of_secrets(namespace, names);
+            return SecretName::list(namespace, names);
         }
         if service_accounts == ServiceAccounts::Applied || self.service_accounts.is_empty() {
-            return Access::Operator;
+            return Arc::default();
         }
         let account = match template.service_account.as_str() {
             "" => "default",

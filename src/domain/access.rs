@@ -1,4 +1,4 @@
-//! Whose credentials a look-up may use.
+//! On whose account a look-up is, and whose credentials it may use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,17 +7,27 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretName(Box<str>);
 
-/// Whose credentials a look-up may use beside those that everybody's look-ups have.
+/// On whose account work is done. Tenants share what there is; no answer depends on them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tenant {
+    /// Whoever runs the program.
+    #[default]
+    Operator,
+    /// Those who work in a namespace.
+    Namespace(Arc<str>),
+}
+
+/// For whom a look-up is.
 ///
 /// Answers are proven per credential: what one access may see never answers for another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// Nobody's: what the operator configured, anonymous where that has nothing for the
+pub struct Access {
+    /// On whose account it is.
+    pub tenant: Tenant,
+    /// The pull secrets of a pod, in the pod's order. Without any there is what everybody's
+    /// look-ups have: what the operator configured, anonymous where that has nothing for the
     /// image.
-    #[default]
-    Operator,
-    /// The pull secrets of a pod, in the pod's order.
-    Secrets(Arc<[SecretName]>),
+    pub secrets: Arc<[SecretName]>,
 }
 
 /// Longest name of an object. Source: RFC 1123, as the API server applies it.
@@ -30,6 +40,14 @@ impl SecretName {
     pub fn new(namespace: &str, name: &str) -> Option<Self> {
         let valid = is_object_name(namespace) && is_object_name(name);
         valid.then(|| Self(format!("{namespace}/{name}").into()))
+    }
+
+    /// The pull secrets that a pod names. Secrets count in the pod's own namespace alone.
+    pub fn list<'a>(namespace: &str, names: impl IntoIterator<Item = &'a str>) -> Arc<[Self]> {
+        let names = names.into_iter();
+        names
+            .filter_map(|name| Self::new(namespace, name))
+            .collect()
     }
 
     /// The pod's namespace.
@@ -48,22 +66,6 @@ impl SecretName {
 impl fmt::Display for SecretName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
-    }
-}
-
-impl Access {
-    /// The access of a pod that names these pull secrets. Secrets count in the pod's own
-    /// namespace alone.
-    pub fn of_secrets<'a>(namespace: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
-        let names: Arc<[SecretName]> = names
-            .into_iter()
-            .filter_map(|name| SecretName::new(namespace, name))
-            .collect();
-        if names.is_empty() {
-            Self::Operator
-        } else {
-            Self::Secrets(names)
-        }
     }
 }
 
@@ -99,11 +101,7 @@ mod tests {
         ] {
             assert_eq!(SecretName::new("web", name), None, "{name}");
             assert_eq!(SecretName::new(name, "regcred"), None, "{name}");
-            assert_eq!(
-                Access::of_secrets("web", [name]),
-                Access::Operator,
-                "{name}"
-            );
+            assert!(SecretName::list("web", [name]).is_empty(), "{name}");
         }
         let name = SecretName::new("web", "reg.cred-1").unwrap();
         assert_eq!((name.namespace(), name.name()), ("web", "reg.cred-1"));

@@ -174,7 +174,7 @@ impl PodSpec<'_> {
                 .iter()
                 .filter_map(|secret| secret.name.non_empty())
                 .collect(),
-            access: Access::Operator,
+            access: Access::default(),
         };
         if origin == Origin::Template {
             // A pod has it already; the DaemonSet controller looks at the template as it is.

@@ -26,6 +26,7 @@ use super::host::{DOCKER_HUB, HostClass, Hosts, Settings, SettingsError};
 use super::statistics::Statistics;
 use super::token::{Purpose, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
+use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
@@ -101,18 +102,19 @@ impl Registry {
         self.transport.hosts.remaining()
     }
 
-    /// What a pod with these keyrings, at these positions of its secrets, may show for the
-    /// image: to the registry, and to each mirror what is for the mirror.
+    /// What a pod of the tenant's with these keyrings, at these positions of its secrets, may
+    /// show for the image: to the registry, and to each mirror what is for the mirror.
     pub(super) fn grant(
         &self,
         image: &ImageReference,
+        tenant: Tenant,
         keyrings: Vec<(usize, Arc<Keyring>)>,
     ) -> Grant {
         if keyrings.is_empty() {
-            return Grant::operator();
+            return Grant::without_secrets(tenant);
         }
         let names = self.place_names(image);
-        Grant::of_secrets(keyrings, names.iter().map(String::as_str))
+        Grant::of_secrets(tenant, keyrings, names.iter().map(String::as_str))
     }
 
     fn place_names(&self, image: &ImageReference) -> Vec<String> {
@@ -437,7 +439,7 @@ mod tests {
             ..Settings::default()
         };
         let registry = Registry::new(settings).unwrap();
-        let grant = Grant::operator();
+        let grant = Grant::without_secrets(Tenant::Operator);
         for (place, expected) in [
             ("docker.io/library/node", vec![Some("u".to_owned())]),
             // An entry without a user name counts as a match, and is anonymous.

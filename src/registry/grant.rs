@@ -1,4 +1,5 @@
-//! For whom a look-up is: what it may show, what all of them may, and whether anybody waits.
+//! For whom a look-up is: on whose account, what it may show, what all of them may, and
+//! whether anybody waits.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::credentials::client_files::ClientFiles;
 use super::credentials::identity::{Identity, Marking};
 use super::credentials::keyring::{self, Keyring};
 use super::credentials::provider::Providers;
+use crate::domain::access::Tenant;
 use crate::domain::unknown::{Reason, Unknown};
 
 /// What a look-up may show beside what the operator configured, and who it thereby is.
@@ -21,13 +23,15 @@ pub struct Grant {
     keyrings: Vec<(usize, Arc<Keyring>)>,
     /// Positions of the secrets that fit the image, in the order of their credentials.
     fitting: Vec<usize>,
+    tenant: Tenant,
     urgency: Urgency,
 }
 
 impl Grant {
-    /// What everybody's look-ups may show.
-    pub fn operator() -> Self {
+    /// What everybody's look-ups may show, on the tenant's account.
+    pub fn without_secrets(tenant: Tenant) -> Self {
         Self {
+            tenant,
             identity: Identity::Operator,
             keyrings: Vec::new(),
             fitting: Vec::new(),
@@ -47,6 +51,7 @@ impl Grant {
     /// What a pod with these secrets may show at these places (`registry/repository`). Where
     /// the secrets fit none of them, the pod is nobody in particular.
     pub(super) fn of_secrets<'a>(
+        tenant: Tenant,
         keyrings: Vec<(usize, Arc<Keyring>)>,
         places: impl IntoIterator<Item = &'a str>,
     ) -> Self {
@@ -70,9 +75,10 @@ impl Grant {
             marking.text("\0");
         }
         if fitting.is_empty() {
-            return Self::operator();
+            return Self::without_secrets(tenant);
         }
         Self {
+            tenant,
             identity: Identity::Secrets(marking.mark()),
             keyrings,
             fitting,
@@ -83,6 +89,11 @@ impl Grant {
     /// Who the look-up is to the cache.
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// On whose account the look-up is.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 
     /// Whether somebody waits for the look-up.

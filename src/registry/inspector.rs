@@ -92,21 +92,22 @@ impl ImageInspector for Inspector {
     ) -> BoxFuture<'a, Outcome> {
         let shared = &self.shared;
         async move {
-            let names = match access {
-                Access::Operator => return shared.cache.inspect(image, &Grant::operator()).await,
-                Access::Secrets(names) => names,
-            };
-            if let Some(known) = shared.known(image, names) {
+            let names = &access.secrets;
+            if names.is_empty() {
+                let grant = Grant::without_secrets(access.tenant.clone());
+                return shared.cache.inspect(image, &grant).await;
+            }
+            if let Some(known) = shared.known(image, access) {
                 return known;
             }
             let start = || {
-                let (shared, image, names) = (Arc::clone(shared), image.clone(), Arc::clone(names));
-                async move { shared.look_up(&image, &names).await }.boxed()
+                let (shared, image, access) = (Arc::clone(shared), image.clone(), access.clone());
+                async move { shared.look_up(&image, &access).await }.boxed()
             };
             let key = (Arc::clone(names), image.clone());
             let look_up = shared.flights.join(key, || None, start);
             if timeout(PATIENCE, shared.secrets.all(names)).await.is_err() {
-                return shared.known_to_all(image).unwrap_or_else(|| {
+                return shared.known_to_all(image, access).unwrap_or_else(|| {
                     let detail = format!(
                         "{} could not be read in time; the look-up goes on",
                         of_secrets(names.iter())
@@ -121,48 +122,50 @@ impl ImageInspector for Inspector {
     }
 
     fn cached(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
-        match access {
-            Access::Operator => self.shared.cache.cached(image, &Grant::operator()),
-            Access::Secrets(names) => self.shared.known(image, names),
+        if access.secrets.is_empty() {
+            let grant = Grant::without_secrets(access.tenant.clone());
+            return self.shared.cache.cached(image, &grant);
         }
+        self.shared.known(image, access)
     }
 }
 
 impl Shared {
     /// The answer for a pod with these secrets if it is known, without waiting.
-    fn known(&self, image: &ImageReference, names: &[SecretName]) -> Option<Outcome> {
+    fn known(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
+        let names = &access.secrets;
         let offers = self.secrets.known(names)?;
-        let grant = match self.grant(image, &offers) {
+        let grant = match self.grant(image, access, &offers) {
             Ok(grant) => grant,
             Err(unknown) => return Some(Err(unknown)),
         };
         let found = self.cache.cached(image, &grant);
-        let found = found.or_else(|| self.known_to_all(image))?;
+        let found = found.or_else(|| self.known_to_all(image, access))?;
         Some(found.map_err(|unknown| explain(unknown, &grant, names, &offers)))
     }
 
     /// An image that was read without showing anything is everybody's to know of.
-    fn known_to_all(&self, image: &ImageReference) -> Option<Outcome> {
+    fn known_to_all(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
         if !self.cache.inspector().is_anonymous(image) {
             return None;
         }
-        self.cache
-            .cached(image, &Grant::operator())
-            .filter(Result::is_ok)
+        let grant = Grant::without_secrets(access.tenant.clone());
+        self.cache.cached(image, &grant).filter(Result::is_ok)
     }
 
-    async fn look_up(&self, image: &ImageReference, names: &[SecretName]) -> Outcome {
+    async fn look_up(&self, image: &ImageReference, access: &Access) -> Outcome {
+        let names = &access.secrets;
         let offers = self.secrets.all(names).await;
-        let grant = self.grant(image, &offers)?;
-        let found = self.ask(image, &grant).await;
+        let grant = self.grant(image, access, &offers)?;
+        let found = self.ask(image, access, &grant).await;
         let is_refused =
             |found: &Outcome| matches!(found, Err(unknown) if is_refusal(unknown.reason));
         if is_refused(&found) {
             // Perhaps they were replaced since they were read.
             let renewed = self.secrets.renewed(names).await;
-            let new_grant = self.grant(image, &renewed)?;
+            let new_grant = self.grant(image, access, &renewed)?;
             if new_grant.identity() != grant.identity() {
-                let found = self.ask(image, &new_grant).await;
+                let found = self.ask(image, access, &new_grant).await;
                 return found.map_err(|unknown| explain(unknown, &new_grant, names, &renewed));
             }
             return found.map_err(|unknown| explain(unknown, &grant, names, &renewed));
@@ -170,9 +173,9 @@ impl Shared {
         found
     }
 
-    async fn ask(&self, image: &ImageReference, grant: &Grant) -> Outcome {
+    async fn ask(&self, image: &ImageReference, access: &Access, grant: &Grant) -> Outcome {
         let known = self.cache.cached(image, grant);
-        match known.or_else(|| self.known_to_all(image)) {
+        match known.or_else(|| self.known_to_all(image, access)) {
             Some(known) => known,
             None => self.cache.inspect(image, grant).await,
         }
@@ -180,7 +183,12 @@ impl Shared {
 
     /// What the secrets offer for the image. One that cannot be parsed spoils all, as it
     /// does for the kubelet.
-    fn grant(&self, image: &ImageReference, offers: &[Offer]) -> Result<Grant, Unknown> {
+    fn grant(
+        &self,
+        image: &ImageReference,
+        access: &Access,
+        offers: &[Offer],
+    ) -> Result<Grant, Unknown> {
         let mut keyrings = Vec::with_capacity(offers.len());
         for (position, offer) in offers.iter().enumerate() {
             match offer {
@@ -191,7 +199,8 @@ impl Shared {
                 }
             }
         }
-        Ok(self.cache.inspector().grant(image, keyrings))
+        let tenant = access.tenant.clone();
+        Ok(self.cache.inspector().grant(image, tenant, keyrings))
     }
 }
 

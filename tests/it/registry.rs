@@ -48,7 +48,7 @@ async fn inspect(
     inspector: &Inspector,
     image: &ImageReference,
 ) -> Result<Arc<Inspection>, Unknown> {
-    let found = inspector.inspect(image, &Access::Operator).await;
+    let found = inspector.inspect(image, &Access::default()).await;
     found.map(|found| found.inspection)
 }
 

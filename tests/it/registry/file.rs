@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use archmatch::checker::{Access, ImageInspector};
+use archmatch::domain::access::SecretName;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::Reason;
 use archmatch::registry::{CacheFile, Inspector, Settings};
@@ -64,7 +65,7 @@ async fn a_new_process_knows_what_the_old_one_knew_while_the_registry_is_down() 
     make_older(&file, Duration::from_secs(7200));
     let late = inspector(&[registry.settings()]);
     let _keeper = late.keep_in(file.clone()).await;
-    let found = late.inspect(&image, &Access::Operator).await.unwrap();
+    let found = late.inspect(&image, &Access::default()).await.unwrap();
     let outdated = found.outdated.expect("it is said that the answer is old");
     assert_eq!(outdated.reason, Reason::Unreachable);
     assert!(outdated.age >= Duration::from_secs(7200));
@@ -81,7 +82,10 @@ async fn what_credentials_helped_to_find_is_not_in_the_file() {
     let cluster = Cluster::default();
     let team_place = format!("{}/team", registry.host());
     cluster.put("web/regcred", &[(&team_place, "ada", "smash")]);
-    let pod = Access::of_secrets("web", ["regcred"]);
+    let pod = Access {
+        secrets: SecretName::list("web", ["regcred"]),
+        ..Access::default()
+    };
     let operator = |settings: &mut Settings| {
         let place = format!("{}/own", registry.host());
         let config = json!({"auths": {place: {"username": "eve", "password": "marble"}}});

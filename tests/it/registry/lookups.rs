@@ -80,7 +80,7 @@ async fn what_was_seen_costs_no_request() {
     let both = registry.reference(&format!("app:other@{}", document.digest()));
     for seen in [&image, &by_digest, &both] {
         assert_eq!(platforms(&inspector, seen).await, ["linux/amd64"]);
-        assert!(inspector.cached(seen, &Access::Operator).is_some());
+        assert!(inspector.cached(seen, &Access::default()).is_some());
     }
     assert!(registry.requests().is_empty());
     assert_eq!(inspector.statistics().requests()[0], ("2xx", 1));

@@ -35,6 +35,6 @@ async fn its_client_shows_the_first_credential_for_everybody_and_ours_does_not()
     );
 
     let inspector = inspector(&[registry.settings()]);
-    let refused = inspector.inspect(&ours, &Access::Operator).await;
+    let refused = inspector.inspect(&ours, &Access::default()).await;
     assert!(refused.is_err(), "no credentials are configured for us");
 }

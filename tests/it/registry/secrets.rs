@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use archmatch::checker::{Access, ImageInspector};
-use archmatch::domain::access::SecretName;
+use archmatch::domain::access::{SecretName, Tenant};
 use archmatch::domain::inspection::Found;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Reason, Unknown};
@@ -124,7 +124,10 @@ impl Case {
 }
 
 fn pod(namespace: &str, secrets: &[&str]) -> Access {
-    Access::of_secrets(namespace, secrets.iter().copied())
+    Access {
+        tenant: Tenant::Namespace(namespace.into()),
+        secrets: SecretName::list(namespace, secrets.iter().copied()),
+    }
 }
 
 #[tokio::test]
@@ -152,7 +155,7 @@ async fn what_one_namespaces_secret_sees_answers_for_no_other() {
     );
     let missing = case.registry.reference("team/none:1");
     for other in [
-        Access::Operator,
+        Access::default(),
         // The name is the same, the namespace is not.
         pod("shop", &["regcred"]),
         pod("shop", &[]),
@@ -237,7 +240,10 @@ async fn secrets_that_do_not_fit_leave_a_pod_nobody_in_particular() {
     let public = open.push("app:1", &index([manifest("linux/amd64")]));
     let secrets = Arc::clone(&case.cluster) as Arc<dyn SecretReader>;
     let inspector = inspector_of(&[open.settings()], secrets, |_| {});
-    inspector.inspect(&public, &Access::Operator).await.unwrap();
+    inspector
+        .inspect(&public, &Access::default())
+        .await
+        .unwrap();
     inspector
         .inspect(&public, &pod("web", &["regcred"]))
         .await
@@ -265,7 +271,7 @@ async fn what_the_operators_credentials_saw_is_not_everybodys_answer_for_other_c
         let auths = json!({"auths": {registry.host(): {"username": "op", "password": "op"}}});
         settings.docker_config = Some(auths.to_string().into_bytes());
     });
-    inspector.inspect(&image, &Access::Operator).await.unwrap();
+    inspector.inspect(&image, &Access::default()).await.unwrap();
     registry.take_requests();
     // The kubelet, too, would try the pod's own first and the node's then.
     inspector

@@ -58,7 +58,8 @@ async fn r23_a_thousand_callers_of_an_unseen_image_are_one_request() {
     let inspector = inspector(&[registry.settings()]);
     // The first one gives up at once.
     {
-        let mut first = inspector.inspect(&image, &Access::Operator);
+        let access = Access::default();
+        let mut first = inspector.inspect(&image, &access);
         assert!(futures::poll!(&mut first).is_pending());
     }
     let found = join_all((0..1000).map(|_| platforms(&inspector, &image))).await;
