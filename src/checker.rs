@@ -106,25 +106,26 @@ impl Checker {
             // Nothing to compare with: no reason to ask a registry.
             return verdict;
         }
-        let found = match &image.reference {
-            Err(error) => Err(Unknown::new(Reason::Malformed, error.to_string())),
-            Ok(_) if image.preloaded => Err(Unknown::new(
+        let reference = match &image.reference {
+            Ok(reference) => reference,
+            Err(error) => {
+                verdict.outcomes = vec![Outcome::from(*error); platforms.len()];
+                return verdict;
+            }
+        };
+        let found = if image.preloaded {
+            Err(Unknown::new(
                 Reason::Preloaded,
                 "imagePullPolicy is Never, so no registry is asked",
-            )),
-            Ok(reference) => {
-                let root = self.inspect(reference, access, deadline).await;
-                match root {
-                    Err(unknown) => Err(unknown),
-                    Ok(root) => Ok((reference, root)),
-                }
-            }
+            ))
+        } else {
+            self.inspect(reference, access, deadline).await
         };
         match found {
             Err(unknown) => {
                 verdict.outcomes = vec![Outcome::Unknown(unknown); platforms.len()];
             }
-            Ok((_, root))
+            Ok(root)
                 if image.usage == Usage::Volume && root.inspection.content == Content::Artifact =>
             {
                 let mounted = Outcome::Supported {
@@ -135,7 +136,7 @@ impl Checker {
                 verdict.inspection = Some(root.inspection);
                 verdict.outdated = root.outdated;
             }
-            Ok((reference, root)) => {
+            Ok(root) => {
                 let picks = self
                     .picks(
                         reference,

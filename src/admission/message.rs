@@ -195,12 +195,13 @@ fn gaps<'a>(verdict: &'a Verdict, image: &'a ImageVerdict) -> Vec<Finding<'a>> {
 
 /// A gap in one line.
 fn line(image: &ImageVerdict, gap: &Finding<'_>) -> String {
-    format!(
-        "image {}{} {gap}, {}",
-        quoted(&image.image),
-        in_containers(&image.image),
-        required_by(&gap.candidates)
-    )
+    let named = quoted(&image.image);
+    let line = format!("image {named}{} {gap}", in_containers(&image.image));
+    match gap.outcome {
+        // Whatever the nodes are.
+        Outcome::Invalid(_) => line,
+        _ => format!("{line}, {}", required_by(&gap.candidates)),
+    }
 }
 
 /// The same with what decided, where that has room.

@@ -161,14 +161,23 @@ async fn an_entry_without_platform_is_read_and_a_verified_one_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn preloaded_and_malformed_images_ask_nobody() {
+async fn preloaded_images_and_names_of_no_registry_ask_nobody() {
     let table = Arc::new(Table::default());
-    let mut template = template(&["UPPER CASE"]);
+    let mut template = template(&["UPPER CASE", "under_score.example/app"]);
     template.add_image("never", "app:1", Usage::Container, true);
+    // The kubelet reads the name before it looks at the policy.
+    template.add_image("never", "not a name", Usage::Container, true);
     let verdict = check(&table, &template, Rules::default()).await;
+    let outcomes = verdict.images.iter().map(|image| &image.outcomes[0]);
+    let outcomes: Vec<_> = outcomes.map(|one| (one.name(), one.reason())).collect();
     assert_eq!(
-        verdict.unknown_reasons(),
-        [Reason::Malformed, Reason::Preloaded]
+        outcomes,
+        [
+            ("invalid", None),
+            ("unknown", Some(Reason::Malformed)),
+            ("unknown", Some(Reason::Preloaded)),
+            ("invalid", None),
+        ]
     );
     assert!(table.asked.lock().unwrap().is_empty());
 }

@@ -40,7 +40,7 @@ impl Explanation<'_> {
     /// Whether the sentence tells more than that the platform is not among the image's.
     pub fn is_special(&self) -> bool {
         match self.outcome {
-            Outcome::Supported { .. } | Outcome::Unknown(_) => false,
+            Outcome::Supported { .. } | Outcome::Invalid(_) | Outcome::Unknown(_) => false,
             Outcome::Missing(lack) => !matches!(lack, Lack::NoEntry(Depth::First)),
             Outcome::Mismatched { why, .. } => !matches!(why, Grounds::Plain(_)),
         }
@@ -204,6 +204,7 @@ impl fmt::Display for Explanation<'_> {
                 self.grounds(formatter, *why)
             }
             Outcome::Missing(lack) => self.lack(formatter, lack),
+            Outcome::Invalid(error) => write!(formatter, "{error}"),
             Outcome::Unknown(unknown) => formatter.write_str(&printable(&unknown.detail)),
         }
     }

@@ -24,10 +24,10 @@ pub struct Finding<'a> {
 }
 
 impl ImageVerdict {
-    /// What is wrong with the image: missing platforms, then mismatched ones, then what is
-    /// not known.
+    /// What is wrong with the image: its name, missing platforms, then mismatched ones, then
+    /// what is not known.
     pub fn findings<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Vec<Finding<'a>> {
-        ["missing", "mismatched", "unknown"]
+        ["invalid", "missing", "mismatched", "unknown"]
             .into_iter()
             .filter_map(|name| self.finding(name, candidates))
             .collect()
@@ -76,6 +76,7 @@ impl Finding<'_> {
                 Some(first.platform.runtime.pull_failure())
             }
             Outcome::Mismatched { .. } => Some("exec format error"),
+            Outcome::Invalid(_) => Some("InvalidImageName"),
             Outcome::Supported { .. } | Outcome::Unknown(_) => None,
         }
     }
@@ -108,6 +109,12 @@ impl fmt::Display for Finding<'_> {
             Outcome::Mismatched { made_for, .. } => {
                 write!(formatter, "is built for {made_for}, not for {platforms}")
             }
+            Outcome::Invalid(error) => {
+                write!(
+                    formatter,
+                    "is refused by the kubelet, InvalidImageName: {error}"
+                )
+            }
             Outcome::Unknown(unknown) => write!(
                 formatter,
                 "could not be checked: {} ({})",
@@ -125,6 +132,7 @@ mod tests {
     use crate::domain::node::{NodePlatform, Source};
     use crate::domain::pick::{Depth, Fit, Lack, Place};
     use crate::domain::platform::Platform;
+    use crate::domain::reference::ImageReference;
     use crate::domain::runtime::Runtime;
     use crate::domain::unknown::{Reason, Unknown};
     use crate::domain::workload::{ContainerImage, Usage};
@@ -157,8 +165,16 @@ mod tests {
         let lack = || Outcome::Missing(Lack::NoEntry(Depth::First));
         let verified = || mismatched(Grounds::Verified(place, Fit::Foreign));
         let plain = || mismatched(Grounds::Plain(Fit::Foreign));
+        let invalid = || Outcome::from("-".parse::<ImageReference>().unwrap_err());
         let none: [&str; 0] = [];
-        let rows: [(Vec<Outcome>, &[&str]); 4] = [
+        let rows: [(Vec<Outcome>, &[&str]); 5] = [
+            (
+                vec![invalid(), invalid(), invalid()],
+                &[
+                    "is refused by the kubelet, InvalidImageName: the repository has characters \
+                    or separators that repositories may not have",
+                ],
+            ),
             (
                 vec![Outcome::Unknown(unknown), lack(), lack()],
                 &[

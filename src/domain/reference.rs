@@ -12,6 +12,8 @@ use thiserror::Error;
 
 pub use self::digest::Digest;
 
+use self::ReferenceError::{Invalid, NoRegistry};
+
 /// An image reference, normalised: `docker.io/library/node:22`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageReference {
@@ -23,9 +25,15 @@ pub struct ImageReference {
 }
 
 /// Why a text is no image reference or digest.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct ReferenceError(pub(crate) &'static str);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ReferenceError {
+    /// The kubelet refuses the name: InvalidImageName.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The kubelet takes the name, which leads to no registry, so that nobody can be asked.
+    #[error("{0}")]
+    NoRegistry(&'static str),
+}
 
 impl ImageReference {
     /// `host[:port]` as written, `docker.io` for Docker Hub.
@@ -74,43 +82,38 @@ impl FromStr for ImageReference {
 
     /// Reads a name as `ParseNormalizedNamed` and the kubelet do, in one pass without regex.
     ///
-    /// One name is refused that the kubelet lets through: `under_score.example/app`, which
-    /// it reads as a name without any registry, so that nobody could pull it.
-    ///
     /// Source: <https://github.com/distribution/reference/blob/main/normalize.go>, and
     /// `ParseImageName` in the kubelet's `pkg/util/parsers` for the default tag.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         if text.is_empty() {
-            return Err(ReferenceError("the image name is empty"));
+            return Err(Invalid("the image name is empty"));
         }
         if text.len() == 64 && text.bytes().all(is_lower_hex) {
-            return Err(ReferenceError(
+            return Err(Invalid(
                 "the image name is 64 hex characters, like an image id",
             ));
         }
         let (registry, remainder) = split_registry(text);
         if !is_registry(registry) {
-            return Err(ReferenceError("the registry is no host name"));
+            // `under_score.example/app` is a name all the same, for want of a registry one
+            // that is all repository.
+            let is_name = Name::read(text).is_ok_and(|name| check_repository(name.path).is_ok());
+            return Err(if is_name {
+                NoRegistry("the registry is no host name, so the name has none")
+            } else {
+                Invalid("the registry is no host name")
+            });
         }
-        let (name, digest) = match remainder.split_once('@') {
-            Some((name, digest)) => (name, Some(digest.parse::<Digest>()?)),
-            None => (remainder, None),
-        };
-        let (path, tag) = match name.split_once(':') {
-            Some((path, tag)) => (path, Some(tag)),
-            None => (name, None),
-        };
-        if tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err(ReferenceError(
-                "the tag has characters or a length that tags may not have",
-            ));
-        }
+        let Name { path, tag, digest } = Name::read(remainder)?;
         let repository = if registry == DOCKER_HUB && !path.contains('/') {
             format!("library/{path}")
         } else {
             path.to_owned()
         };
-        check_repository(&repository, path)?;
+        if path.is_empty() {
+            return Err(Invalid("the repository is empty"));
+        }
+        check_repository(&repository)?;
         let default_tag = || digest.is_none().then(|| "latest".into());
         Ok(Self {
             registry: registry.into(),
@@ -118,6 +121,32 @@ impl FromStr for ImageReference {
             repository: repository.into(),
             digest,
         })
+    }
+}
+
+/// A name without its registry.
+struct Name<'a> {
+    path: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<Digest>,
+}
+
+impl<'a> Name<'a> {
+    fn read(text: &'a str) -> Result<Self, ReferenceError> {
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => (name, Some(digest.parse()?)),
+            None => (text, None),
+        };
+        let (path, tag) = match name.split_once(':') {
+            Some((path, tag)) => (path, Some(tag)),
+            None => (name, None),
+        };
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err(Invalid(
+                "the tag has characters or a length that tags may not have",
+            ));
+        }
+        Ok(Self { path, tag, digest })
     }
 }
 
@@ -185,22 +214,17 @@ fn is_tag(text: &str) -> bool {
             .all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
 }
 
-fn check_repository(repository: &str, as_written: &str) -> Result<(), ReferenceError> {
-    if as_written.is_empty() {
-        return Err(ReferenceError("the repository is empty"));
-    }
-    if as_written.chars().any(char::is_uppercase) {
-        return Err(ReferenceError("the repository is not lower-case"));
+fn check_repository(repository: &str) -> Result<(), ReferenceError> {
+    if repository.chars().any(char::is_uppercase) {
+        return Err(Invalid("the repository is not lower-case"));
     }
     if !repository.split('/').all(is_path_component) {
-        return Err(ReferenceError(
+        return Err(Invalid(
             "the repository has characters or separators that repositories may not have",
         ));
     }
     if repository.len() > LONGEST_REPOSITORY {
-        return Err(ReferenceError(
-            "the repository is longer than 255 characters",
-        ));
+        return Err(Invalid("the repository is longer than 255 characters"));
     }
     Ok(())
 }
@@ -282,7 +306,10 @@ mod tests {
             &"a".repeat(64),
             "the image name is 64 hex characters, like an image id",
         );
-        refuses("registry_example.com/app", "the registry is no host name");
+        refuses(
+            "https://under_score.example/app",
+            "the registry is no host name",
+        );
         refuses(
             "https://registry.example/app",
             "the registry is no host name",
@@ -303,6 +330,24 @@ mod tests {
         refuses("app@sha256:00", "the digest has the wrong length");
         let upper = format!("app@sha256:{}", "A".repeat(64));
         refuses(&upper, "the digest is not lower-case hex");
+    }
+
+    #[test]
+    fn a_name_without_any_registry_is_told_from_one_that_is_none() {
+        for (text, is_name) in [
+            ("registry_example.com/app", true),
+            ("under__score.example/team/app:1", true),
+            ("under_score:5000/app", false),
+            ("under_score.example/App", false),
+            ("Under_score.example/app", false),
+            ("under_score.example/app:-1", false),
+            ("under_score.example/app@sha256:00", false),
+            ("under_score.example/", false),
+            ("under_.score/app", false),
+        ] {
+            let error = text.parse::<ImageReference>().expect_err(text);
+            assert_eq!(matches!(error, NoRegistry(_)), is_name, "{text}");
+        }
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub enum Reason {
     Tls,
     /// Our configuration or the address filter refuses the host.
     Blocked,
-    /// A reference, digest or media type that contradicts, an ambiguous document, no JSON.
+    /// A digest or media type that contradicts, an ambiguous document, no JSON; a name that
+    /// the kubelet takes and no registry can be asked for.
     Malformed,
     /// Over a size or entry limit.
     TooLarge,

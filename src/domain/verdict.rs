@@ -9,7 +9,7 @@ use super::candidates::{CandidatePlatform, Candidates};
 use super::inspection::{Inspection, Outdated};
 use super::pick::{Grounds, Lack, Pick};
 use super::platform::Platform;
-use super::reference::Digest;
+use super::reference::{Digest, ReferenceError};
 use super::unknown::{Reason, Unknown};
 use super::workload::ContainerImage;
 
@@ -120,6 +120,8 @@ pub enum Outcome {
         /// Why this one.
         why: Grounds,
     },
+    /// The name is no image reference, so the kubelet asks no runtime to pull it.
+    Invalid(ReferenceError),
     /// Could not find out.
     Unknown(Unknown),
 }
@@ -131,6 +133,7 @@ impl Outcome {
             Self::Supported { .. } => "supported",
             Self::Missing(_) => "missing",
             Self::Mismatched { .. } => "mismatched",
+            Self::Invalid(_) => "invalid",
             Self::Unknown(_) => "unknown",
         }
     }
@@ -148,7 +151,7 @@ impl Outcome {
     pub fn picked(&self) -> &[Digest] {
         match self {
             Self::Supported { picked, .. } | Self::Mismatched { picked, .. } => picked,
-            Self::Missing(_) | Self::Unknown(_) => &[],
+            Self::Missing(_) | Self::Invalid(_) | Self::Unknown(_) => &[],
         }
     }
 
@@ -156,8 +159,19 @@ impl Outcome {
     pub fn value(&self) -> Value {
         match self {
             Self::Supported { .. } => Value::Yes,
-            Self::Missing(_) | Self::Mismatched { .. } => Value::No,
+            Self::Missing(_) | Self::Mismatched { .. } | Self::Invalid(_) => Value::No,
             Self::Unknown(_) => Value::Unknown,
+        }
+    }
+}
+
+impl From<ReferenceError> for Outcome {
+    fn from(error: ReferenceError) -> Self {
+        match error {
+            ReferenceError::Invalid(_) => Self::Invalid(error),
+            ReferenceError::NoRegistry(detail) => {
+                Self::Unknown(Unknown::new(Reason::Malformed, detail))
+            }
         }
     }
 }

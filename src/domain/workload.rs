@@ -40,7 +40,7 @@ pub struct PodTemplate {
 pub struct ContainerImage {
     /// The text in the object.
     pub image: String,
-    /// What the text means, or why the kubelet would answer InvalidImageName.
+    /// What the text means, or why it names no image of any registry.
     pub reference: Result<ImageReference, ReferenceError>,
     /// Names of the containers, or of the volumes, that use it.
     pub containers: Vec<String>,

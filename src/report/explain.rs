@@ -37,6 +37,7 @@ pub(super) fn consequence(outcome: &Outcome, candidate: &CandidatePlatform) -> S
         },
         Outcome::Missing(_) => candidate.platform.runtime.pull_failure().to_owned(),
         Outcome::Mismatched { .. } => "exec format error".to_owned(),
+        Outcome::Invalid(_) => "InvalidImageName".to_owned(),
         Outcome::Unknown(unknown) => format!("not known ({})", unknown.reason),
     }
 }

@@ -41,10 +41,11 @@ impl Style {
         if !self.colour {
             return text;
         }
-        const WORDS: [&str; 10] = [
+        const WORDS: [&str; 11] = [
             "supported",
             "missing",
             "mismatched",
+            "invalid",
             "unknown",
             "not needed",
             "pass",
@@ -62,7 +63,7 @@ impl Style {
     pub fn mark(self, word: &str) -> String {
         let (symbol, ascii, colour) = match word.split(' ').next().unwrap_or_default() {
             "supported" | "pass" | "yes" => ("✓", "+", "32"),
-            "missing" | "fail" | "no" => ("✗", "x", "31"),
+            "missing" | "invalid" | "fail" | "no" => ("✗", "x", "31"),
             "mismatched" => ("≠", "!", "31"),
             "unknown" | "undecided" => ("?", "?", "33"),
             _ => ("·", ".", "2"),

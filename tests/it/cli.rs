@@ -311,7 +311,7 @@ async fn an_image_by_name_has_no_namespace_and_a_bad_one_no_reference() {
             "json",
         ])
         .await;
-    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     let workload = &report["workloads"][0];
     assert_eq!(workload["kind"], "Image");
@@ -322,7 +322,12 @@ async fn an_image_by_name_has_no_namespace_and_a_bad_one_no_reference() {
     assert_eq!(candidate["runtime"], "cri-o");
     let image = &workload["images"][0];
     assert_eq!(image["reference"], Value::Null);
-    assert_eq!(image["outcomes"][0]["reason"], "malformed");
+    assert_eq!(image["outcomes"][0]["outcome"], "invalid");
+    let run = world
+        .run(&["check", "UPPER case", "--platform", "linux/s390x"])
+        .await;
+    assert!(run.stdout.contains("✗ invalid"), "{}", run.stdout);
+    assert!(run.stdout.contains("InvalidImageName"), "{}", run.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,21 @@
 //! Image names: what distribution/reference and the kubelet make of them.
 
-use archmatch::domain::reference::ImageReference;
+use archmatch::domain::reference::{ImageReference, ReferenceError};
 use libtest_mimic::Failed;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::compare::Run;
 
-/// Registry, repository, tag and digest; nothing for a name that is refused.
-type Parts = Option<[String; 4]>;
+/// What a text names.
+#[derive(Debug, PartialEq)]
+enum Named {
+    /// Registry, repository, tag and digest.
+    Image([String; 4]),
+    /// A name without any registry, which nobody could pull: `under_score.example/app`.
+    NoRegistry,
+    Nothing,
+}
 
 pub fn table(run: &Run) -> Result<(), Failed> {
     run.agree(
@@ -20,18 +27,24 @@ pub fn table(run: &Run) -> Result<(), Failed> {
     )
 }
 
-fn expected(answer: &Value) -> Parts {
+fn expected(answer: &Value) -> Named {
     let part = |key: &str| answer[key].as_str().unwrap().to_owned();
     let parts = ["registry", "repository", "tag", "digest"].map(part);
-    // A wanted deviation: `under_score.example/app` parses as a name without any registry,
-    // so that nobody could pull it. It is refused.
-    (answer["valid"] == true && !parts[0].is_empty()).then_some(parts)
+    match answer["valid"] == true {
+        true if parts[0].is_empty() => Named::NoRegistry,
+        true => Named::Image(parts),
+        false => Named::Nothing,
+    }
 }
 
-fn ours(image: &str) -> Parts {
-    let reference: ImageReference = image.parse().ok()?;
+fn ours(image: &str) -> Named {
+    let reference = match image.parse::<ImageReference>() {
+        Ok(reference) => reference,
+        Err(ReferenceError::NoRegistry(_)) => return Named::NoRegistry,
+        Err(ReferenceError::Invalid(_)) => return Named::Nothing,
+    };
     let digest = reference.digest().map(ToString::to_string);
-    Some([
+    Named::Image([
         reference.registry().to_owned(),
         reference.repository().to_owned(),
         reference.tag().unwrap_or_default().to_owned(),

@@ -3,29 +3,30 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::NAMES;
+use super::{NAMES, quoted};
 use crate::domain::node::Nodes;
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
 
-/// What would help: nodes that run everything, or an image for all nodes.
+/// What would help: names that are some, nodes that run everything, or an image for all
+/// nodes.
 pub(super) fn remedy(verdicts: &[Verdict], nodes: &Nodes) -> String {
-    let failing = || {
-        verdicts
-            .iter()
-            .flat_map(|verdict| &verdict.images)
-            .filter(|image| {
-                image
-                    .outcomes
-                    .iter()
-                    .any(|outcome| outcome.value() == Value::No)
-            })
-    };
-    if failing().next().is_none() {
-        return String::new();
+    let images = || verdicts.iter().flat_map(|verdict| &verdict.images);
+    let is_invalid = |outcome: &Outcome| matches!(outcome, Outcome::Invalid(_));
+    let mut text = String::new();
+    for image in images()
+        .filter(|image| image.outcomes.iter().any(is_invalid))
+        .take(NAMES)
+    {
+        let _ = writeln!(text, "To fix it, correct the name {}", quoted(&image.image));
     }
-    let mut text = String::from("To fix it, ");
+    let is_lacking = |outcome: &Outcome| outcome.value() == Value::No && !is_invalid(outcome);
+    let failing = || images().filter(|image| image.outcomes.iter().any(is_lacking));
+    if failing().next().is_none() {
+        return text;
+    }
+    text.push_str("To fix it, ");
     let working = working_architectures(verdicts, nodes);
     if !working.is_empty() {
         text.push_str("run it where its images work:\n");

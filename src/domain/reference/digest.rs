@@ -30,7 +30,11 @@ impl Digest {
             "sha256" => hash.try_into().map(Hash::Sha256),
             "sha384" => hash.try_into().map(|hash| Hash::Sha384(Arc::new(hash))),
             "sha512" => hash.try_into().map(|hash| Hash::Sha512(Arc::new(hash))),
-            _ => return Err(ReferenceError("the digest's algorithm is not supported")),
+            _ => {
+                return Err(ReferenceError::Invalid(
+                    "the digest's algorithm is not supported",
+                ));
+            }
         };
         made.map(Self).map_err(|_| WRONG_LENGTH)
     }
@@ -54,7 +58,7 @@ impl Digest {
     }
 }
 
-const WRONG_LENGTH: ReferenceError = ReferenceError("the digest has the wrong length");
+const WRONG_LENGTH: ReferenceError = ReferenceError::Invalid("the digest has the wrong length");
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +84,7 @@ impl FromStr for Digest {
     /// the algorithms are those that the kubelet registers.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let Some((algorithm, hex)) = text.split_once(':') else {
-            return Err(ReferenceError("the digest is not algorithm:hex"));
+            return Err(ReferenceError::Invalid("the digest is not algorithm:hex"));
         };
         let mut room = [0; 64];
         let Some(hash) = room.get_mut(..hex.len() / 2) else {
@@ -94,7 +98,7 @@ impl FromStr for Digest {
         for (byte, pair) in hash.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
             let [high, low] = [pair[0], pair[1]].map(digit);
             let (Some(high), Some(low)) = (high, low) else {
-                return Err(ReferenceError("the digest is not lower-case hex"));
+                return Err(ReferenceError::Invalid("the digest is not lower-case hex"));
             };
             *byte = high << 4 | low;
         }

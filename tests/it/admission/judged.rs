@@ -44,6 +44,35 @@ async fn causes_name_each_image_and_platform() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_no_image_reference_is_denied_and_a_template_may_lack_one() {
+    let webhook = Webhook::start().await;
+    let mut spec = webhook.spec("node:21", "s390x");
+    let image = |name: &str| json!({"name": "side", "image": name});
+    for (name, why) in [
+        ("quay.io/Team/app", "the repository is not lower-case"),
+        ("https://quay.io/app", "the registry is no host name"),
+        ("", "the image name is empty"),
+    ] {
+        spec["initContainers"] = json!([image(name)]);
+        let response = webhook.ask(&Review::pod(&spec)).await;
+        let message = Webhook::denied(&response);
+        let expected = format!("is refused by the kubelet, InvalidImageName: {why}");
+        assert!(message.contains(&expected), "{message}");
+        assert!(!message.contains("docker buildx build"), "{message}");
+        assert_eq!(
+            response["status"]["details"]["causes"][0]["reason"],
+            "invalid"
+        );
+        assert_eq!(response["auditAnnotations"]["verdict"], "fail");
+    }
+    Webhook::admitted(&webhook.ask(&Review::deployment(&spec)).await);
+    spec["initContainers"] = json!([image("under_score.example/app")]);
+    let response = webhook.ask(&Review::pod(&spec)).await;
+    Webhook::warned(&response);
+    assert_eq!(response["auditAnnotations"]["undecided"], "malformed");
+}
+
+#[tokio::test]
 async fn namespace_labels_set_levels_and_a_wrong_one_says_so() {
     let webhook = Webhook::start().await;
     let mut anywhere = webhook.spec("node:22", "");

@@ -27,6 +27,20 @@ async fn an_update_is_denied_only_for_new_gaps() {
 }
 
 #[tokio::test]
+async fn an_invalid_name_is_a_gap_like_any_other() {
+    let webhook = Webhook::start().await;
+    let named = |name: &str| {
+        let mut spec = webhook.spec("node:21", "s390x");
+        spec["initContainers"] = json!([{"name": "side", "image": name}]);
+        Review::deployment(&spec)
+    };
+    let same = named("quay.io/App").with("name", json!("other"));
+    Webhook::warned(&webhook.ask(&same.updating(named("quay.io/App"))).await);
+    let another = named("quay.io/Other").updating(named("quay.io/App"));
+    Webhook::denied(&webhook.ask(&another).await);
+}
+
+#[tokio::test]
 async fn a_gated_pod_is_warned_and_judged_when_the_gate_goes() {
     let webhook = Webhook::start().await;
     let open = webhook.spec("node:22", "s390x");
