@@ -27,7 +27,7 @@ use crate::admission::{self, Reviewer};
 use crate::cluster;
 use crate::config::Configuration;
 use crate::process::readiness::{Readiness, status_router};
-use crate::process::server::{Limits, Transport, serve};
+use crate::process::server::{Connections, Limits, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ClientAuthentication, ServingCertificate, server_config};
@@ -131,11 +131,17 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
 
     let serving = certificate::open(&arguments, live.as_ref(), &mut tasks).await?;
     drop(certificate_loaded);
+    let connections = Connections::new(Limits::webhook());
+    let status_connections = Connections::new(Limits::status());
     metrics::register(
         &mut registry,
         &registries,
         Arc::clone(&view),
         Arc::clone(&serving),
+        [
+            ("webhook", connections.clone()),
+            ("status", status_connections.clone()),
+        ],
     );
     let transport = transport(&configuration, serving)?;
     if let Some(path) = config {
@@ -153,7 +159,12 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         "serving"
     );
     let status = status_router(readiness.clone(), Arc::new(registry));
-    tasks.spawn(serve_status(status_listener, status, shutdown.clone()));
+    tasks.spawn(serve_status(
+        status_listener,
+        status,
+        status_connections,
+        shutdown.clone(),
+    ));
     tasks.spawn(unready_while_leaving(readiness, shutdown.clone()));
     let (end, ended) = oneshot::channel::<()>();
     let kept = registries.keep(ended.map(drop));
@@ -162,7 +173,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         listener,
         transport,
         admission::router(reviewer),
-        Limits::default(),
+        connections,
         shutdown,
     );
     tokio::select! {
@@ -211,12 +222,20 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Probes are answered until the very end, also while requests in flight are finished.
-async fn serve_status(listener: TcpListener, router: axum::Router, shutdown: Shutdown) {
-    let served = axum::serve(listener, router);
-    let ended = async move { shutdown.reached(Phase::Now).await };
-    if let Err(error) = served.with_graceful_shutdown(ended).await {
-        tracing::warn!(%error, "serve probes and metrics");
-    }
+async fn serve_status(
+    listener: TcpListener,
+    router: axum::Router,
+    connections: Connections,
+    leaving: Shutdown,
+) {
+    let (trigger, until_now) = shutdown();
+    tokio::join!(
+        serve(listener, Transport::Plain, router, connections, until_now),
+        async {
+            leaving.reached(Phase::Now).await;
+            trigger.advance(Phase::Now);
+        },
+    );
     std::future::pending::<()>().await;
 }
 

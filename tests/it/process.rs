@@ -1,12 +1,14 @@
 //! The accept loop over real sockets: certificates, limits, and the end in phases.
 
+mod connections;
+
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use archmatch::process::certificates::{PairFiles, SelfSigned};
-use archmatch::process::server::{Limits, Transport, serve};
+use archmatch::process::server::{Connections, Limits, Transport, serve};
 use archmatch::process::shutdown::{Phase, Trigger, shutdown};
 use archmatch::process::tls::{ClientAuthentication, ServingCertificate, server_config};
 use axum::Router;
@@ -30,6 +32,7 @@ fn made() -> SelfSigned {
 /// A server of our own on a free port.
 struct Server {
     port: u16,
+    connections: Connections,
     trigger: Trigger,
     task: JoinHandle<()>,
 }
@@ -39,9 +42,12 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (trigger, shutdown) = shutdown();
-        let task = tokio::spawn(serve(listener, transport, router, limits, shutdown));
+        let connections = Connections::new(limits);
+        let served = serve(listener, transport, router, connections.clone(), shutdown);
+        let task = tokio::spawn(served);
         Self {
             port,
+            connections,
             trigger,
             task,
         }
@@ -111,7 +117,7 @@ async fn a_swapped_link_is_a_new_certificate_and_a_half_written_pair_is_not() {
     let serving = ServingCertificate::new(files.load().unwrap());
     let follow = files.follow(Arc::clone(&serving), Duration::from_millis(5));
     let follow = tokio::spawn(follow);
-    let server = Server::start(tls(serving, None), hello(), Limits::default()).await;
+    let server = Server::start(tls(serving, None), hello(), Limits::webhook()).await;
     assert_eq!(
         fetch(client(&first.ca), server.port).await.unwrap(),
         "hello"
@@ -150,7 +156,7 @@ async fn only_known_clients_are_served_when_names_are_given() {
         ServingCertificate::new(pair.pair().unwrap()),
         Some(&clients(&both)),
     );
-    let server = Server::start(transport, hello(), Limits::default()).await;
+    let server = Server::start(transport, hello(), Limits::webhook()).await;
     let with = |identity: &SelfSigned| {
         let pem = format!("{}{}", identity.certificate, identity.key);
         client(&pair.ca).identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap())
@@ -190,7 +196,7 @@ fn named(name: &str) -> SelfSigned {
 async fn a_stalled_handshake_holds_up_nobody() {
     let pair = made();
     let transport = tls(ServingCertificate::new(pair.pair().unwrap()), None);
-    let server = Server::start(transport, hello(), Limits::default()).await;
+    let server = Server::start(transport, hello(), Limits::webhook()).await;
     let _stalled = server.connect().await;
     assert_eq!(fetch(client(&pair.ca), server.port).await.unwrap(), "hello");
 }
@@ -199,7 +205,7 @@ async fn a_stalled_handshake_holds_up_nobody() {
 async fn a_slow_head_is_cut_off() {
     let limits = Limits {
         head: Duration::from_millis(100),
-        ..Limits::default()
+        ..Limits::webhook()
     };
     let server = Server::plain(hello(), limits).await;
     let mut slow = server.connect().await;
@@ -207,28 +213,6 @@ async fn a_slow_head_is_cut_off() {
     let mut rest = Vec::new();
     let closed = timeout(SOON, slow.read_to_end(&mut rest)).await;
     assert!(closed.is_ok(), "the server closes");
-}
-
-#[tokio::test]
-async fn connections_over_the_cap_wait_for_a_place() {
-    let limits = Limits {
-        connections: 1,
-        ..Limits::default()
-    };
-    let server = Server::plain(hello(), limits).await;
-    let mut first = server.connect().await;
-    let mut second = server.connect().await;
-    let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    second.write_all(request).await.unwrap();
-    first.write_all(request).await.unwrap();
-    for stream in [&mut first, &mut second] {
-        let mut text = String::new();
-        timeout(SOON, stream.read_to_string(&mut text))
-            .await
-            .expect("an answer")
-            .unwrap();
-        assert!(text.ends_with("hello"), "{text}");
-    }
 }
 
 #[tokio::test]
@@ -243,7 +227,7 @@ async fn a_drain_tells_clients_to_go_and_finishes_what_is_in_flight() {
             "finished"
         }
     });
-    let server = Server::plain(hello().route("/slow", slow), Limits::default()).await;
+    let server = Server::plain(hello().route("/slow", slow), Limits::webhook()).await;
     let mut in_flight = server.connect().await;
     in_flight
         .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -280,7 +264,7 @@ async fn a_drain_tells_clients_to_go_and_finishes_what_is_in_flight() {
 #[tokio::test]
 async fn now_means_now() {
     let never = get(std::future::pending::<&'static str>);
-    let server = Server::plain(hello().route("/never", never), Limits::default()).await;
+    let server = Server::plain(hello().route("/never", never), Limits::webhook()).await;
     let mut stuck = server.connect().await;
     stuck
         .write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n")

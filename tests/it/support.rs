@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod command;
+pub(crate) mod peer;
 pub(crate) mod raw;
 pub(crate) mod registry;
 

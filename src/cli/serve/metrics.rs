@@ -14,20 +14,23 @@ use prometheus_client::registry::Registry as Metrics;
 use crate::cli::setup::Registries;
 use crate::cluster::view::View;
 use crate::domain::node::Source;
+use crate::process::server::Connections;
 use crate::process::tls::ServingCertificate;
 use crate::registry::Inspector;
 
-/// Registers what the registry look-ups, the view and the certificate know.
+/// Registers what the registry look-ups, the view, the certificate and the listeners know.
 pub(super) fn register(
     metrics: &mut Metrics,
     registries: &Registries,
     view: Arc<ArcSwap<View>>,
     certificate: Arc<ServingCertificate>,
+    listeners: [(&'static str, Connections); 2],
 ) {
     metrics.register_collector(Box::new(Parts {
         inspector: Arc::clone(&registries.inspector),
         view,
         certificate,
+        listeners,
     }));
 }
 
@@ -35,6 +38,8 @@ struct Parts {
     inspector: Arc<Inspector>,
     view: Arc<ArcSwap<View>>,
     certificate: Arc<ServingCertificate>,
+    /// Who is connected, by the name of the listener.
+    listeners: [(&'static str, Connections); 2],
 }
 
 impl fmt::Debug for Parts {
@@ -98,6 +103,7 @@ impl Collector for Parts {
                 ([("platform", platform.as_str())], ConstGauge::new(*count))
             }),
         )?;
+        self.encode_connections(&mut encoder)?;
         if let Some(expiry) = self.certificate.expires_at() {
             let descriptor = encoder.encode_descriptor(
                 "certificate_expiry_timestamp_seconds",
@@ -109,6 +115,48 @@ impl Collector for Parts {
         }
         Ok(())
     }
+}
+
+impl Parts {
+    fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let listeners = || self.listeners.iter();
+        family(
+            encoder,
+            ("connections_open", MetricType::Gauge),
+            "Open connections by listener",
+            listeners().map(|(listener, connections)| {
+                let open = u64::try_from(connections.open()).unwrap_or(u64::MAX);
+                ([("listener", *listener)], ConstGauge::new(open))
+            }),
+        )?;
+        family(
+            encoder,
+            ("connections_refused", MetricType::Counter),
+            "Connections that found no place, by listener and cause",
+            listeners().flat_map(|(listener, connections)| {
+                let refused = connections.refused();
+                refused.map(|(cause, count)| by_cause(listener, cause, count))
+            }),
+        )?;
+        family(
+            encoder,
+            ("connections_closed", MetricType::Counter),
+            "Connections closed for what they took too long for or in favour of others, by listener and cause",
+            listeners().flat_map(|(listener, connections)| {
+                let closed = connections.closed();
+                closed.map(|(cause, count)| by_cause(listener, cause, count))
+            }),
+        )
+    }
+}
+
+fn by_cause(
+    listener: &'static str,
+    cause: &'static str,
+    count: u64,
+) -> ([(&'static str, &'static str); 2], ConstCounter<u64>) {
+    let labels = [("listener", listener), ("cause", cause)];
+    (labels, ConstCounter::new(count))
 }
 
 /// A metric with its samples, each with its labels.

@@ -1,9 +1,14 @@
 //! What `serve` shows of itself: probes, and metrics as Prometheus reads them.
 
 use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::io::AsyncWriteExt;
 
 use super::World;
 use super::webhook::Webhook;
+use crate::support::peer::{connect_from, until_closed};
 
 /// The samples of a scrape by name and labels. Each may be there once.
 fn samples(text: &str) -> HashMap<&str, f64> {
@@ -63,6 +68,14 @@ async fn a_scrape_shows_what_was_asked_answered_and_known() {
         ("archmatch_registry_hosts_failing".to_owned(), 0.0),
         ("archmatch_cache_entries{kind=\"digest\"}".to_owned(), 2.0),
         ("archmatch_cache_entries{kind=\"failure\"}".to_owned(), 0.0),
+        (
+            "archmatch_connections_open{listener=\"status\"}".to_owned(),
+            1.0,
+        ),
+        (
+            "archmatch_connections_refused_total{listener=\"webhook\",cause=\"share\"}".to_owned(),
+            0.0,
+        ),
     ] {
         assert_eq!(
             samples.get(name.as_str()),
@@ -76,4 +89,27 @@ async fn a_scrape_shows_what_was_asked_answered_and_known() {
         .iter()
         .filter(|(name, _)| name.starts_with("archmatch_nodes{"));
     assert!(nodes.map(|(_, count)| count).sum::<f64>() > 0.0, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_heads_on_the_status_port_keep_no_probe_out() {
+    let world = World::new().await;
+    let webhook = Webhook::start(&world);
+    let port = webhook.status_port();
+    let mut half_heads = Vec::new();
+    for number in 0..150 {
+        let mut stream = connect_from(1 + number % 7, port).await;
+        // A connection that found no place may be closed by now.
+        let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nx: ").await;
+        let _ = stream.write_all(&[b'x'; 6000]).await;
+        half_heads.push(stream);
+    }
+    assert_eq!(webhook.status("/livez").await.0, 200);
+    assert_eq!(webhook.status("/readyz").await.0, 200);
+    let (_, text) = webhook.status("/metrics").await;
+    let open = samples(&text)["archmatch_connections_open{listener=\"status\"}"];
+    assert!(open <= 130.0, "the bound holds: {open}");
+    let closed = half_heads.iter_mut().map(until_closed);
+    let closed = tokio::time::timeout(Duration::from_secs(60), join_all(closed));
+    closed.await.expect("none of them is kept");
 }

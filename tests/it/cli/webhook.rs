@@ -93,6 +93,11 @@ impl Webhook {
         (status, response.text().await.unwrap())
     }
 
+    pub(super) fn status_port(&self) -> u16 {
+        let (_, port) = self.status_address.rsplit_once(':').unwrap();
+        port.parse().unwrap()
+    }
+
     /// Ends it as a kubelet does.
     pub(super) fn terminate(mut self) {
         let id = self.process.id().to_string();

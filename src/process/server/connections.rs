@@ -1,0 +1,277 @@
+//! Who is connected: a bound in all, a share a peer, and who has to go when places are short.
+//!
+//! Nobody waits for a place. Who comes when all are taken gets that of the connection which
+//! has been silent for the longest time, at the peer that has the most; a request that is
+//! being answered is never cut off.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Limits;
+use super::progress::{Progress, Stage};
+
+/// Everybody who is connected to one server. Clones share the table.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    table: Mutex<Table>,
+    refused: [AtomicU64; Refusal::ALL.len()],
+    closed: [AtomicU64; CLOSED.len()],
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Connections that hold a place. Who was asked to leave holds none any more.
+    placed: usize,
+    peers: HashMap<IpAddr, usize>,
+    members: HashMap<u64, Member>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    peer: IpAddr,
+    progress: Arc<Progress>,
+    /// Asked to end; its place is somebody else's by now.
+    leaving: bool,
+}
+
+/// Why a connection is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The peer has its share, and each of its connections is at work.
+    Share,
+    /// All places are taken, and nobody who has as many is silent.
+    Full,
+}
+
+impl Refusal {
+    const ALL: [Self; 2] = [Self::Share, Self::Full];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Share => "share",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// Stages in which a connection is closed, as metrics name them.
+const CLOSED: [(Stage, &str); 3] = [
+    (Stage::Handshake, "handshake"),
+    (Stage::Head, "head"),
+    (Stage::Idle, "idle"),
+];
+
+/// One connection's place, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    connections: Connections,
+    id: u64,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Connections {
+    /// Nobody is connected yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                limits,
+                table: Mutex::default(),
+                refused: Default::default(),
+                closed: Default::default(),
+            }),
+        }
+    }
+
+    /// How many are connected.
+    pub fn open(&self) -> usize {
+        self.table().members.len()
+    }
+
+    /// How many were refused, by cause.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = Refusal::ALL.into_iter().zip(&self.shared.refused);
+        counts.map(|(cause, count)| (cause.name(), count.load(Ordering::Relaxed)))
+    }
+
+    /// How many were closed by us, by what they were at for too long.
+    pub fn closed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = CLOSED.into_iter().zip(&self.shared.closed);
+        counts.map(|((_, name), count)| (name, count.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// A place for a connection of this peer, if there is one or somebody silent gives way.
+    pub(super) fn enter(&self, peer: IpAddr) -> Option<Place> {
+        let mut table = self.table();
+        match self.make_room(&mut table, peer) {
+            Ok(()) => {}
+            Err(refusal) => {
+                self.shared.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+        }
+        let id = table.next;
+        table.next += 1;
+        table.placed += 1;
+        *table.peers.entry(peer).or_default() += 1;
+        let progress = Arc::new(Progress::new());
+        let member = Member {
+            peer,
+            progress: Arc::clone(&progress),
+            leaving: false,
+        };
+        table.members.insert(id, member);
+        Some(Place {
+            connections: self.clone(),
+            id,
+            progress,
+        })
+    }
+
+    fn make_room(&self, table: &mut Table, peer: IpAddr) -> Result<(), Refusal> {
+        let limits = &self.shared.limits;
+        let own = table.of(peer);
+        if own >= limits.connections_of_a_peer {
+            let silent = table.longest_silent(|member| member.peer == peer);
+            self.dismiss(table, silent.ok_or(Refusal::Share)?);
+        } else if table.placed >= limits.connections {
+            let silent = table.longest_silent(|_| true);
+            // Who has more than the others gives way, be it the one who comes.
+            let silent = silent.filter(|id| table.of(table.members[id].peer) >= own);
+            self.dismiss(table, silent.ok_or(Refusal::Full)?);
+        }
+        Ok(())
+    }
+
+    /// Asks those to leave who have been at the same for too long.
+    pub(super) fn sweep(&self) {
+        let limits = &self.shared.limits;
+        let mut table = self.table();
+        let is_pressed = table.placed * 4 >= limits.connections * 3;
+        // The short limits are for those who have more than the others.
+        let average = table.placed / table.peers.len().max(1);
+        let overdue = table.members.iter().filter(|(_, member)| {
+            let (stage, lasted) = member.progress.standing();
+            let limit = match stage {
+                Stage::Handshake => limits.handshake,
+                Stage::Head => limits.head,
+                Stage::Idle => limits.idle,
+                Stage::Answering => return false,
+            };
+            let is_short = is_pressed && table.of(member.peer) >= average;
+            let limit = if is_short { limits.pressed } else { limit };
+            !member.leaving && lasted > limit
+        });
+        let overdue: Vec<u64> = overdue.map(|(id, _)| *id).collect();
+        for id in overdue {
+            self.dismiss(&mut table, id);
+        }
+    }
+
+    /// Asks the one to leave who has been silent for the longest time.
+    pub(super) fn dismiss_one(&self) {
+        let mut table = self.table();
+        if let Some(id) = table.longest_silent(|_| true) {
+            self.dismiss(&mut table, id);
+        }
+    }
+
+    fn dismiss(&self, table: &mut Table, id: u64) {
+        let Some(member) = table.members.get_mut(&id) else {
+            return;
+        };
+        member.leaving = true;
+        member.progress.dismiss();
+        let (stage, _) = member.progress.standing();
+        let peer = member.peer;
+        table.leave(peer);
+        if let Some(position) = CLOSED.iter().position(|(closed, _)| *closed == stage) {
+            self.shared.closed[position].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Each change is whole before anything can panic.
+        self.shared
+            .table
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn of(&self, peer: IpAddr) -> usize {
+        self.peers.get(&peer).copied().unwrap_or_default()
+    }
+
+    fn leave(&mut self, peer: IpAddr) {
+        self.placed -= 1;
+        if let Some(count) = self.peers.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.peers.remove(&peer);
+            }
+        }
+    }
+
+    /// The connection that has been silent for the longest time, at the peer with the most.
+    fn longest_silent(&self, may_go: impl Fn(&Member) -> bool) -> Option<u64> {
+        let silent = self.members.iter().filter_map(|(id, member)| {
+            let (stage, lasted) = member.progress.standing();
+            let may_go = !member.leaving && stage != Stage::Answering && may_go(member);
+            may_go.then(|| ((self.of(member.peer), lasted), *id))
+        });
+        silent.max().map(|(_, id)| id)
+    }
+}
+
+impl Place {
+    /// Whether the connection has to end, once it was asked to. A request that came in the
+    /// meantime is answered: the connection takes its place again, be it one too many.
+    pub(super) fn has_to_leave(&self) -> bool {
+        if self.progress.stage() != Stage::Answering {
+            return true;
+        }
+        let mut table = self.connections.table();
+        let Some(member) = table.members.get_mut(&self.id) else {
+            return true;
+        };
+        member.leaving = false;
+        let peer = member.peer;
+        table.placed += 1;
+        *table.peers.entry(peer).or_default() += 1;
+        false
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut table = self.connections.table();
+        if let Some(member) = table.members.remove(&self.id)
+            && !member.leaving
+        {
+            table.leave(member.peer);
+        }
+    }
+}
+
+/// How often limits are looked at: often enough for the shortest of them.
+pub(super) fn sweep_period(limits: &Limits) -> Duration {
+    let shortest = [limits.handshake, limits.head, limits.idle, limits.pressed]
+        .into_iter()
+        .fold(Duration::from_secs(4), Duration::min);
+    (shortest / 4).max(Duration::from_millis(1))
+}

@@ -1,0 +1,127 @@
+//! How far each connection has come, as the table of connections sees it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What a connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The TLS handshake is not through.
+    Handshake,
+    /// The head of a request is being read.
+    Head,
+    /// Between two requests.
+    Idle,
+    /// A request is being answered.
+    Answering,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [Self::Handshake, Self::Head, Self::Idle, Self::Answering];
+}
+
+/// How far a connection has come. One task writes it, and the table reads it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    opened: Instant,
+    stage: AtomicU8,
+    /// Milliseconds since `opened` when the stage began.
+    since: AtomicU64,
+    dismissed: Notify,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            stage: AtomicU8::new(Stage::Handshake as u8),
+            since: AtomicU64::new(0),
+            dismissed: Notify::new(),
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        let stage = usize::from(self.stage.load(Ordering::Relaxed));
+        Stage::ALL.get(stage).copied().unwrap_or(Stage::Answering)
+    }
+
+    /// The stage, and how long it has lasted.
+    pub(super) fn standing(&self) -> (Stage, Duration) {
+        let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
+        (self.stage(), self.opened.elapsed().saturating_sub(since))
+    }
+
+    pub(super) fn enter(&self, stage: Stage) {
+        let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.since.store(since, Ordering::Relaxed);
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// Asks the connection's task to end. A request that came in the meantime goes before.
+    pub(super) fn dismiss(&self) {
+        self.dismissed.notify_one();
+    }
+
+    pub(super) async fn dismissed(&self) {
+        self.dismissed.notified().await;
+    }
+}
+
+/// A stream that notes when a request begins.
+pub(super) struct Watched<S> {
+    pub(super) stream: S,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before && self.progress.stage() == Stage::Idle {
+            self.progress.enter(Stage::Head);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
