@@ -18,6 +18,7 @@ mod server;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use axum::body::Bytes;
 use tokio::time::Instant;
 
 pub use self::answer::Answer;
@@ -25,8 +26,8 @@ pub use self::metrics::Metrics;
 pub use self::server::router;
 
 use self::annotations::{annotate, outdated_reasons};
-use self::review::{Object, Request};
-use crate::checker::{Checker, Rules};
+use self::review::{Object, Request, ReviewError};
+use crate::checker::{Checker, Rules, offload};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::access::{Access, Tenant};
 use crate::domain::policy::{
@@ -35,7 +36,7 @@ use crate::domain::policy::{
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::Verdict;
 use crate::domain::workload::Workload;
-use crate::objects::kinds::{self, KindRule};
+use crate::objects::kinds::KindRule;
 
 /// What the operator wants of the webhook; replaced whole when the configuration changes.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,10 @@ pub struct Settings {
     /// Further kinds that hold pod templates.
     pub kinds: Vec<KindRule>,
 }
+
+/// A body of this many bytes is read in less time than it takes to go to another thread and
+/// back.
+const SHORT_BODY: usize = 64 * 1024;
 
 /// Judges reviews.
 #[derive(Clone)]
@@ -79,10 +84,23 @@ impl Reviewer {
         }
     }
 
+    /// Reads a body, a long one off the threads that answer others. None when the deadline
+    /// came first.
+    async fn parse(&self, body: Bytes, deadline: Instant) -> Option<Result<Request, ReviewError>> {
+        let settings = self.settings.load_full();
+        if body.len() <= SHORT_BODY {
+            return Some(review::parse(&body, &settings.kinds));
+        }
+        offload(deadline, move || review::parse(&body, &settings.kinds)).await
+    }
+
     /// The answer to one request, before the deadline.
-    async fn review(&self, request: &mut Request<'_>, deadline: Instant) -> Answer {
-        let object = std::mem::take(&mut request.object);
-        let answer = self.judge(request, object, deadline).await;
+    async fn review(&self, mut request: Request, deadline: Instant) -> Answer {
+        let (object, old) = (
+            std::mem::take(&mut request.object),
+            std::mem::take(&mut request.old_object),
+        );
+        let answer = self.judge(&request, object, old, deadline).await;
         let decision = answer.action().name();
         self.metrics
             .answered(&request.kind.kind, &request.operation, decision);
@@ -102,37 +120,35 @@ impl Reviewer {
         answer
     }
 
-    async fn judge(&self, request: &Request<'_>, object: Object<'_>, deadline: Instant) -> Answer {
+    async fn judge(
+        &self,
+        request: &Request,
+        object: Object,
+        old: Object,
+        deadline: Instant,
+    ) -> Answer {
         if !is_judged(request) {
             return Answer::allowed();
         }
         let settings = self.settings.load();
         // One view for the whole review: candidates of the old and the new object agree.
         let view = self.view.load_full();
-        let read =
-            |bytes: &str| kinds::from_json(&request.kind(), bytes.as_bytes(), &settings.kinds);
+        let namespace = request.namespace.as_deref().unwrap_or_default();
         let workload = match object {
             Object::Absent => {
                 return Answer::malformed("read AdmissionReview: request.object is missing");
             }
-            Object::Workload(workload) => Ok(Some(workload)),
-            Object::Bytes(bytes) => match read(bytes.get()) {
-                Ok(Some(workload)) if leniency::is_mirror_pod(request, bytes.get(), &workload) => {
-                    return Answer::allowed();
-                }
-                read => read,
-            },
-        };
-        let namespace = request.namespace.as_deref().unwrap_or_default();
-        let workload = match workload {
-            Ok(Some(workload)) => with_defaults(workload, request, &view),
-            Ok(None) => {
+            Object::OtherKind => {
                 return Answer::warned(&format!(
                     "{} is not configured, so its images were not checked",
                     request.kind.kind
                 ));
             }
-            Err(error) => return Answer::malformed(&error.to_string()),
+            Object::Unreadable(error) => return Answer::malformed(&error.to_string()),
+            Object::Workload(workload) if leniency::is_mirror_pod(request, &workload) => {
+                return Answer::allowed();
+            }
+            Object::Workload(workload) => with_defaults(workload, request, &view),
         };
         let (levels, label_warnings) = levels::of_namespace(&view, namespace, settings.levels);
         if levels.strictest() == Level::Off {
@@ -149,10 +165,8 @@ impl Reviewer {
         let mut action = decide(&findings, &levels, settings.on_unknown, leniency);
         if action == Action::Deny && request.operation == "UPDATE" {
             // Only a denial depends on what the object was before.
-            let old = request
-                .old_object
-                .and_then(|old| read(old.get()).ok().flatten());
-            if let Some(old) = old.map(|old| with_defaults(old, request, &view)) {
+            if let Object::Workload(old) = old {
+                let old = with_defaults(old, request, &view);
                 leniency = self
                     .leniency_of_update(&workload, &verdicts, &old, &view, settings.rules, deadline)
                     .await;
@@ -233,8 +247,8 @@ impl Reviewer {
 
 /// Creations and updates of whole objects, and of a pod's ephemeral containers. Scaling,
 /// resizing, status and binding name no images.
-fn is_judged(request: &Request<'_>) -> bool {
-    let operation = matches!(request.operation.as_ref(), "CREATE" | "UPDATE");
+fn is_judged(request: &Request) -> bool {
+    let operation = matches!(request.operation.as_str(), "CREATE" | "UPDATE");
     let sub_resource = matches!(
         request.sub_resource.as_deref(),
         None | Some("" | "ephemeralcontainers")
@@ -243,7 +257,7 @@ fn is_judged(request: &Request<'_>) -> bool {
 }
 
 /// The workload with what admission adds to its pods later.
-fn with_defaults(mut workload: Workload, request: &Request<'_>, view: &View) -> Workload {
+fn with_defaults(mut workload: Workload, request: &Request, view: &View) -> Workload {
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let service_accounts = if request.kind.group.is_empty() && request.kind.kind == "Pod" {
         ServiceAccounts::Applied

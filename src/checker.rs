@@ -4,12 +4,15 @@
 //! everything to the pure functions of [`crate::domain`]. The webhook, the audit and the
 //! command line all come through here, so they cannot disagree.
 
+mod offload;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::offload::offload;
 pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, candidates};
 use crate::domain::inspection::{Content, Found, Inspection};

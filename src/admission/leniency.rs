@@ -5,7 +5,6 @@ use super::Settings;
 use super::review::{NODE_USER_PREFIX, Request};
 use crate::domain::policy::{Leniency, OwnedPods};
 use crate::domain::workload::Workload;
-use crate::objects::kinds;
 
 /// Controllers of Kubernetes that create pods, and objects that create pods, from
 /// templates which were judged before.
@@ -22,13 +21,9 @@ const CONTROLLERS: [&str; 8] = [
 ];
 
 /// What speaks for a request, whatever its object was before.
-pub(super) fn of_request(
-    request: &Request<'_>,
-    workload: &Workload,
-    settings: &Settings,
-) -> Leniency {
+pub(super) fn of_request(request: &Request, workload: &Workload, settings: &Settings) -> Leniency {
     // Who asks decides, not the ownerReferences: those are the user's to write.
-    let user = request.user_info.username.as_ref();
+    let user = request.user_info.username.as_str();
     let is_controller = CONTROLLERS.contains(&user)
         || settings
             .controllers
@@ -46,7 +41,7 @@ pub(super) fn of_request(
 }
 
 /// A pod that a kubelet made of a file on its own node. Denying it would only hide it.
-pub(super) fn is_mirror_pod(request: &Request<'_>, object: &str, workload: &Workload) -> bool {
+pub(super) fn is_mirror_pod(request: &Request, workload: &Workload) -> bool {
     let Some(node) = request.user_info.username.strip_prefix(NODE_USER_PREFIX) else {
         return false;
     };
@@ -54,5 +49,5 @@ pub(super) fn is_mirror_pod(request: &Request<'_>, object: &str, workload: &Work
         .templates
         .iter()
         .all(|template| template.placement.node_name.as_deref() == Some(node));
-    request.kind.kind == "Pod" && placed_there && kinds::is_mirror_pod(object.as_bytes())
+    request.kind.kind == "Pod" && placed_there && request.claims_mirror_pod
 }

@@ -1,4 +1,5 @@
-//! AdmissionReview in: only the fields that matter, borrowed from the body.
+//! AdmissionReview in: only the fields that matter, read in one pass. Nothing of the body is
+//! kept, so that its room is free while registries are waited for.
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/admission/v1/types.go>
 
@@ -10,8 +11,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::domain::text::shortened;
 use crate::domain::workload::Workload;
-use crate::objects::kinds::{Inline, KindRef};
+use crate::objects::ObjectError;
+use crate::objects::kinds::{self, Inline, KindRef, KindRule};
 
 /// The one version that the API server and we speak.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
@@ -19,58 +22,64 @@ pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 /// Who asks in the name of a node: its kubelet.
 pub(crate) const NODE_USER_PREFIX: &str = "system:node:";
 
+/// How many characters of a name are kept. The longest honest one is the user name of a
+/// service account, which holds the names of two objects.
+const LONGEST_TEXT: usize = 512;
+
 /// A request of the API server.
 #[derive(Debug, Default)]
-pub(crate) struct Request<'a> {
-    pub(crate) uid: Cow<'a, str>,
-    pub(crate) kind: GroupVersionKind<'a>,
-    pub(crate) resource: GroupVersionResource<'a>,
-    pub(crate) sub_resource: Option<Cow<'a, str>>,
-    pub(crate) name: Option<Cow<'a, str>>,
-    pub(crate) namespace: Option<Cow<'a, str>>,
-    pub(crate) operation: Cow<'a, str>,
-    pub(crate) user_info: UserInfo<'a>,
-    pub(crate) object: Object<'a>,
-    /// Only a denial looks at it, so it stays bytes.
-    pub(crate) old_object: Option<&'a RawValue>,
+pub(crate) struct Request {
+    pub(crate) uid: String,
+    pub(crate) kind: GroupVersionKind,
+    pub(crate) resource: GroupVersionResource,
+    pub(crate) sub_resource: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) operation: String,
+    pub(crate) user_info: UserInfo,
+    pub(crate) object: Object,
+    pub(crate) old_object: Object,
+    /// Whether a node asks for an object that says it is a mirror pod.
+    pub(crate) claims_mirror_pod: bool,
 }
 
-/// The object of a request.
+/// The object of a request, or what it was before.
 #[derive(Debug, Default)]
-pub(crate) enum Object<'a> {
+pub(crate) enum Object {
     /// There is none.
     #[default]
     Absent,
-    /// Read in the same pass as the review: a built-in kind, as nearly always.
+    /// An object of a kind that has pods.
     Workload(Workload),
-    /// Still bytes: a kind that is not built in, a node's own pod, or an object with
-    /// something wrong that the second look will name.
-    Bytes(&'a RawValue),
+    /// An object of a kind that is neither built in nor configured.
+    OtherKind,
+    /// An object with something wrong.
+    Unreadable(ObjectError),
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct GroupVersionKind<'a> {
-    #[serde(borrow, default)]
-    pub(crate) group: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub(crate) version: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub(crate) kind: Cow<'a, str>,
+pub(crate) struct GroupVersionKind {
+    #[serde(default, deserialize_with = "name")]
+    pub(crate) group: String,
+    #[serde(default, deserialize_with = "name")]
+    pub(crate) version: String,
+    #[serde(default, deserialize_with = "name")]
+    pub(crate) kind: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct GroupVersionResource<'a> {
-    #[serde(borrow, default)]
-    pub(crate) resource: Cow<'a, str>,
+pub(crate) struct GroupVersionResource {
+    #[serde(default, deserialize_with = "name")]
+    pub(crate) resource: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct UserInfo<'a> {
-    #[serde(borrow, default)]
-    pub(crate) username: Cow<'a, str>,
+pub(crate) struct UserInfo {
+    #[serde(default, deserialize_with = "name")]
+    pub(crate) username: String,
 }
 
-impl Request<'_> {
+impl Request {
     /// The kind of the object, as the review names it.
     pub(crate) fn kind(&self) -> KindRef<'_> {
         KindRef {
@@ -96,34 +105,58 @@ pub(crate) struct ReviewError {
     pub(crate) message: String,
 }
 
-/// Reads a review.
+/// Reads a review, its objects by what is built in and by the rules.
 ///
 /// # Errors
 /// When the body is no JSON, no AdmissionReview, of another version, or has no uid.
-pub(crate) fn parse(body: &[u8]) -> Result<Request<'_>, ReviewError> {
+pub(crate) fn parse(body: &[u8], rules: &[KindRule]) -> Result<Request, ReviewError> {
     // What cannot be read in one pass is read in two, so that the error can say where.
     let read = read(body, Objects::Inline).or_else(|_| read(body, Objects::Bytes));
     let review = read.map_err(|error| ReviewError {
         uid: read_uid(body),
         message: format!("read AdmissionReview: {error}"),
     })?;
-    let refuse = |message: String| ReviewError {
-        uid: (!review.request.uid.is_empty()).then(|| review.request.uid.to_string()),
+    let mut request = review.request.read;
+    let refuse = |uid: &str, message: String| ReviewError {
+        uid: is_uid(uid).then(|| uid.to_owned()),
         message,
     };
     if review.kind != "AdmissionReview" || review.api_version != API_VERSION {
-        let found: String = format!("{} {}", review.api_version, review.kind);
+        let found = format!("{} {}", review.api_version, review.kind);
         let found: String = found.chars().filter(|c| !c.is_control()).take(80).collect();
-        return Err(refuse(format!(
+        let message = format!(
             "read AdmissionReview: expected {API_VERSION} AdmissionReview, found {found:?}"
-        )));
+        );
+        return Err(refuse(&request.uid, message));
     }
-    if review.request.uid.is_empty() {
-        return Err(refuse(
-            "read AdmissionReview: request.uid is empty".to_owned(),
-        ));
+    if !is_uid(&request.uid) {
+        let message = "read AdmissionReview: request.uid is empty or too long".to_owned();
+        return Err(refuse(&request.uid, message));
     }
-    Ok(review.request)
+    if let Some(object) = review.request.object {
+        request.claims_mirror_pod =
+            request.is_from_node() && kinds::is_mirror_pod(object.get().as_bytes());
+        request.object = Object::read(&request.kind(), object, rules);
+    }
+    if let Some(old) = review.request.old_object {
+        request.old_object = Object::read(&request.kind(), old, rules);
+    }
+    Ok(request)
+}
+
+impl Object {
+    fn read(kind: &KindRef<'_>, raw: &RawValue, rules: &[KindRule]) -> Self {
+        match kinds::from_json(kind, raw.get().as_bytes(), rules) {
+            Ok(Some(workload)) => Self::Workload(workload),
+            Ok(None) => Self::OtherKind,
+            Err(error) => Self::Unreadable(error),
+        }
+    }
+}
+
+/// A uid is echoed, so it is not any text.
+fn is_uid(text: &str) -> bool {
+    !text.is_empty() && text.len() < LONGEST_TEXT
 }
 
 fn read(body: &[u8], objects: Objects) -> serde_json::Result<Review<'_>> {
@@ -135,17 +168,26 @@ fn read(body: &[u8], objects: Objects) -> serde_json::Result<Review<'_>> {
 
 #[derive(Default)]
 struct Review<'a> {
-    api_version: Cow<'a, str>,
-    kind: Cow<'a, str>,
-    request: Request<'a>,
+    api_version: String,
+    kind: String,
+    request: Reading<'a>,
 }
 
-/// How the object of a request is read.
+/// A request, and those of its objects that are still bytes: of a kind that is not built in,
+/// a node's own pod, or with something wrong that the second look will name.
+#[derive(Default)]
+struct Reading<'a> {
+    read: Request,
+    object: Option<&'a RawValue>,
+    old_object: Option<&'a RawValue>,
+}
+
+/// How the objects of a request are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Objects {
-    /// In the same pass, where its kind is built in.
+    /// In the same pass, where their kind is built in.
     Inline,
-    /// Later, whatever it is.
+    /// Later, whatever they are.
     Bytes,
 }
 
@@ -212,22 +254,23 @@ enum RequestField {
 }
 
 impl<'de> DeserializeSeed<'de> for RequestSeed {
-    type Value = Request<'de>;
+    type Value = Reading<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Request<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Reading<'de>, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for RequestSeed {
-    type Value = Request<'de>;
+    type Value = Reading<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a request")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Request<'de>, A::Error> {
-        let mut request = Request::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reading<'de>, A::Error> {
+        let mut reading = Reading::default();
+        let request = &mut reading.read;
         while let Some(field) = map.next_key()? {
             match field {
                 RequestField::Uid => request.uid = text(&mut map)?,
@@ -238,35 +281,38 @@ impl<'de> Visitor<'de> for RequestSeed {
                 RequestField::Namespace => request.namespace = optional_text(&mut map)?,
                 RequestField::Operation => request.operation = text(&mut map)?,
                 RequestField::UserInfo => request.user_info = map.next_value()?,
-                RequestField::Object => request.object = self.object(&request, &mut map)?,
-                RequestField::OldObject => request.old_object = map.next_value()?,
+                RequestField::Object => {
+                    (request.object, reading.object) = self.object(request, &mut map)?;
+                }
+                RequestField::OldObject => {
+                    (request.old_object, reading.old_object) = self.object(request, &mut map)?;
+                }
                 RequestField::Other => skip(&mut map)?,
             }
         }
         if matches!(request.object, Object::Workload(_)) && request.is_from_node() {
             return Err(A::Error::custom("the user stands behind the object"));
         }
-        Ok(request)
+        Ok(reading)
     }
 }
 
 impl RequestSeed {
-    /// The API server writes kind and user before the object. Where the user comes later
+    /// The API server writes kind and user before the objects. Where the user comes later
     /// and turns out to be a node, the review is read once more.
     fn object<'de, A: MapAccess<'de>>(
         &self,
-        request: &Request<'_>,
+        request: &Request,
         map: &mut A,
-    ) -> Result<Object<'de>, A::Error> {
+    ) -> Result<(Object, Option<&'de RawValue>), A::Error> {
         if self.0 == Objects::Inline
             && !request.is_from_node()
             && let Some(inline) = Inline::of(request.kind())
         {
             let workload = map.next_value_seed(inline)?;
-            return Ok(workload.map_or(Object::Absent, Object::Workload));
+            return Ok((workload.map_or(Object::Absent, Object::Workload), None));
         }
-        let bytes: Option<&RawValue> = map.next_value()?;
-        Ok(bytes.map_or(Object::Absent, Object::Bytes))
+        Ok((Object::Absent, map.next_value()?))
     }
 }
 
@@ -274,13 +320,26 @@ impl RequestSeed {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Cow<'de, str>, A::Error> {
-    map.next_value().map(|Text(text)| text)
+impl Text<'_> {
+    fn name(self) -> String {
+        match shortened(&self.0, LONGEST_TEXT) {
+            Cow::Owned(shorter) => shorter,
+            Cow::Borrowed(_) => self.0.into_owned(),
+        }
+    }
 }
 
-fn optional_text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Text::deserialize(deserializer).map(Text::name)
+}
+
+fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<String, A::Error> {
+    map.next_value().map(Text::name)
+}
+
+fn optional_text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<String>, A::Error> {
     let text: Option<Text<'de>> = map.next_value()?;
-    Ok(text.map(|Text(text)| text))
+    Ok(text.map(Text::name))
 }
 
 fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
@@ -298,22 +357,26 @@ fn read_uid(body: &[u8]) -> Option<String> {
         uid: String,
     }
     let review: OnlyRequest = serde_json::from_slice(body).ok()?;
-    Some(review.request.uid).filter(|uid| !uid.is_empty())
+    Some(review.request.uid).filter(|uid| is_uid(uid))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(body: &[u8]) -> Result<Request, ReviewError> {
+        super::parse(body, &KindRule::well_known())
+    }
+
     #[test]
-    fn a_review_is_borrowed_from_the_body() {
+    fn a_review_is_read() {
         let body = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":
             {"uid":"u1","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE",
              "namespace":"web","userInfo":{"username":"ann"},"object":{"spec":{}},"oldObject":null}}"#;
         let request = parse(body).unwrap();
-        assert!(matches!(request.uid, Cow::Borrowed("u1")));
+        assert_eq!(request.uid, "u1");
         assert!(matches!(request.object, Object::Workload(_)));
-        assert!(request.old_object.is_none());
+        assert!(matches!(request.old_object, Object::Absent));
         assert_eq!(request.namespace.as_deref(), Some("web"));
         assert_eq!(request.user_info.username, "ann");
     }
@@ -352,31 +415,75 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_no_sound_object_of_a_built_in_kind_stays_bytes() {
-        let review = |kind: &str, user: &str, object: &str| {
-            format!(
-                r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":
-                {{"uid":"u","kind":{{"group":"","version":"v1","kind":"{kind}"}},"operation":"CREATE",
-                "userInfo":{{"username":"{user}"}},"object":{object}}}}}"#
-            )
+    fn review(user: &str, kind: &str, object: &str, old: &str) -> String {
+        let (group, version, kind) = match kind {
+            "Rollout" => ("argoproj.io", "v1alpha1", "Rollout"),
+            other => ("", "v1", other),
         };
-        for (kind, user, object, is_bytes) in [
-            ("Pod", "ann", r#"{"spec":{}}"#, false),
-            ("Pod", "ann", r#"{"spec":{"containers":7}}"#, true),
-            ("Pod", "system:node:a1", r#"{"spec":{}}"#, true),
-            ("Gadget", "ann", r#"{"spec":{}}"#, true),
+        format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":
+            {{"uid":"u","kind":{{"group":"{group}","version":"{version}","kind":"{kind}"}},
+            "operation":"UPDATE","userInfo":{{"username":"{user}"}},
+            "object":{object},"oldObject":{old}}}}}"#
+        )
+    }
+
+    #[test]
+    fn each_object_is_read_for_itself() {
+        let what = |object: &Object| match object {
+            Object::Absent => "absent",
+            Object::Workload(_) => "workload",
+            Object::OtherKind => "other kind",
+            Object::Unreadable(_) => "unreadable",
+        };
+        let (sound, wrong) = (
+            r#"{"spec":{}}"#,
+            r#"{"spec":{"template":[],"containers":7}}"#,
+        );
+        for (user, kind, object, old, expected) in [
+            ("ann", "Pod", sound, "null", ["workload", "absent"]),
+            ("ann", "Pod", sound, wrong, ["workload", "unreadable"]),
+            ("ann", "Pod", wrong, sound, ["unreadable", "workload"]),
+            (
+                "system:node:a1",
+                "Pod",
+                sound,
+                sound,
+                ["workload", "workload"],
+            ),
+            ("ann", "Gadget", sound, sound, ["other kind", "other kind"]),
+            ("ann", "Rollout", sound, wrong, ["workload", "unreadable"]),
+            ("ann", "Pod", "null", "null", ["absent", "absent"]),
         ] {
-            let body = review(kind, user, object);
+            let body = review(user, kind, object, old);
             let request = parse(body.as_bytes()).unwrap();
-            let found = matches!(request.object, Object::Bytes(bytes) if bytes.get() == object);
-            assert_eq!(found, is_bytes, "{body}");
+            let found = [&request.object, &request.old_object].map(what);
+            assert_eq!(found, expected, "{body}");
         }
-        let body = review("Pod", "ann", "null");
-        assert!(matches!(
-            parse(body.as_bytes()).unwrap().object,
-            Object::Absent
-        ));
+    }
+
+    #[test]
+    fn the_user_may_stand_behind_the_object() {
+        let object = r#"{"metadata":{"annotations":{"kubernetes.io/config.mirror":"x"}}}"#;
+        let body = format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":
+            {{"uid":"u","kind":{{"group":"","version":"v1","kind":"Pod"}},"object":{object},
+            "userInfo":{{"username":"system:node:a1"}}}}}}"#
+        );
+        assert!(parse(body.as_bytes()).unwrap().claims_mirror_pod);
+        let user = review("ann", "Pod", object, "null");
+        assert!(!parse(user.as_bytes()).unwrap().claims_mirror_pod);
+    }
+
+    #[test]
+    fn names_are_bounded_where_they_are_read_and_a_uid_is_no_novel() {
+        let long = "n".repeat(100_000);
+        let request = parse(review(&long, &long, "{}", "null").as_bytes()).unwrap();
+        assert!(request.user_info.username.chars().count() <= LONGEST_TEXT + 1);
+        assert!(request.kind.kind.chars().count() <= LONGEST_TEXT + 1);
+        let body = review("ann", "Pod", "{}", "null")
+            .replace("\"uid\":\"u\"", &format!("\"uid\":\"{long}\""));
+        assert_eq!(parse(body.as_bytes()).unwrap_err().uid, None);
     }
 
     #[test]

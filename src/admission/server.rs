@@ -14,8 +14,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use super::Reviewer;
 use super::answer::Answer;
-use super::{Reviewer, review};
 use crate::domain::text::printable;
 
 /// Object and old object, each from a request of up to 3 MiB.
@@ -80,10 +80,17 @@ async fn validate(State(webhook): State<Webhook>, request: Request<Body>) -> Res
         Ok(body) => body,
         Err(response) => return response,
     };
-    let answer = match review::parse(&body) {
-        Ok(mut request) => {
-            let answer = webhook.reviewer.review(&mut request, deadline).await;
-            answer.to_json(&request.uid)
+    let Some(parsed) = webhook.reviewer.parse(body, deadline).await else {
+        return refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body could not be read in time",
+        );
+    };
+    let answer = match parsed {
+        Ok(request) => {
+            let uid = request.uid.clone();
+            let answer = webhook.reviewer.review(request, deadline).await;
+            answer.to_json(&uid)
         }
         Err(error) => match &error.uid {
             Some(uid) => Answer::malformed(&error.message).to_json(uid),
