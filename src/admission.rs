@@ -26,6 +26,7 @@ pub use self::metrics::Metrics;
 pub use self::server::router;
 
 use self::annotations::{annotate, outdated_reasons};
+use self::ratchet::Past;
 use self::review::{Object, Request, ReviewError};
 use crate::checker::{Checker, Rules, offload};
 use crate::cluster::view::{ServiceAccounts, View};
@@ -34,8 +35,8 @@ use crate::domain::policy::{
     Action, Findings, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
 use crate::domain::text::{LONGEST_NAME, shortened};
-use crate::domain::verdict::Verdict;
-use crate::domain::workload::Workload;
+use crate::domain::verdict::{Passing, Verdict};
+use crate::domain::workload::{PodTemplate, Workload};
 use crate::objects::kinds::KindRule;
 
 /// What the operator wants of the webhook; replaced whole when the configuration changes.
@@ -144,6 +145,10 @@ impl Reviewer {
                     request.kind.kind
                 ));
             }
+            // Whoever could write it so before may take a finalizer from it.
+            Object::Unreadable(error) if is_update(request) && old.is_unreadable() => {
+                return Answer::unreadable(&error.to_string());
+            }
             Object::Unreadable(error) => return Answer::malformed(&error.to_string()),
             Object::Workload(workload) if leniency::is_mirror_pod(request, &workload) => {
                 return Answer::allowed();
@@ -158,21 +163,20 @@ impl Reviewer {
             };
         }
         let verdicts = self
-            .verdicts(&workload, &view, settings.rules, deadline)
+            .verdicts(&workload.templates, &view, settings.rules, deadline)
             .await;
         let findings = Findings::of(&verdicts);
-        let mut leniency = leniency::of_request(request, &workload, &settings);
-        let mut action = decide(&findings, &levels, settings.on_unknown, leniency);
-        if action == Action::Deny && request.operation == "UPDATE" {
-            // Only a denial depends on what the object was before.
-            if let Object::Workload(old) = old {
-                let old = with_defaults(old, request, &view);
-                leniency = self
-                    .leniency_of_update(&workload, &verdicts, &old, &view, settings.rules, deadline)
-                    .await;
-                action = decide(&findings, &levels, settings.on_unknown, leniency);
-            }
-        }
+        let review = Judging {
+            request,
+            workload: &workload,
+            verdicts: &verdicts,
+            view: &view,
+            settings: &settings,
+            levels,
+            deadline,
+        };
+        let leniencies = self.leniencies(&review, old).await;
+        let action = review.action(levels.enforce, &leniencies);
         let outdated = outdated_reasons(&verdicts);
         self.metrics.undecided(&findings.unknown);
         self.metrics.stale(&outdated);
@@ -203,46 +207,89 @@ impl Reviewer {
 
     async fn verdicts(
         &self,
-        workload: &Workload,
+        templates: &[PodTemplate],
         view: &View,
         rules: Rules,
         deadline: Instant,
     ) -> Vec<Verdict> {
-        let mut verdicts = Vec::with_capacity(workload.templates.len());
-        for template in &workload.templates {
+        let mut verdicts = Vec::with_capacity(templates.len());
+        for template in templates {
             let verdict = self.checker.check(template, &view.nodes, rules, deadline);
             verdicts.push(verdict.await);
         }
         verdicts
     }
 
-    async fn leniency_of_update(
-        &self,
-        workload: &Workload,
-        verdicts: &[Verdict],
-        old: &Workload,
-        view: &View,
-        rules: Rules,
-        deadline: Instant,
-    ) -> Leniency {
-        // A gated pod was never denied, so it has had no gaps yet.
-        if old
-            .templates
-            .iter()
-            .any(|template| template.placement.gated)
-        {
-            return Leniency::None;
+    /// What speaks for each template: who asks, gates, and what the object was before.
+    async fn leniencies(&self, review: &Judging<'_>, old: Object) -> Vec<Leniency> {
+        let Judging {
+            request,
+            workload,
+            verdicts,
+            view,
+            settings,
+            levels,
+            deadline,
+        } = *review;
+        let mut leniencies = leniency::of_request(request, workload, settings);
+        // Only a denial depends on what the object was, be it one that a stricter level makes.
+        let may_deny = review.action(Level::Portable, &leniencies) == Action::Deny;
+        let old = match old {
+            Object::Workload(old) if may_deny && is_update(request) => old,
+            _ => return leniencies,
+        };
+        let rules = settings.rules;
+        let old = with_defaults(old, request, view);
+        let past = Past::of(old.templates, &view.nodes, rules.candidates);
+        let templates = workload.templates.iter().zip(verdicts);
+        for ((template, verdict), leniency) in templates.zip(&mut leniencies) {
+            if *leniency == Leniency::None {
+                *leniency = past.leniency(template, verdict);
+            }
         }
-        if ratchet::is_unchanged(workload, old) {
-            return Leniency::Unchanged;
+        let may_lose = |(verdict, leniency): (&Verdict, &Leniency)| {
+            *leniency == Leniency::NoNewGaps && levels.enforce.of(verdict) == Passing::Fail
+        };
+        if verdicts.iter().zip(&leniencies).any(may_lose) {
+            let old = self.verdicts(past.templates(), view, rules, deadline).await;
+            for (verdict, leniency) in verdicts.iter().zip(&mut leniencies) {
+                let loses = |level| past.loses(level, verdict, &old);
+                if *leniency == Leniency::NoNewGaps
+                    && [levels.enforce, Level::Runnable].into_iter().any(loses)
+                {
+                    *leniency = Leniency::None;
+                }
+            }
         }
-        let old_verdicts = self.verdicts(old, view, rules, deadline).await;
-        if ratchet::brings_gaps(verdicts, &old_verdicts) {
-            Leniency::None
-        } else {
-            Leniency::NoNewGaps
-        }
+        leniencies
     }
+}
+
+/// A review whose images are known.
+struct Judging<'a> {
+    request: &'a Request,
+    workload: &'a Workload,
+    verdicts: &'a [Verdict],
+    view: &'a View,
+    settings: &'a Settings,
+    levels: Levels,
+    deadline: Instant,
+}
+
+impl Judging<'_> {
+    /// What is done about it, or would be under another enforced level.
+    fn action(&self, enforce: Level, leniencies: &[Leniency]) -> Action {
+        let templates = self.verdicts.iter().zip(leniencies.iter().copied());
+        let levels = Levels {
+            enforce,
+            ..self.levels
+        };
+        decide(templates, &levels, self.settings.on_unknown)
+    }
+}
+
+fn is_update(request: &Request) -> bool {
+    request.operation == "UPDATE"
 }
 
 /// Creations and updates of whole objects, and of a pod's ephemeral containers. Scaling,

@@ -20,7 +20,7 @@ use crate::domain::node::Nodes;
 use crate::domain::pick::{Entries, Grounds, Pick, pick};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
-use crate::domain::verdict::{ImageVerdict, Outcome, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Verdict};
 use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
 
 /// How many child documents of one image may be read for one decision. An ordinary image
@@ -78,17 +78,31 @@ impl Checker {
         deadline: Instant,
     ) -> Verdict {
         let candidates = candidates(nodes, &template.placement, rules.candidates);
-        let images = join_all(template.images.iter().map(|image| {
-            self.check_image(
-                image,
-                &candidates.platforms,
-                &template.access,
-                rules.entries,
-                deadline,
-            )
-        }))
-        .await;
-        Verdict { candidates, images }
+        let images = self.check_images(template, &candidates.platforms, rules.entries, deadline);
+        let mut verdict = Verdict {
+            images: images.await,
+            candidates,
+            beyond_cordon: Vec::new(),
+        };
+        let cordoned = &verdict.candidates.cordoned;
+        if !cordoned.is_empty() && verdict.runnable() == Passing::Fail {
+            let images = self.check_images(template, cordoned, rules.entries, deadline);
+            verdict.beyond_cordon = images.await;
+        }
+        verdict
+    }
+
+    async fn check_images(
+        &self,
+        template: &PodTemplate,
+        platforms: &[CandidatePlatform],
+        entries: Entries,
+        deadline: Instant,
+    ) -> Vec<ImageVerdict> {
+        let access = &template.access;
+        let images = template.images.iter();
+        join_all(images.map(|image| self.check_image(image, platforms, access, entries, deadline)))
+            .await
     }
 
     async fn check_image(

@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod doubt;
 pub mod explanation;
 pub mod finding;
+pub mod glob;
 pub mod inspection;
 pub mod labels;
 pub mod node;

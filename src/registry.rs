@@ -21,7 +21,6 @@ mod error;
 mod flight;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod glob;
 mod grant;
 pub mod host;
 mod inspector;

@@ -11,6 +11,8 @@ use super::message::Cause;
 use super::review::API_VERSION;
 use crate::domain::policy::Action;
 use crate::domain::text::printable;
+use crate::domain::unknown::Reason;
+use crate::domain::verdict::Passing;
 
 /// Room for an answer without a message, in bytes.
 const USUAL_ANSWER: usize = 512;
@@ -61,6 +63,20 @@ impl Answer {
             }),
             ..Self::default()
         }
+    }
+
+    /// Allowed although the object cannot be read, as it could not before.
+    pub(super) fn unreadable(error: &str) -> Self {
+        let unknown = Passing::Undecided.name();
+        let mut answer = Self::warned(&format!("its images were not checked: {error}"));
+        answer.annotations.insert("verdict", unknown.into());
+        answer
+            .annotations
+            .insert("undecided", Reason::Malformed.name().into());
+        answer
+            .annotations
+            .insert("mode", Action::Warn.name().into());
+        answer
     }
 
     /// The review itself is wrong.

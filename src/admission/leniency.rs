@@ -3,6 +3,7 @@
 
 use super::Settings;
 use super::review::{NODE_USER_PREFIX, Request};
+use crate::domain::glob;
 use crate::domain::policy::{Leniency, OwnedPods};
 use crate::domain::workload::Workload;
 
@@ -20,24 +21,39 @@ const CONTROLLERS: [&str; 8] = [
     "system:kube-controller-manager",
 ];
 
-/// What speaks for a request, whatever its object was before.
-pub(super) fn of_request(request: &Request, workload: &Workload, settings: &Settings) -> Leniency {
-    // Who asks decides, not the ownerReferences: those are the user's to write.
+/// What speaks for each template of a request, whatever the object was before.
+pub(super) fn of_request(
+    request: &Request,
+    workload: &Workload,
+    settings: &Settings,
+) -> Vec<Leniency> {
+    let is_owned = settings.owned_pods == OwnedPods::Warn && is_controller(request, settings);
+    // Gates are the template's they stand in: what goes with it is judged as ever.
+    let templates = workload.templates.iter();
+    let leniencies = templates.map(|template| match is_owned || template.placement.gated {
+        true => Leniency::WarnOnly,
+        false => Leniency::None,
+    });
+    leniencies.collect()
+}
+
+/// Whether a workload controller asks. Who asks decides, not the ownerReferences: those are
+/// the user's to write.
+pub(super) fn is_controller(request: &Request, settings: &Settings) -> bool {
     let user = request.user_info.username.as_str();
-    let is_controller = CONTROLLERS.contains(&user)
-        || settings
-            .controllers
-            .iter()
-            .any(|controller| controller == user);
-    let gated = workload
-        .templates
-        .iter()
-        .any(|template| template.placement.gated);
-    if gated || (is_controller && settings.owned_pods == OwnedPods::Warn) {
-        Leniency::WarnOnly
-    } else {
-        Leniency::None
-    }
+    let matches = |pattern: &String| is_user_match(pattern, user);
+    CONTROLLERS.contains(&user) || settings.controllers.iter().any(matches)
+}
+
+/// Whether a pattern of `policy.controllers` matches the whole name of a user: `*` spans
+/// anything but a colon, so that no name reaches into the next part of a service account's.
+/// The chart makes a regular expression of the same rule (`archmatch.globs`).
+fn is_user_match(pattern: &str, user: &str) -> bool {
+    let (patterns, parts) = (pattern.split(':'), user.split(':'));
+    patterns.clone().count() == parts.clone().count()
+        && patterns
+            .zip(parts)
+            .all(|(pattern, part)| glob::is_match(pattern, part))
 }
 
 /// A pod that a kubelet made of a file on its own node. Denying it would only hide it.
@@ -50,4 +66,64 @@ pub(super) fn is_mirror_pod(request: &Request, workload: &Workload) -> bool {
         .iter()
         .all(|template| template.placement.node_name.as_deref() == Some(node));
     request.kind.kind == "Pod" && placed_there && request.claims_mirror_pod
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_user_match;
+
+    #[test]
+    fn a_star_in_a_user_name_spans_anything_but_a_colon() {
+        for (pattern, user, expected) in [
+            ("argo", "argo", true),
+            ("argo", "argocd", false),
+            (
+                "system:serviceaccount:cnpg-system:*",
+                "system:serviceaccount:cnpg-system:manager",
+                true,
+            ),
+            (
+                "system:serviceaccount:cnpg-system:*",
+                "system:serviceaccount:cnpg-system:",
+                true,
+            ),
+            (
+                "system:serviceaccount:cnpg-system:*",
+                "system:serviceaccount:cnpg-system",
+                false,
+            ),
+            (
+                "system:serviceaccount:cnpg-system:*",
+                "system:serviceaccount:cnpg-system:a:b",
+                false,
+            ),
+            (
+                "system:serviceaccount:cnpg-*",
+                "system:serviceaccount:cnpg-system:manager",
+                false,
+            ),
+            (
+                "system:serviceaccount:*:operator",
+                "system:serviceaccount:web:operator",
+                true,
+            ),
+            (
+                "system:serviceaccount:*:operator",
+                "system:serviceaccount:web:x:operator",
+                false,
+            ),
+            (
+                "system:serviceaccount:op-*-x:*",
+                "system:serviceaccount:op-a-x:b",
+                true,
+            ),
+            ("*", "ann", true),
+            ("*", "system:node:a1", false),
+            ("a.c", "abc", false),
+            ("", "", true),
+            ("", "ann", false),
+        ] {
+            assert_eq!(is_user_match(pattern, user), expected, "{pattern} {user}");
+        }
+    }
 }

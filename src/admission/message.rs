@@ -109,6 +109,11 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
                 Some(gap) => known.push(warning(image, gap)),
             }
         }
+        if verdict.waits_for_cordon() {
+            let cordoned: Vec<_> = verdict.cordoned().map(|(cordoned, _)| cordoned).collect();
+            let nodes = nodes_of(&cordoned);
+            unknown.push(format!("only cordoned nodes may run this pod: {nodes}"));
+        }
     }
     let all: Vec<String> = known
         .into_iter()
@@ -242,6 +247,11 @@ fn in_containers(image: &ContainerImage) -> String {
 }
 
 fn required_by(candidates: &[&CandidatePlatform]) -> String {
+    format!("required by {}", nodes_of(candidates))
+}
+
+/// `2 nodes (a1, a2) and NodePool arm`.
+fn nodes_of(candidates: &[&CandidatePlatform]) -> String {
     let count: usize = candidates
         .iter()
         .map(|candidate| candidate.node_count)
@@ -259,7 +269,7 @@ fn required_by(candidates: &[&CandidatePlatform]) -> String {
         _ => Some(format!("{count} nodes ({}{more})", names.join(", "))),
     };
     let sources: Vec<String> = nodes.into_iter().chain(pools(candidates)).collect();
-    format!("required by {}", sources.join(" and "))
+    sources.join(" and ")
 }
 
 /// The pools that could grow such nodes, such as `NodePool arm, the declared pool z`.

@@ -1,37 +1,92 @@
-//! Which gaps an update brings: an existing workload is never refused for what it already
-//! was.
+//! What an object was before its update: an existing workload is never refused for what it
+//! already was.
 
-use std::collections::BTreeSet;
+use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates, candidates};
+use crate::domain::node::Nodes;
+use crate::domain::policy::{Leniency, Level};
+use crate::domain::verdict::{ImageVerdict, Passing, Verdict};
+use crate::domain::workload::PodTemplate;
 
-use crate::domain::node::NodePlatform;
-use crate::domain::verdict::Verdict;
-use crate::domain::workload::{PodTemplate, Workload};
-
-/// A gap: an image, as the pod names it, and a node platform that cannot run it.
-type Gap<'a> = (&'a str, &'a NodePlatform);
-
-/// Whether the new verdicts hold a gap that the old ones do not.
-pub(super) fn brings_gaps(new: &[Verdict], old: &[Verdict]) -> bool {
-    let known: BTreeSet<Gap<'_>> = gaps(old).collect();
-    gaps(new).any(|gap| !known.contains(&gap))
+/// The pod templates of the old object that count, and where each might go.
+///
+/// Those that gates held back were never denied, so they count as having had no gaps.
+pub(super) struct Past {
+    templates: Vec<PodTemplate>,
+    candidates: Vec<Candidates>,
 }
 
-fn gaps(verdicts: &[Verdict]) -> impl Iterator<Item = Gap<'_>> {
-    verdicts.iter().flat_map(|verdict| {
-        verdict.gaps().filter_map(|(image, position)| {
-            let candidate = verdict.candidates.platforms.get(position)?;
-            Some((image.image.image.as_str(), &*candidate.platform))
+impl Past {
+    /// The past of an object. No registry is asked: what an image lacks today it lacked then.
+    pub(super) fn of(old: Vec<PodTemplate>, nodes: &Nodes, rules: CandidateRules) -> Self {
+        let mut templates = old;
+        templates.retain(|template| !template.placement.gated);
+        let placements = templates.iter().map(|template| &template.placement);
+        Self {
+            candidates: placements
+                .map(|placement| candidates(nodes, placement, rules))
+                .collect(),
+            templates,
+        }
+    }
+
+    /// The old templates, to be judged as those of the new object are.
+    pub(super) fn templates(&self) -> &[PodTemplate] {
+        &self.templates
+    }
+
+    /// What the past says for a template of the new object, levels aside.
+    pub(super) fn leniency(&self, template: &PodTemplate, verdict: &Verdict) -> Leniency {
+        let is_same = |old: &PodTemplate| {
+            old.images == template.images && old.placement == template.placement
+        };
+        if self.templates.iter().any(is_same) {
+            Leniency::Unchanged
+        } else if gaps(verdict).all(|gap| self.with_gap(gap).next().is_some()) {
+            Leniency::NoNewGaps
+        } else {
+            Leniency::None
+        }
+    }
+
+    /// Whether a template without new gaps fails a level that it passed. `old` has the
+    /// verdicts on the old templates, in their order. Where there are several, the same one
+    /// is known by a gap that it still has.
+    pub(super) fn loses(&self, level: Level, verdict: &Verdict, old: &[Verdict]) -> bool {
+        let passed = |position: usize| {
+            let old = old.get(position);
+            old.is_none_or(|old| level.of(old) == Passing::Pass)
+        };
+        let mut same = gaps(verdict).flat_map(|gap| self.with_gap(gap));
+        level.of(verdict) == Passing::Fail && same.all(passed)
+    }
+
+    /// Positions of the old templates that had a gap: they named the image, and might have
+    /// gone to such a node.
+    fn with_gap<'a>(&'a self, (image, at): Gap<'a>) -> impl Iterator<Item = usize> + 'a {
+        let image = &image.image;
+        let named = |template: &PodTemplate| {
+            template.images.iter().any(|old| {
+                (&old.image, old.usage, old.preloaded)
+                    == (&image.image, image.usage, image.preloaded)
+            })
+        };
+        let reached = |candidates: &Candidates| {
+            let mut platforms = candidates.platforms.iter();
+            platforms.any(|old| old.platform == at.platform && (old.is_certain || !at.is_certain))
+        };
+        let templates = self.templates.iter().zip(&self.candidates).enumerate();
+        templates.filter_map(move |(position, (template, candidates))| {
+            (named(template) && reached(candidates)).then_some(position)
         })
-    })
+    }
 }
 
-/// Whether an update leaves images and placement as they were.
-pub(super) fn is_unchanged(new: &Workload, old: &Workload) -> bool {
-    let decides = |template: &PodTemplate| (template.images.clone(), template.placement.clone());
-    new.templates.len() == old.templates.len()
-        && new
-            .templates
-            .iter()
-            .zip(&old.templates)
-            .all(|(new, old)| decides(new) == decides(old))
+/// A gap: an image, and a node platform that cannot run it.
+type Gap<'a> = (&'a ImageVerdict, &'a CandidatePlatform);
+
+fn gaps(verdict: &Verdict) -> impl Iterator<Item = Gap<'_>> {
+    verdict.gaps().filter_map(|(image, position)| {
+        let candidate = verdict.candidates.platforms.get(position)?;
+        Some((image, candidate))
+    })
 }

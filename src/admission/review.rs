@@ -57,6 +57,13 @@ pub(crate) enum Object {
     Unreadable(ObjectError),
 }
 
+impl Object {
+    /// Whether something is wrong with it.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable(_))
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct GroupVersionKind {
     #[serde(default, deserialize_with = "name")]

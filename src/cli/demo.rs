@@ -181,6 +181,7 @@ impl Stage {
             verdicts: vec![crate::domain::verdict::Verdict {
                 candidates: verdict.candidates.clone(),
                 images: vec![image],
+                beyond_cordon: Vec::new(),
             }],
             everywhere: Vec::new(),
         });

@@ -44,6 +44,9 @@ pub enum Cordoned {
 pub struct Candidates {
     /// One entry for each node platform, in a stable order.
     pub platforms: Vec<CandidatePlatform>,
+    /// Node platforms that only a cordon keeps the pod away from, in the same order. They ask
+    /// for nothing.
+    pub cordoned: Vec<CandidatePlatform>,
     /// Why the other nodes are no candidates, the most frequent reason first.
     pub excluded: Vec<(Exclusion, usize)>,
 }

@@ -36,6 +36,15 @@ impl Level {
             Self::Portable => "portable",
         }
     }
+
+    /// How one pod template stands at this level.
+    pub fn of(self, verdict: &Verdict) -> Passing {
+        match self {
+            Self::Off => Passing::Pass,
+            Self::Runnable => verdict.runnable(),
+            Self::Portable => verdict.portable(),
+        }
+    }
 }
 
 impl fmt::Display for Level {
@@ -93,7 +102,8 @@ pub enum OnUnknown {
     /// Admit with a warning.
     #[default]
     Warn,
-    /// Deny, unless there is no candidate at all.
+    /// Deny, unless the reasons prove nothing against the workload: no candidate at all, a
+    /// cordon, an image that no registry is asked for.
     Deny,
 }
 
@@ -139,14 +149,9 @@ impl Findings {
             Level::Portable => self.portable,
         }
     }
-
-    /// Whether the only thing not known is where the pod may go.
-    fn only_lacks_candidates(&self) -> bool {
-        self.unknown == [Reason::NoCandidates]
-    }
 }
 
-/// What about the request keeps a denial away.
+/// What keeps a denial of one pod template away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leniency {
     /// Nothing: the workload is judged as it stands.
@@ -154,21 +159,21 @@ pub enum Leniency {
     /// It is not more than a warning whatever is found: a controller's own object, or a pod
     /// that scheduling gates hold back.
     WarnOnly,
-    /// An update that brings no gap which the old object did not have.
+    /// An update that brings no gap which the old object did not have, and loses no level.
     NoNewGaps,
     /// An update that leaves images and placement as they were.
     Unchanged,
 }
 
-/// What is done about a review.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What is done about a review, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
-    /// Refuse, and say why.
-    Deny,
-    /// Admit with warnings.
-    Warn,
     /// Admit.
     Allow,
+    /// Admit with warnings.
+    Warn,
+    /// Refuse, and say why.
+    Deny,
 }
 
 impl Action {
@@ -182,14 +187,26 @@ impl Action {
     }
 }
 
-/// Decides what to do. Enforce and warn are applied here; audit only records.
-pub fn decide(
-    findings: &Findings,
+/// Decides what to do about a workload: the most that any of its templates calls for.
+/// Enforce and warn are applied here; audit only records.
+pub fn decide<'a>(
+    templates: impl IntoIterator<Item = (&'a Verdict, Leniency)>,
     levels: &Levels,
     on_unknown: OnUnknown,
-    leniency: Leniency,
 ) -> Action {
-    let enforced = match findings.at(levels.enforce) {
+    let actions = templates
+        .into_iter()
+        .map(|(verdict, leniency)| decide_template(verdict, leniency, levels, on_unknown));
+    actions.max().unwrap_or(Action::Allow)
+}
+
+fn decide_template(
+    verdict: &Verdict,
+    leniency: Leniency,
+    levels: &Levels,
+    on_unknown: OnUnknown,
+) -> Action {
+    let enforced = match levels.enforce.of(verdict) {
         Passing::Pass => Action::Allow,
         Passing::Fail => match leniency {
             Leniency::None => Action::Deny,
@@ -200,14 +217,19 @@ pub fn decide(
             (OnUnknown::Allow, _) => Action::Allow,
             (OnUnknown::Warn, _) => Action::Warn,
             (OnUnknown::Deny, Leniency::WarnOnly | Leniency::Unchanged) => Action::Warn,
-            (OnUnknown::Deny, _) if findings.only_lacks_candidates() => Action::Warn,
-            (OnUnknown::Deny, Leniency::None | Leniency::NoNewGaps) => Action::Deny,
+            (OnUnknown::Deny, Leniency::None | Leniency::NoNewGaps) => {
+                if verdict.open_reasons().into_iter().any(speaks_against) {
+                    Action::Deny
+                } else {
+                    Action::Warn
+                }
+            }
         },
     };
     if enforced != Action::Allow {
         return enforced;
     }
-    match findings.at(levels.warn) {
+    match levels.warn.of(verdict) {
         Passing::Pass => Action::Allow,
         Passing::Fail => Action::Warn,
         Passing::Undecided if on_unknown == OnUnknown::Allow => Action::Allow,
@@ -215,89 +237,14 @@ pub fn decide(
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PASSING: [Passing; 3] = [Passing::Pass, Passing::Fail, Passing::Undecided];
-
-    fn findings(runnable: Passing, portable: Passing) -> Findings {
-        Findings {
-            runnable,
-            portable,
-            unknown: vec![Reason::Timeout],
-        }
-    }
-
-    #[test]
-    fn a_denial_needs_a_failed_or_refused_unknown_level_and_no_leniency() {
-        let all = [
-            Leniency::None,
-            Leniency::WarnOnly,
-            Leniency::NoNewGaps,
-            Leniency::Unchanged,
-        ];
-        for runnable in PASSING {
-            for on_unknown in [OnUnknown::Allow, OnUnknown::Warn, OnUnknown::Deny] {
-                for leniency in all {
-                    let findings = findings(runnable, Passing::Fail);
-                    let action = decide(&findings, &Levels::default(), on_unknown, leniency);
-                    let failed = runnable == Passing::Fail && leniency == Leniency::None;
-                    let refused = runnable == Passing::Undecided
-                        && on_unknown == OnUnknown::Deny
-                        && matches!(leniency, Leniency::None | Leniency::NoNewGaps);
-                    assert_eq!(
-                        action == Action::Deny,
-                        failed || refused,
-                        "{runnable:?} {on_unknown:?} {leniency:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_default_warns_of_what_is_not_portable() {
-        let action = |runnable, portable| {
-            let findings = findings(runnable, portable);
-            decide(
-                &findings,
-                &Levels::default(),
-                OnUnknown::Warn,
-                Leniency::None,
-            )
-        };
-        assert_eq!(action(Passing::Pass, Passing::Pass), Action::Allow);
-        assert_eq!(action(Passing::Pass, Passing::Fail), Action::Warn);
-        assert_eq!(action(Passing::Pass, Passing::Undecided), Action::Warn);
-        assert_eq!(action(Passing::Fail, Passing::Fail), Action::Deny);
-    }
-
-    #[test]
-    fn no_candidates_never_denies() {
-        let findings = Findings {
-            runnable: Passing::Undecided,
-            portable: Passing::Undecided,
-            unknown: vec![Reason::NoCandidates],
-        };
-        let action = decide(
-            &findings,
-            &Levels::default(),
-            OnUnknown::Deny,
-            Leniency::None,
-        );
-        assert_eq!(action, Action::Warn);
-    }
-
-    #[test]
-    fn off_asks_nothing() {
-        let levels = Levels {
-            enforce: Level::Off,
-            warn: Level::Off,
-            audit: Level::Off,
-        };
-        let findings = findings(Passing::Fail, Passing::Fail);
-        let action = decide(&findings, &levels, OnUnknown::Deny, Leniency::None);
-        assert_eq!(action, Action::Allow);
-    }
+/// Whether not knowing, for this reason, may be held against a workload. That nodes come
+/// back, or that an image was loaded onto them, is nothing that it could mend.
+fn speaks_against(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::NoCandidates | Reason::Cordoned | Reason::Preloaded
+    )
 }
+
+#[cfg(test)]
+mod tests;

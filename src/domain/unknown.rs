@@ -37,11 +37,13 @@ pub enum Reason {
     Preloaded,
     /// No node and no pool may run the pod.
     NoCandidates,
+    /// No candidate runs the pod, and a cordoned node might.
+    Cordoned,
 }
 
 impl Reason {
     /// Every reason, in the order of the product contract.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotFound,
         Self::Unauthorized,
         Self::RateLimited,
@@ -54,6 +56,7 @@ impl Reason {
         Self::Unsupported,
         Self::Preloaded,
         Self::NoCandidates,
+        Self::Cordoned,
     ];
 
     /// The name in JSON, metrics and audit annotations.
@@ -71,6 +74,7 @@ impl Reason {
             Self::Unsupported => "unsupported",
             Self::Preloaded => "preloaded",
             Self::NoCandidates => "no-candidates",
+            Self::Cordoned => "cordoned",
         }
     }
 }

@@ -240,17 +240,15 @@ pub struct Verdict {
     pub candidates: Candidates,
     /// The images, in the order of the pod.
     pub images: Vec<ImageVerdict>,
+    /// The same images on the platforms of cordoned nodes, where no candidate runs them all;
+    /// else nothing.
+    pub beyond_cordon: Vec<ImageVerdict>,
 }
 
 impl Verdict {
     /// Whether every image of the pod runs on the candidate platform at this position.
     pub fn platform_value(&self, position: usize) -> Value {
-        Value::all(self.images.iter().map(|image| {
-            image
-                .outcomes
-                .get(position)
-                .map_or(Value::Unknown, Outcome::value)
-        }))
+        value_at(&self.images, position)
     }
 
     /// One value for each candidate platform.
@@ -258,9 +256,26 @@ impl Verdict {
         (0..self.candidates.platforms.len()).map(|position| self.platform_value(position))
     }
 
-    /// Whether some candidate platform runs every image. Undecided without candidates.
+    /// One value for each platform of cordoned nodes, where these were judged.
+    pub fn cordoned_values(&self) -> impl Iterator<Item = Value> + '_ {
+        let judged = !self.beyond_cordon.is_empty();
+        let positions = 0..self.candidates.cordoned.len();
+        let positions = positions.take_while(move |_| judged);
+        positions.map(|position| value_at(&self.beyond_cordon, position))
+    }
+
+    /// Whether some candidate platform runs every image. Undecided without candidates, and
+    /// where cordoned nodes might: a cordon proves nothing.
     pub fn runnable(&self) -> Passing {
+        if self.waits_for_cordon() {
+            return Passing::Undecided;
+        }
         self.level(Value::any)
+    }
+
+    /// Whether no candidate runs every image, and a cordoned node would or might.
+    pub fn waits_for_cordon(&self) -> bool {
+        self.cordoned().next().is_some() && self.level(Value::any) == Passing::Fail
     }
 
     /// Whether every candidate platform runs every image. Undecided without candidates.
@@ -276,20 +291,33 @@ impl Verdict {
         combine(self.platform_values().collect()).into()
     }
 
+    /// The platforms of cordoned nodes that would or might run every image, where no candidate
+    /// does.
+    pub fn cordoned(&self) -> impl Iterator<Item = (&CandidatePlatform, Value)> {
+        let values = self.candidates.cordoned.iter().zip(self.cordoned_values());
+        values.filter(|(_, value)| *value != Value::No)
+    }
+
     /// The reasons for what is not known, without repetition.
     pub fn unknown_reasons(&self) -> Vec<Reason> {
-        let mut reasons: Vec<Reason> = self
-            .images
-            .iter()
-            .flat_map(|image| &image.outcomes)
-            .filter_map(Outcome::reason)
-            .collect();
-        if self.candidates.is_empty() {
-            reasons.push(Reason::NoCandidates);
-        }
-        reasons.sort();
-        reasons.dedup();
-        reasons
+        let outcomes = self.images.iter().flat_map(|image| &image.outcomes);
+        let reasons = outcomes.filter_map(Outcome::reason);
+        distinct(reasons.chain(self.other_reasons()))
+    }
+
+    /// Those of them that a level may hang on. Where a known no settles a platform, nothing
+    /// hangs on what is not known of the other images.
+    pub fn open_reasons(&self) -> Vec<Reason> {
+        let open = open_at(&self.images, self.platform_values());
+        distinct(open.chain(self.other_reasons()))
+    }
+
+    /// Reasons that lie not in the images on candidates.
+    fn other_reasons(&self) -> impl Iterator<Item = Reason> {
+        let none = self.candidates.is_empty().then_some(Reason::NoCandidates);
+        let waits = self.waits_for_cordon().then_some(Reason::Cordoned);
+        let cordoned = open_at(&self.beyond_cordon, self.cordoned_values());
+        none.into_iter().chain(waits).chain(cordoned)
     }
 
     /// Why registries could not be asked again, where the verdict rests on old answers.
@@ -314,6 +342,36 @@ impl Verdict {
     }
 }
 
+fn value_at(images: &[ImageVerdict], position: usize) -> Value {
+    Value::all(images.iter().map(|image| {
+        let outcome = image.outcomes.get(position);
+        outcome.map_or(Value::Unknown, Outcome::value)
+    }))
+}
+
+/// The reasons on platforms whose value is not known.
+fn open_at(
+    images: &[ImageVerdict],
+    values: impl Iterator<Item = Value>,
+) -> impl Iterator<Item = Reason> {
+    let open = values
+        .enumerate()
+        .filter(|(_, value)| *value == Value::Unknown);
+    open.flat_map(move |(position, _)| {
+        let outcomes = images
+            .iter()
+            .filter_map(move |image| image.outcomes.get(position));
+        outcomes.filter_map(Outcome::reason)
+    })
+}
+
+fn distinct(reasons: impl Iterator<Item = Reason>) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = reasons.collect();
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,6 +393,7 @@ mod tests {
         let verdict = Verdict {
             candidates: Candidates::default(),
             images: Vec::new(),
+            beyond_cordon: Vec::new(),
         };
         assert_eq!(verdict.runnable(), Passing::Undecided);
         assert_eq!(verdict.portable(), Passing::Undecided);

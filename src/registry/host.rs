@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::address::{Addresses, FilteringResolver, Names};
 use super::bulkhead::Bulkhead;
 use super::credentials::provider::Providers;
-use super::glob;
+use crate::domain::glob;
 use crate::domain::reference::ImageReference;
 
 /// Docker Hub, as references have it.

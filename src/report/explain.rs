@@ -59,6 +59,13 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<String> {
                 lines.extend(finding.why.map(|why| format!("  {why}")));
             }
         }
+        for (cordoned, _) in verdict.cordoned().filter(|_| verdict.waits_for_cordon()) {
+            let platform = &cordoned.platform.platform;
+            lines.push(format!(
+                "only cordoned nodes may run it: {platform}, {}",
+                nodes(cordoned)
+            ));
+        }
     }
     lines
 }

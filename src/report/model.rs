@@ -53,6 +53,8 @@ struct Workload {
     source: Option<String>,
     levels: Levels,
     candidates: Vec<Candidate>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cordoned: Vec<Candidate>,
     images: Vec<Image>,
 }
 
@@ -223,6 +225,7 @@ impl Workload {
                 portable: judged.at(Level::Portable).name(),
             },
             candidates: Vec::new(),
+            cordoned: Vec::new(),
             images: Vec::new(),
         };
         for verdict in &judged.verdicts {
@@ -235,37 +238,13 @@ impl Workload {
     fn add(&mut self, verdict: &Verdict) {
         let values = verdict.platform_values();
         for (candidate, value) in verdict.candidates.platforms.iter().zip(values) {
-            self.add_candidate(candidate, value);
+            add_candidate(&mut self.candidates, candidate, value);
+        }
+        for (candidate, value) in verdict.cordoned() {
+            add_candidate(&mut self.cordoned, candidate, value);
         }
         for image in &verdict.images {
             self.add_image(image, &verdict.candidates.platforms);
-        }
-    }
-
-    fn add_candidate(&mut self, candidate: &CandidatePlatform, value: Value) {
-        let (platform, runtime) = names(&candidate.platform);
-        let known = self
-            .candidates
-            .iter_mut()
-            .find(|known| known.platform == platform && known.runtime == runtime);
-        match known {
-            // The worse of two values is what holds for the workload.
-            Some(known) if value == Value::No || known.value == Value::Yes.name() => {
-                known.value = value.name();
-            }
-            Some(_) => {}
-            None => self.candidates.push(Candidate {
-                platform,
-                runtime,
-                nodes: candidate.nodes.iter().map(ToString::to_string).collect(),
-                node_count: candidate.node_count,
-                sources: candidate
-                    .sources
-                    .iter()
-                    .map(|source| source.name())
-                    .collect(),
-                value: value.name(),
-            }),
         }
     }
 
@@ -304,5 +283,31 @@ impl Workload {
             doubts: doubts.collect(),
             outcomes: outcomes.collect(),
         });
+    }
+}
+
+fn add_candidate(known: &mut Vec<Candidate>, candidate: &CandidatePlatform, value: Value) {
+    let (platform, runtime) = names(&candidate.platform);
+    let same = known
+        .iter_mut()
+        .find(|known| known.platform == platform && known.runtime == runtime);
+    match same {
+        // The worse of two values is what holds for the workload.
+        Some(same) if value == Value::No || same.value == Value::Yes.name() => {
+            same.value = value.name();
+        }
+        Some(_) => {}
+        None => known.push(Candidate {
+            platform,
+            runtime,
+            nodes: candidate.nodes.iter().map(ToString::to_string).collect(),
+            node_count: candidate.node_count,
+            sources: candidate
+                .sources
+                .iter()
+                .map(|source| source.name())
+                .collect(),
+            value: value.name(),
+        }),
     }
 }

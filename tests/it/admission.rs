@@ -1,5 +1,6 @@
 //! The webhook's router, called in process with reviews, against a registry on loopback.
 
+mod cordon;
 mod judged;
 mod malformed;
 mod unknown;
@@ -28,6 +29,7 @@ struct Webhook {
     registry: FakeRegistry,
     inspector: Inspector,
     settings: Arc<ArcSwap<Settings>>,
+    view: Arc<ArcSwap<View>>,
 }
 
 impl Webhook {
@@ -47,21 +49,37 @@ impl Webhook {
             ..registry::Settings::default()
         };
         let inspector = registry::open(settings, Arc::new(registry::NoSecrets)).unwrap();
-        let (view, errors) = View::from_objects(&cluster(), &NodeSettings::default());
-        assert!(errors.is_empty(), "{errors:?}");
+        let view = Arc::new(ArcSwap::from_pointee(view(&cluster())));
+        let mut metrics = prometheus_client::registry::Registry::default();
         let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));
         let reviewer = Reviewer::new(
             Checker::new(Arc::new(inspector.clone())),
-            Arc::new(ArcSwap::from_pointee(view)),
+            Arc::clone(&view),
             Arc::clone(&settings),
-            Metrics::register(&mut prometheus_client::registry::Registry::default()),
+            Metrics::register(&mut metrics),
         );
         Self {
             router: router(reviewer),
             registry,
             inspector,
             settings,
+            view,
         }
+    }
+
+    /// The same cluster with some nodes cordoned, as `kubectl cordon` and the node controller
+    /// do it.
+    fn cordon(&self, names: &[&str]) {
+        let mut objects = cluster();
+        for object in &mut objects {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            if names.contains(&name) {
+                object["spec"] = json!({"unschedulable": true, "taints": [
+                    {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
+                ]});
+            }
+        }
+        self.view.store(Arc::new(view(&objects)));
     }
 
     fn set(&self, change: impl FnOnce(&mut Settings)) {
@@ -133,6 +151,12 @@ impl Webhook {
         assert_eq!(response["allowed"], true, "{response}");
         assert!(response.get("warnings").is_none(), "{response}");
     }
+}
+
+fn view(objects: &[Value]) -> View {
+    let (view, errors) = View::from_objects(objects, &NodeSettings::default());
+    assert!(errors.is_empty(), "{errors:?}");
+    view
 }
 
 fn cluster() -> Vec<Value> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use archmatch::domain::candidates::{CandidateRules, Candidates, candidates};
+use archmatch::domain::candidates::{CandidatePlatform, CandidateRules, Candidates, candidates};
 use archmatch::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use archmatch::domain::node::{Effect, Node, NodePlatform, Nodes, Source, Taint};
 use archmatch::domain::pick::{Entries, pick};
@@ -70,19 +70,22 @@ fn verdict(images: &[Image], found: Candidates) -> Verdict {
     for number in 0..images.len() {
         template.add_image("c", &format!("i{number}"), Usage::Container, false);
     }
-    let images = images.iter().zip(template.images);
-    let images = images.map(|(image, named)| ImageVerdict {
-        image: named,
-        inspection: None,
-        outdated: None,
-        outcomes: found
-            .platforms
-            .iter()
-            .map(|candidate| image.outcome(&candidate.platform))
-            .collect(),
-    });
+    let judged = |platforms: &[CandidatePlatform]| {
+        let images = images.iter().zip(&template.images);
+        let images = images.map(|(image, named)| ImageVerdict {
+            image: named.clone(),
+            inspection: None,
+            outdated: None,
+            outcomes: platforms
+                .iter()
+                .map(|candidate| image.outcome(&candidate.platform))
+                .collect(),
+        });
+        images.collect()
+    };
     Verdict {
-        images: images.collect(),
+        images: judged(&found.platforms),
+        beyond_cordon: judged(&found.cordoned),
         candidates: found,
     }
 }
@@ -205,6 +208,32 @@ proptest! {
         let after = levels(&images, &more);
         prop_assert!(goodness(after.portable()) <= goodness(before.portable()));
         prop_assert!(goodness(after.runnable()) >= goodness(before.runnable()));
+    }
+
+    /// It takes candidates away, never proofs.
+    #[test]
+    fn a_cordon_proves_nothing(
+        images in vec(image(), 1..3),
+        list in vec(node(), 1..5),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut open = list.clone();
+        let at = at.index(list.len());
+        open[at].1 = false;
+        let mut cordoned = list;
+        cordoned[at].1 = true;
+        let before = levels(&images, &open);
+        let after = levels(&images, &cordoned);
+        if before.runnable() != Passing::Fail {
+            prop_assert_ne!(after.runnable(), Passing::Fail);
+        }
+        if before.portable() != Passing::Fail {
+            prop_assert_ne!(after.portable(), Passing::Fail);
+        }
+        prop_assert!(goodness(after.runnable()) <= goodness(before.runnable()).max(1));
+        if after.waits_for_cordon() {
+            prop_assert!(after.open_reasons().contains(&Reason::Cordoned));
+        }
     }
 
     /// Of entries without platform, and of entries for one platform, the first is taken, by

@@ -42,7 +42,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 What must not wait for the webhook, in CEL: a debug container, a kubelet's mirror pod, and,
 unless `policy.ownedPods` is `enforce`, what a workload controller asks for, which is warned
 at most. The built-in controllers are those of the program (`CONTROLLERS` in
-src/admission.rs).
+src/admission/leniency.rs).
 */}}
 {{- define "archmatch.observed" -}}
 {{- $policy := default dict (include "archmatch.config" . | fromYaml).policy -}}

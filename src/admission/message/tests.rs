@@ -55,9 +55,10 @@ fn verdict(platforms: Vec<CandidatePlatform>, images: Vec<ImageVerdict>) -> Verd
     Verdict {
         candidates: Candidates {
             platforms,
-            excluded: Vec::new(),
+            ..Candidates::default()
         },
         images,
+        beyond_cordon: Vec::new(),
     }
 }
 

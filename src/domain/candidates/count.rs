@@ -29,10 +29,18 @@ impl<'a> Count<'a> {
     /// Judges a group of live nodes.
     pub(super) fn judge_nodes(&mut self, reach: &Reach<'_>, group: &GroupKey, members: &Members) {
         match reach {
-            Reach::Groups => match self.filter.exclusion(group, "", &[]) {
-                None => self.add_nodes(group, Arc::clone(members.first_names()), members.len()),
-                Some(why) => self.exclude(why, members.len()),
-            },
+            Reach::Groups => {
+                let named = || (Arc::clone(members.first_names()), members.len());
+                match self.filter.exclusion(group, "", &[]) {
+                    None => add_nodes(&mut self.found.platforms, group, named()),
+                    Some(why) => {
+                        if self.waits(&why, group, "", &[]) {
+                            add_nodes(&mut self.found.cordoned, group, named());
+                        }
+                        self.exclude(why, members.len());
+                    }
+                }
+            }
             Reach::Nodes => self.judge_each(group, members.iter()),
             Reach::Named { names, others } => {
                 let named: Vec<_> = names.iter().filter_map(|name| members.get(name)).collect();
@@ -49,22 +57,37 @@ impl<'a> Count<'a> {
         group: &GroupKey,
         members: impl IntoIterator<Item = (&'m Arc<str>, &'m [IndividualLabel])>,
     ) {
-        let mut names = Vec::new();
-        let mut count = 0;
+        let (mut open, mut cordoned) = (Named::default(), Named::default());
         for (name, individual) in members {
             match self.filter.exclusion(group, name, individual) {
-                Some(why) => self.exclude(why, 1),
-                None => {
-                    count += 1;
-                    if names.len() < NAMES {
-                        names.push(Arc::clone(name));
+                None => open.add(name),
+                Some(why) => {
+                    if self.waits(&why, group, name, individual) {
+                        cordoned.add(name);
                     }
+                    self.exclude(why, 1);
                 }
             }
         }
-        if count > 0 {
-            self.add_nodes(group, names.into(), count);
+        for (platforms, named) in [
+            (&mut self.found.platforms, open),
+            (&mut self.found.cordoned, cordoned),
+        ] {
+            if named.count > 0 {
+                add_nodes(platforms, group, (named.first.into(), named.count));
+            }
         }
+    }
+
+    /// Whether a node is excluded for nothing but a cordon.
+    fn waits(
+        &self,
+        why: &Exclusion,
+        group: &GroupKey,
+        name: &str,
+        individual: &[IndividualLabel],
+    ) -> bool {
+        *why == Exclusion::Cordoned && self.filter.is_open_otherwise(group, name, individual)
     }
 
     /// Judges pools, which stand for nodes that do not exist yet: none of them has a name.
@@ -82,30 +105,13 @@ impl<'a> Count<'a> {
                 }
             }
             match self.filter.exclusion(&rest, "", &[]) {
-                None => self.add(&rest, |entry| entry.add_pool(rest.source, name)),
+                None => add(&mut self.found.platforms, &rest, |entry| {
+                    entry.add_pool(rest.source, name);
+                }),
                 Some(why) if self.possible.len() == before => self.exclude(why, 1),
                 Some(_) => {}
             }
         }
-    }
-
-    fn add_nodes(&mut self, group: &GroupKey, first_names: Arc<[Arc<str>]>, count: usize) {
-        self.add(group, |entry| {
-            entry.node_count += count;
-            entry.nodes.add(first_names);
-        });
-    }
-
-    /// Adds to the entry of a group's platform: the last one, since groups of one platform
-    /// are neighbours, or a new one.
-    fn add(&mut self, group: &GroupKey, add: impl FnOnce(&mut CandidatePlatform)) {
-        let platforms = &mut self.found.platforms;
-        let last = platforms.pop_if(|last| last.platform == group.platform);
-        let mut entry = last.unwrap_or_else(|| CandidatePlatform::of(&group.platform));
-        entry.is_certain |= !group.platform.platform.architecture.is_empty();
-        entry.add_source(group.source);
-        add(&mut entry);
-        platforms.push(entry);
     }
 
     fn exclude(&mut self, why: Exclusion, count: usize) {
@@ -117,10 +123,57 @@ impl<'a> Count<'a> {
         for (group, pool) in self.possible {
             found.add_possible(&group, pool);
         }
+        let known = &found.platforms;
+        found.cordoned.retain(|entry| {
+            let same = |known: &CandidatePlatform| known.platform.cmp(&entry.platform);
+            known.binary_search_by(same).is_err()
+        });
         found.excluded = self.excluded.into_iter().collect();
         found
             .excluded
             .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         found
     }
+}
+
+/// Nodes by name: how many, and the first of them.
+#[derive(Default)]
+struct Named {
+    first: Vec<Arc<str>>,
+    count: usize,
+}
+
+impl Named {
+    fn add(&mut self, name: &Arc<str>) {
+        self.count += 1;
+        if self.first.len() < NAMES {
+            self.first.push(Arc::clone(name));
+        }
+    }
+}
+
+fn add_nodes(
+    platforms: &mut Vec<CandidatePlatform>,
+    group: &GroupKey,
+    (first_names, count): (Arc<[Arc<str>]>, usize),
+) {
+    add(platforms, group, |entry| {
+        entry.node_count += count;
+        entry.nodes.add(first_names);
+    });
+}
+
+/// Adds to the entry of a group's platform: the last one, since groups of one platform are
+/// neighbours, or a new one.
+fn add(
+    platforms: &mut Vec<CandidatePlatform>,
+    group: &GroupKey,
+    add: impl FnOnce(&mut CandidatePlatform),
+) {
+    let last = platforms.pop_if(|last| last.platform == group.platform);
+    let mut entry = last.unwrap_or_else(|| CandidatePlatform::of(&group.platform));
+    entry.is_certain |= !group.platform.platform.architecture.is_empty();
+    entry.add_source(group.source);
+    add(&mut entry);
+    platforms.push(entry);
 }

@@ -91,6 +91,27 @@ impl<'a> Filter<'a> {
         name: &str,
         individual: &[IndividualLabel],
     ) -> Option<Exclusion> {
+        self.exclusion_where(self.rules.cordoned, group, name, individual)
+    }
+
+    /// Whether a node that is excluded for a cordon would be a candidate without it.
+    pub(super) fn is_open_otherwise(
+        &self,
+        group: &GroupKey,
+        name: &str,
+        individual: &[IndividualLabel],
+    ) -> bool {
+        let why = self.exclusion_where(Cordoned::Counted, group, name, individual);
+        why.is_none()
+    }
+
+    fn exclusion_where(
+        &self,
+        cordoned: Cordoned,
+        group: &GroupKey,
+        name: &str,
+        individual: &[IndividualLabel],
+    ) -> Option<Exclusion> {
         let placement = self.placement;
         if placement
             .node_name
@@ -122,10 +143,11 @@ impl<'a> Filter<'a> {
         if os.is_some_and(|os| os != group.platform.platform.os) {
             return Some(Exclusion::OperatingSystem);
         }
-        if !self.bypasses_scheduler() && group.unschedulable && !self.tolerates_cordon() {
+        let is_excluded = group.unschedulable && cordoned == Cordoned::Excluded;
+        if is_excluded && !self.bypasses_scheduler() && !self.tolerates_cordon() {
             return Some(Exclusion::Cordoned);
         }
-        if let Some(taint) = self.untolerated(&group.taints) {
+        if let Some(taint) = self.untolerated(&group.taints, cordoned) {
             return Some(match taint.key.as_str() {
                 CORDON_TAINT => Exclusion::Cordoned,
                 _ => Exclusion::Taint(taint.clone()),
@@ -155,24 +177,22 @@ impl<'a> Filter<'a> {
             value: String::new(),
             effect: Effect::NoSchedule,
         };
-        self.rules.cordoned == Cordoned::Counted
-            || self
-                .tolerations()
-                .any(|toleration| toleration.tolerates(&taint, self.rules.comparison))
+        self.tolerations()
+            .any(|toleration| toleration.tolerates(&taint, self.rules.comparison))
     }
 
     fn tolerations(&self) -> impl Iterator<Item = &Toleration> + Clone {
         self.placement.tolerations.iter().chain(&self.added)
     }
 
-    fn untolerated<'t>(&self, taints: &'t [Taint]) -> Option<&'t Taint> {
+    fn untolerated<'t>(&self, taints: &'t [Taint], cordoned: Cordoned) -> Option<&'t Taint> {
         let kubelet_only = self.bypasses_scheduler();
         untolerated(
             taints,
             self.tolerations(),
             self.rules.comparison,
             |taint| match taint.effect {
-                _ if taint.key == CORDON_TAINT && self.rules.cordoned == Cordoned::Counted => false,
+                _ if taint.key == CORDON_TAINT && cordoned == Cordoned::Counted => false,
                 Effect::NoExecute => true,
                 Effect::NoSchedule => !kubelet_only,
                 Effect::Other(_) => false,

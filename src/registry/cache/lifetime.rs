@@ -83,7 +83,7 @@ pub(super) fn failure_lifetime(reason: Reason) -> Option<Duration> {
         Reason::NotFound | Reason::Unauthorized | Reason::RateLimited => 30,
         Reason::Blocked => 60,
         Reason::Malformed | Reason::TooLarge | Reason::Unsupported => 300,
-        Reason::Preloaded | Reason::NoCandidates => return None,
+        Reason::Preloaded | Reason::NoCandidates | Reason::Cordoned => return None,
     };
     Some(Duration::from_secs(seconds))
 }

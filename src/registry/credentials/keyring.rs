@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Credential;
 use super::docker_config::DockerConfig;
-use crate::registry::glob;
+use crate::domain::glob;
 
 /// The key that stands for Docker Hub when no other matched.
 const DEFAULT_REGISTRY: &str = "index.docker.io";

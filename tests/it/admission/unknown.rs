@@ -34,6 +34,24 @@ async fn unknown_is_warned_of_by_default_and_denied_only_when_asked() {
 }
 
 #[tokio::test]
+async fn a_preloaded_image_is_never_denied_and_hides_no_other() {
+    let webhook = Webhook::start().await;
+    webhook.set(|settings| settings.on_unknown = OnUnknown::Deny);
+    let mut spec = webhook.spec("node:22", "s390x");
+    spec["containers"][0]["imagePullPolicy"] = json!("Never");
+    let response = webhook.ask(&Review::pod(&spec)).await;
+    Webhook::warned(&response);
+    assert_eq!(response["auditAnnotations"]["undecided"], "preloaded");
+    spec["initContainers"] = json!([{"name": "first", "image": webhook.image("none:1")}]);
+    let response = webhook.ask(&Review::pod(&spec)).await;
+    Webhook::denied(&response);
+    assert_eq!(
+        response["auditAnnotations"]["undecided"],
+        "not-found,preloaded"
+    );
+}
+
+#[tokio::test]
 async fn an_answer_that_outlives_its_registry_is_said_to_be_old() {
     let webhook = Webhook::start().await;
     let whole = Review::pod(&webhook.spec("node:21", "s390x"));

@@ -5,7 +5,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::candidates::{CandidateRules, Candidates, Exclusion, NAMES, candidates};
+use crate::domain::candidates::{
+    CandidatePlatform, CandidateRules, Candidates, Exclusion, NAMES, candidates,
+};
 use crate::domain::node::Effect;
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 use crate::domain::placement::toleration::Toleration;
@@ -177,35 +179,44 @@ fn one_by_one(nodes: &[Node], placement: &Placement) -> Candidates {
         let alone: Nodes = [node].into_iter().collect();
         let found = candidates(&alone, placement, CandidateRules::default());
         for platform in found.platforms {
-            let same = |known: &&mut crate::domain::candidates::CandidatePlatform| {
-                known.platform == platform.platform
-            };
-            let Some(known) = whole.platforms.iter_mut().find(same) else {
-                whole.platforms.push(platform);
-                continue;
-            };
-            let both = known.nodes.iter().chain(&platform.nodes).cloned();
-            known.nodes = both.collect::<Vec<_>>().into_iter().take(NAMES).collect();
-            known.node_count += platform.node_count;
-            known.sources.extend(platform.sources);
-            known.sources.dedup();
-            known.pools.extend(platform.pools);
-            known.pools.sort();
-            known.pools.truncate(NAMES);
+            join(&mut whole.platforms, platform);
+        }
+        for platform in found.cordoned {
+            join(&mut whole.cordoned, platform);
         }
         for (why, count) in found.excluded {
             *excluded.entry(why).or_default() += count;
         }
     }
     let order = |one: &NodePlatform, other: &NodePlatform| one.cmp(other);
-    whole
-        .platforms
-        .sort_by(|one, other| order(&one.platform, &other.platform));
+    for platforms in [&mut whole.platforms, &mut whole.cordoned] {
+        platforms.sort_by(|one, other| order(&one.platform, &other.platform));
+    }
+    let candidates = &whole.platforms;
+    whole.cordoned.retain(|cordoned| {
+        let same = |known: &CandidatePlatform| known.platform == cordoned.platform;
+        !candidates.iter().any(same)
+    });
     whole.excluded = excluded.into_iter().collect();
     whole
         .excluded
         .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     whole
+}
+
+fn join(all: &mut Vec<CandidatePlatform>, platform: CandidatePlatform) {
+    let same = |known: &&mut CandidatePlatform| known.platform == platform.platform;
+    let Some(known) = all.iter_mut().find(same) else {
+        return all.push(platform);
+    };
+    let both = known.nodes.iter().chain(&platform.nodes).cloned();
+    known.nodes = both.collect::<Vec<_>>().into_iter().take(NAMES).collect();
+    known.node_count += platform.node_count;
+    known.sources.extend(platform.sources);
+    known.sources.dedup();
+    known.pools.extend(platform.pools);
+    known.pools.sort();
+    known.pools.truncate(NAMES);
 }
 
 proptest! {

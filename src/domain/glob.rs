@@ -2,7 +2,7 @@
 //! special. Linear in the text for each part of the pattern.
 
 /// Whether the pattern matches the whole text.
-pub(super) fn is_match(pattern: &str, text: &str) -> bool {
+pub fn is_match(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;
