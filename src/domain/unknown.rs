@@ -93,6 +93,19 @@ pub struct Unknown {
     /// What happened, in our own words: it completes "could not be inspected: …".
     /// It never holds text that a registry sent.
     pub detail: Arc<str>,
+    /// Whose doing it is: it decides whether the failure is remembered.
+    pub origin: Origin,
+}
+
+/// Whose doing it is that something could not be found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Origin {
+    /// It is so for whoever asks: the registry, the image or the configuration.
+    #[default]
+    Theirs,
+    /// Our own budget: nobody was asked, so it says nothing of the image, and the next one to
+    /// ask may fare better.
+    Budget,
 }
 
 impl Unknown {
@@ -103,7 +116,19 @@ impl Unknown {
             Cow::Borrowed(_) => detail,
             Cow::Owned(shorter) => shorter.into(),
         };
-        Self { reason, detail }
+        Self {
+            reason,
+            detail,
+            origin: Origin::Theirs,
+        }
+    }
+
+    /// Our own budget does not allow to ask now. Such a failure is never remembered.
+    pub fn over_budget(detail: impl Into<Arc<str>>) -> Self {
+        Self {
+            origin: Origin::Budget,
+            ..Self::new(Reason::RateLimited, detail)
+        }
     }
 }
 

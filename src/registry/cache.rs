@@ -14,6 +14,7 @@ pub mod file;
 pub mod keeper;
 mod key;
 mod lifetime;
+mod lookup;
 mod weight;
 
 use std::sync::Arc;
@@ -26,17 +27,15 @@ use moka::sync::Cache as Bounded;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::credentials::identity::Identity;
 use super::flight::{Flight, Flights};
 use super::grant::Grant;
 use super::host::HostClass;
-use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
 use key::{Key, KeyParts};
-use lifetime::{Age, failure_lifetime, is_passing};
+use lifetime::Age;
 
 /// Most failures that are kept.
 const MOST_FAILURES: u64 = 10_000;
@@ -241,144 +240,6 @@ impl<I: TagInspector + 'static> Cache<I> {
         let flight = self.flight(&key.to_key(), grant);
         let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
         flight.await.unwrap_or_else(|| Err(ended()))
-    }
-}
-
-impl<I: TagInspector> Shared<I> {
-    fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<Failure> {
-        let failure = self.failures.get(key);
-        failure.filter(|failure| now < failure.until)
-    }
-
-    fn fresh_outcome(&self, key: &Key) -> Option<Outcome> {
-        let now = Instant::now();
-        let is_fresh = |answer: &Answer| answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
-        let answer = self.answers.get(key).filter(is_fresh);
-        match answer {
-            Some(answer) => Some(Ok(answer.found(now))),
-            None => self.failure(key, now).map(|failure| Err(failure.unknown)),
-        }
-    }
-
-    /// Finds out and remembers.
-    async fn look_up(&self, key: Key, grant: &Grant) -> Outcome {
-        let previous = self.answers.get(&key);
-        match self.ask(&key.image, grant, previous.as_ref()).await {
-            Ok(inspection) => {
-                let is_known =
-                    previous.is_some_and(|known| known.inspection.digest == inspection.digest);
-                self.changes.count(is_known);
-                self.remember(key, &inspection);
-                Ok(inspection.into())
-            }
-            Err(unknown) => {
-                if let Some(kept) = self.keep_previous(&key, previous, &unknown) {
-                    return Ok(kept);
-                }
-                if self.answers.remove(&key).is_some() {
-                    self.changes.count(false);
-                }
-                self.remember_failure(key, &unknown);
-                Err(unknown)
-            }
-        }
-    }
-
-    /// As few and as cheap requests as will do.
-    async fn ask(
-        &self,
-        image: &ImageReference,
-        grant: &Grant,
-        previous: Option<&Answer>,
-    ) -> Result<Arc<Inspection>, Unknown> {
-        let asks_first = match image.digest() {
-            // Somebody has seen the document: ask only whether this one may.
-            Some(digest) => self.documents.contains_key(digest),
-            None => previous.is_some() || self.inspector.counts_documents(image),
-        };
-        if !asks_first {
-            return self.inspector.inspect(image, grant).await;
-        }
-        let Some(digest) = self.inspector.resolve(image, grant).await? else {
-            return self.inspector.inspect(image, grant).await;
-        };
-        if let Some(known) = self.known_document(&digest, previous) {
-            return Ok(known);
-        }
-        let by_digest = image.with_digest(digest);
-        self.inspector.inspect(&by_digest, grant).await
-    }
-
-    fn known_document(
-        &self,
-        digest: &Digest,
-        previous: Option<&Answer>,
-    ) -> Option<Arc<Inspection>> {
-        let same = previous.filter(|answer| answer.inspection.digest == *digest);
-        same.map(|answer| Arc::clone(&answer.inspection))
-            .or_else(|| self.documents.get(digest))
-    }
-
-    fn remember(&self, key: Key, inspection: &Arc<Inspection>) {
-        self.documents
-            .insert(inspection.digest.clone(), Arc::clone(inspection));
-        self.failures.invalidate(&key);
-        let shows_nothing = key.identity == Identity::Operator;
-        let is_public = shows_nothing && self.inspector.is_anonymous(&key.image);
-        let age = Age::new(jittered(self.fresh));
-        self.insert(key, inspection, age, is_public);
-    }
-
-    /// A tag's answer also shows that its document may be seen.
-    fn insert(&self, key: Key, inspection: &Arc<Inspection>, age: Age, is_public: bool) {
-        let host_class = self.inspector.host_class(&key.image);
-        let answer = |age| Answer {
-            inspection: Arc::clone(inspection),
-            age,
-            is_public,
-            host_class,
-        };
-        if key.image.digest().is_some() {
-            self.answers.insert(key, answer(None));
-            return;
-        }
-        let by_digest = Key {
-            identity: key.identity,
-            image: key.image.with_digest(inspection.digest.clone()),
-        };
-        self.answers.insert(by_digest, answer(None));
-        self.answers.insert(key, answer(Some(age)));
-    }
-
-    /// While a registry is down, what a tag last stood for is better than nothing, and said
-    /// to be old.
-    fn keep_previous(
-        &self,
-        key: &Key,
-        previous: Option<Answer>,
-        unknown: &Unknown,
-    ) -> Option<Found> {
-        let now = Instant::now();
-        let mut answer = previous?;
-        let age = answer.age.as_mut()?;
-        if !is_passing(unknown.reason) || !age.may_outlive_failures(now) {
-            return None;
-        }
-        age.fail(unknown.reason, failure_lifetime(unknown.reason)?);
-        self.answers.insert(key.clone(), answer.clone());
-        Some(answer.found(now))
-    }
-
-    fn remember_failure(&self, key: Key, unknown: &Unknown) {
-        let Some(lifetime) = failure_lifetime(unknown.reason) else {
-            return;
-        };
-        let failure = Failure {
-            unknown: unknown.clone(),
-            host_class: self.inspector.host_class(&key.image),
-            until: Instant::now() + jittered(lifetime),
-        };
-        self.failures.insert(key, failure);
     }
 }
 

@@ -73,10 +73,11 @@ pub(super) fn timeout(host: &str) -> Unknown {
 /// What a bulkhead's refusal means. Nothing was sent.
 pub(super) fn refused_entry(host: &str, refusal: Refusal) -> Unknown {
     let (reason, detail) = match refusal {
-        Refusal::Busy => (
-            Reason::RateLimited,
-            format!("too many requests of ours are waiting for {host}"),
-        ),
+        Refusal::Busy => {
+            return Unknown::over_budget(format!(
+                "too many requests of ours are waiting for {host}"
+            ));
+        }
         Refusal::Paused => (
             Reason::RateLimited,
             format!("{host} limits our requests, and asked us to wait"),

@@ -13,7 +13,7 @@ use super::credentials::identity::{Identity, Marking};
 use super::credentials::keyring::{self, Keyring};
 use super::credentials::provider::Providers;
 use crate::domain::access::Tenant;
-use crate::domain::unknown::{Reason, Unknown};
+use crate::domain::unknown::{Origin, Reason, Unknown};
 
 /// What a look-up may show beside what the operator configured, and who it thereby is.
 #[derive(Clone, Debug)]
@@ -204,10 +204,11 @@ impl Operator {
     }
 }
 
-/// Whether another credential may fare better.
+/// Whether another credential may fare better. It would wait in the same queue.
 fn may_depend_on_credential(failure: &Unknown) -> bool {
-    matches!(
+    let may = matches!(
         failure.reason,
         Reason::NotFound | Reason::Unauthorized | Reason::RateLimited
-    )
+    );
+    may && failure.origin != Origin::Budget
 }

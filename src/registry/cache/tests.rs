@@ -18,7 +18,7 @@ const PAST_FRESH: Duration = Duration::from_secs(361);
 #[derive(Default)]
 struct Fake {
     tags: Mutex<HashMap<String, char>>,
-    failure: Mutex<Option<Reason>>,
+    failure: Mutex<Option<Unknown>>,
     counts_documents: bool,
     is_private: AtomicBool,
     names_no_digest: bool,
@@ -27,8 +27,8 @@ struct Fake {
 
 impl Fake {
     fn stands_for(&self, image: &ImageReference) -> Result<Digest, Unknown> {
-        if let Some(reason) = *self.failure.lock().unwrap() {
-            return Err(Unknown::new(reason, "it fails"));
+        if let Some(failure) = self.failure.lock().unwrap().clone() {
+            return Err(failure);
         }
         let tags = self.tags.lock().unwrap();
         let tag = image
@@ -161,7 +161,12 @@ impl Case {
     }
 
     fn fail(&self, reason: Option<Reason>) {
-        *self.fake.failure.lock().unwrap() = reason;
+        let failure = reason.map(|reason| Unknown::new(reason, "it fails"));
+        *self.fake.failure.lock().unwrap() = failure;
+    }
+
+    fn run_out_of_budget(&self) {
+        *self.fake.failure.lock().unwrap() = Some(Unknown::over_budget("we are busy"));
     }
 
     /// The requests since the last call, those in the background included.
@@ -283,6 +288,25 @@ async fn failures_are_kept_by_class() {
             "{reason} was long ago"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_our_own_budget_refused_is_never_remembered() {
+    let case = case(|_| {});
+    case.run_out_of_budget();
+    assert_eq!(case.inspect().await, Err(Reason::RateLimited));
+    assert_eq!(case.cache.entries()[2], ("failure", 0));
+    case.fail(None);
+    assert_eq!(case.inspect().await, Ok(digest('a')), "at once");
+
+    // Nor does an answer that could not be asked for again speak against its registry for
+    // longer than the one look-up takes.
+    advance(Duration::from_secs(2 * 60 * 60)).await;
+    case.run_out_of_budget();
+    let reason = case.outdated().await.map(|outdated| outdated.reason);
+    assert_eq!(reason, Some(Reason::RateLimited));
+    case.fail(None);
+    assert_eq!(case.outdated().await, None);
 }
 
 #[tokio::test(start_paused = true)]

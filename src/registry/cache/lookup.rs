@@ -1,0 +1,159 @@
+//! One look-up behind the cache: as few and as cheap requests as will do, and what is kept of
+//! what they say.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::key::{Key, KeyParts};
+use super::lifetime::{Age, failure_lifetime, is_passing};
+use super::{Answer, Failure, Outcome, Shared, TagInspector};
+use crate::domain::inspection::{Found, Inspection};
+use crate::domain::reference::{Digest, ImageReference};
+use crate::domain::unknown::{Origin, Unknown};
+use crate::registry::credentials::identity::Identity;
+use crate::registry::grant::Grant;
+use crate::registry::jitter::jittered;
+
+impl<I: TagInspector> Shared<I> {
+    pub(super) fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<Failure> {
+        let failure = self.failures.get(key);
+        failure.filter(|failure| now < failure.until)
+    }
+
+    pub(super) fn fresh_outcome(&self, key: &Key) -> Option<Outcome> {
+        let now = Instant::now();
+        let is_fresh = |answer: &Answer| answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
+        let answer = self.answers.get(key).filter(is_fresh);
+        match answer {
+            Some(answer) => Some(Ok(answer.found(now))),
+            None => self.failure(key, now).map(|failure| Err(failure.unknown)),
+        }
+    }
+
+    /// Finds out and remembers.
+    pub(super) async fn look_up(&self, key: Key, grant: &Grant) -> Outcome {
+        let previous = self.answers.get(&key);
+        match self.ask(&key.image, grant, previous.as_ref()).await {
+            Ok(inspection) => {
+                let is_known =
+                    previous.is_some_and(|known| known.inspection.digest == inspection.digest);
+                self.changes.count(is_known);
+                self.remember(key, &inspection);
+                Ok(inspection.into())
+            }
+            Err(unknown) => {
+                if let Some(kept) = self.keep_previous(&key, previous, &unknown) {
+                    return Ok(kept);
+                }
+                if unknown.origin == Origin::Budget {
+                    return Err(unknown);
+                }
+                if self.answers.remove(&key).is_some() {
+                    self.changes.count(false);
+                }
+                self.remember_failure(key, &unknown);
+                Err(unknown)
+            }
+        }
+    }
+
+    /// As few and as cheap requests as will do.
+    async fn ask(
+        &self,
+        image: &ImageReference,
+        grant: &Grant,
+        previous: Option<&Answer>,
+    ) -> Result<Arc<Inspection>, Unknown> {
+        let asks_first = match image.digest() {
+            // Somebody has seen the document: ask only whether this one may.
+            Some(digest) => self.documents.contains_key(digest),
+            None => previous.is_some() || self.inspector.counts_documents(image),
+        };
+        if !asks_first {
+            return self.inspector.inspect(image, grant).await;
+        }
+        let Some(digest) = self.inspector.resolve(image, grant).await? else {
+            return self.inspector.inspect(image, grant).await;
+        };
+        if let Some(known) = self.known_document(&digest, previous) {
+            return Ok(known);
+        }
+        let by_digest = image.with_digest(digest);
+        self.inspector.inspect(&by_digest, grant).await
+    }
+
+    fn known_document(
+        &self,
+        digest: &Digest,
+        previous: Option<&Answer>,
+    ) -> Option<Arc<Inspection>> {
+        let same = previous.filter(|answer| answer.inspection.digest == *digest);
+        same.map(|answer| Arc::clone(&answer.inspection))
+            .or_else(|| self.documents.get(digest))
+    }
+
+    fn remember(&self, key: Key, inspection: &Arc<Inspection>) {
+        self.documents
+            .insert(inspection.digest.clone(), Arc::clone(inspection));
+        self.failures.invalidate(&key);
+        let shows_nothing = key.identity == Identity::Operator;
+        let is_public = shows_nothing && self.inspector.is_anonymous(&key.image);
+        let age = Age::new(jittered(self.fresh));
+        self.insert(key, inspection, age, is_public);
+    }
+
+    /// A tag's answer also shows that its document may be seen.
+    pub(super) fn insert(&self, key: Key, inspection: &Arc<Inspection>, age: Age, is_public: bool) {
+        let host_class = self.inspector.host_class(&key.image);
+        let answer = |age| Answer {
+            inspection: Arc::clone(inspection),
+            age,
+            is_public,
+            host_class,
+        };
+        if key.image.digest().is_some() {
+            self.answers.insert(key, answer(None));
+            return;
+        }
+        let by_digest = Key {
+            identity: key.identity,
+            image: key.image.with_digest(inspection.digest.clone()),
+        };
+        self.answers.insert(by_digest, answer(None));
+        self.answers.insert(key, answer(Some(age)));
+    }
+
+    /// While a registry is down, what a tag last stood for is better than nothing, and said
+    /// to be old. Of our own budget nothing is remembered: the next one asks again.
+    fn keep_previous(
+        &self,
+        key: &Key,
+        previous: Option<Answer>,
+        unknown: &Unknown,
+    ) -> Option<Found> {
+        let now = Instant::now();
+        let mut answer = previous?;
+        let age = answer.age.as_mut()?;
+        if !is_passing(unknown.reason) || !age.may_outlive_failures(now) {
+            return None;
+        }
+        age.fail(unknown.reason, failure_lifetime(unknown.reason)?);
+        if unknown.origin != Origin::Budget {
+            self.answers.insert(key.clone(), answer.clone());
+        }
+        Some(answer.found(now))
+    }
+
+    fn remember_failure(&self, key: Key, unknown: &Unknown) {
+        let Some(lifetime) = failure_lifetime(unknown.reason) else {
+            return;
+        };
+        let failure = Failure {
+            unknown: unknown.clone(),
+            host_class: self.inspector.host_class(&key.image),
+            until: Instant::now() + jittered(lifetime),
+        };
+        self.failures.insert(key, failure);
+    }
+}
