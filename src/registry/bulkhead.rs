@@ -1,16 +1,16 @@
 //! What one registry host may take of us, and what it may do to us.
 //!
-//! A host has a number of requests at once and a rate, so that a slow one slows no other. A
-//! [`Breaker`] answers for a host that keeps failing, without asking it. What a registry
-//! asks of an account, to wait or not to spend more, is kept in its [`Allowance`].
+//! A host has a number of requests at once and a rate, so that a slow one slows no other. Who
+//! keeps failing is answered for without being asked ([`health`]). What a registry asks of an
+//! account, to wait or not to spend more, is kept in its [`allowance`].
 //!
 //! Look-ups that somebody waits for go first: the others get at most half of the places and
 //! of the rate, and only while nobody waits.
 
 mod allowance;
 mod breaker;
+mod health;
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,12 +23,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::credentials::identity::Mark;
+use crate::domain::access::Tenant;
 use crate::domain::unknown::{Reason, Unknown};
-use allowance::Allowance;
-use breaker::{Breaker, Passing};
+use allowance::{Allowances, Spent};
+pub(super) use health::Blame;
+use health::{Admitted, Health};
 
-/// Most accounts of a host whose allowances are kept.
-const MOST_ACCOUNTS: usize = 64;
 /// A pause that somebody who waits for an answer may as well wait for.
 const SHORT_PAUSE: Duration = Duration::from_secs(2);
 
@@ -45,6 +45,10 @@ pub enum Urgency {
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) urgency: Urgency,
+    /// On whose account it is.
+    pub(super) tenant: Tenant,
+    /// What it asks for, or has a proof made for.
+    pub(super) repository: Arc<str>,
     /// Whose allowance it is; `None` is anonymous.
     pub(super) account: Option<Mark>,
     /// Whether registries that count pulls count this request.
@@ -61,8 +65,27 @@ pub(super) enum Refusal {
     Paused,
     /// We took half of what it allows; the rest is for the nodes.
     HalfSpent,
+    /// The tenant took its share of what it allows.
+    ShareSpent,
     /// It kept failing, lately in this way.
     Failing(Reason),
+}
+
+/// Why a request came to nothing.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) unknown: Unknown,
+    pub(super) blame: Blame,
+}
+
+/// What went wrong once there was a connection.
+impl From<Unknown> for Failure {
+    fn from(unknown: Unknown) -> Self {
+        Self {
+            unknown,
+            blame: Blame::Repository,
+        }
+    }
 }
 
 /// One host.
@@ -73,13 +96,14 @@ pub(super) struct Bulkhead {
     background_rate: DefaultDirectRateLimiter,
     /// How many awaited requests have no place yet.
     waiting: watch::Sender<usize>,
-    health: Mutex<Health>,
+    known: Mutex<Known>,
 }
 
+/// What the host taught us.
 #[derive(Default)]
-struct Health {
-    breaker: Breaker,
-    allowances: HashMap<Option<Mark>, Allowance>,
+struct Known {
+    health: Health,
+    allowances: Allowances,
 }
 
 impl Bulkhead {
@@ -94,7 +118,7 @@ impl Bulkhead {
             rate: RateLimiter::direct(Quota::per_second(rate)),
             background_rate: RateLimiter::direct(Quota::per_second(half)),
             waiting: watch::Sender::new(0),
-            health: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -102,30 +126,31 @@ impl Bulkhead {
     /// before each wait and after the last: others may have learned more meanwhile.
     pub(super) async fn enter(self: &Arc<Self>, claim: &Claim) -> Result<Passage, Refusal> {
         self.wait_for_short_pause(claim).await?;
-        self.health().permit(claim)?;
+        self.known().permit(claim)?;
         let entered = timeout_at(claim.deadline, async {
             let _waiting = match claim.urgency {
                 Urgency::Awaited => Some(Waiting::new(&self.waiting)),
                 Urgency::Background => None,
             };
             let places = self.places(claim.urgency).await;
-            self.health().permit(claim)?;
+            self.known().permit(claim)?;
             turn(&self.rate).await;
             Ok(places)
         });
         let places = entered.await.unwrap_or(Err(Refusal::Busy))?;
-        let passing = self.health().pass(claim)?;
+        let admitted = self.known().admit(claim)?;
         Ok(Passage {
             bulkhead: Arc::clone(self),
             account: claim.account,
-            passing: Some(passing),
+            repository: Arc::clone(&claim.repository),
+            admitted: Some(admitted),
             _places: places,
         })
     }
 
     async fn wait_for_short_pause(&self, claim: &Claim) -> Result<(), Refusal> {
         let now = Instant::now();
-        let Some(pause) = self.health().allowance(claim.account).pause(now) else {
+        let Some(pause) = self.known().pause(claim, now) else {
             return Ok(());
         };
         let until = now + pause;
@@ -164,52 +189,52 @@ impl Bulkhead {
 
     /// Whether the host is not asked at the moment, since it keeps failing.
     pub(super) fn is_failing(&self) -> bool {
-        self.health().breaker.is_open(Instant::now()).is_some()
+        self.known().health.host_fails(Instant::now()).is_some()
     }
 
     /// The least that any account may still spend, of those whose registry said so.
     pub(super) fn remaining(&self) -> Option<u64> {
-        let now = Instant::now();
-        let health = self.health();
-        let allowances = health.allowances.values();
-        allowances
-            .filter_map(|allowance| allowance.remaining(now))
-            .min()
+        self.known().allowances.remaining(Instant::now())
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Health {
+impl Known {
+    fn pause(&self, claim: &Claim, now: Instant) -> Option<Duration> {
+        let Claim {
+            account,
+            repository,
+            ..
+        } = claim;
+        self.allowances.pause(*account, repository, now)
+    }
+
     /// Whether the host may be asked at all now.
-    fn permit(&mut self, claim: &Claim) -> Result<(), Refusal> {
+    fn permit(&self, claim: &Claim) -> Result<(), Refusal> {
         let now = Instant::now();
-        if self.allowance(claim.account).pause(now).is_some() {
+        if self.pause(claim, now).is_some() {
             return Err(Refusal::Paused);
         }
-        match self.breaker.is_open(now) {
+        match self.health.fails(&claim.repository, now) {
             Some(reason) => Err(Refusal::Failing(reason)),
             None => Ok(()),
         }
     }
 
-    fn pass(&mut self, claim: &Claim) -> Result<Passing, Refusal> {
+    fn admit(&mut self, claim: &Claim) -> Result<Admitted, Refusal> {
         self.permit(claim)?;
-        let now = Instant::now();
-        if claim.is_counted && !self.allowance(claim.account).spend(now) {
-            return Err(Refusal::HalfSpent);
+        if claim.is_counted {
+            let now = Instant::now();
+            let spent = self.allowances.spend(claim.account, &claim.tenant, now);
+            spent.map_err(|spent| match spent {
+                Spent::Half => Refusal::HalfSpent,
+                Spent::Share => Refusal::ShareSpent,
+            })?;
         }
-        self.breaker.pass(now).map_err(Refusal::Failing)
-    }
-
-    fn allowance(&mut self, account: Option<Mark>) -> &mut Allowance {
-        if self.allowances.len() >= MOST_ACCOUNTS && !self.allowances.contains_key(&account) {
-            // Anonymous requests share their allowance with the nodes: that one stays.
-            self.allowances.retain(|account, _| account.is_none());
-        }
-        self.allowances.entry(account).or_default()
+        Ok(self.health.admit(&claim.repository))
     }
 }
 
@@ -240,7 +265,8 @@ impl Drop for Waiting<'_> {
 pub(super) struct Passage {
     bulkhead: Arc<Bulkhead>,
     account: Option<Mark>,
-    passing: Option<Passing>,
+    repository: Arc<str>,
+    admitted: Option<Admitted>,
     _places: Vec<OwnedSemaphorePermit>,
 }
 
@@ -248,31 +274,38 @@ impl Passage {
     /// The host answered.
     pub(super) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let now = Instant::now();
-        let mut health = self.bulkhead.health();
-        health.allowance(self.account).learn(status, headers, now);
-        if let Some(passing) = self.passing.take() {
-            // Other errors may be about one repository, such as one that a proxy has elsewhere:
-            // whoever asks for that must not silence the host for all.
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                health.breaker.failed(passing, Reason::Unreachable, now);
-            } else {
-                health.breaker.succeeded(passing);
-            }
+        let mut known = self.bulkhead.known();
+        let learned = (status, headers);
+        known
+            .allowances
+            .learn(self.account, &self.repository, learned, now);
+        drop(known);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            self.end(Err((Blame::Repository, Reason::Unreachable)));
+        } else {
+            self.end(Ok(()));
         }
     }
 
     /// There was no answer, or none that could be used.
-    pub(super) fn failed(mut self, unknown: &Unknown) {
-        let Some(passing) = self.passing.take() else {
-            return;
-        };
-        let mut health = self.bulkhead.health();
-        match unknown.reason {
+    pub(super) fn failed(mut self, failure: &Failure) {
+        match failure.unknown.reason {
             reason @ (Reason::Timeout | Reason::Unreachable | Reason::Tls) => {
-                health.breaker.failed(passing, reason, Instant::now());
+                self.end(Err((failure.blame, reason)));
             }
             // It answers, if badly.
-            _ => health.breaker.succeeded(passing),
+            _ => self.end(Ok(())),
+        }
+    }
+
+    fn end(&mut self, outcome: Result<(), (Blame, Reason)>) {
+        let Some(admitted) = self.admitted.take() else {
+            return;
+        };
+        let health = &mut self.bulkhead.known().health;
+        match outcome {
+            Ok(()) => health.succeeded(&self.repository, admitted),
+            Err(failure) => health.failed(&self.repository, admitted, failure, Instant::now()),
         }
     }
 }
@@ -280,12 +313,7 @@ impl Passage {
 impl Drop for Passage {
     /// The look-up's time was over.
     fn drop(&mut self) {
-        if let Some(passing) = self.passing.take() {
-            let mut health = self.bulkhead.health();
-            health
-                .breaker
-                .failed(passing, Reason::Timeout, Instant::now());
-        }
+        self.end(Err((Blame::Repository, Reason::Timeout)));
     }
 }
 

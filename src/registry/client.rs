@@ -12,7 +12,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use tokio::time::{Instant, timeout_at};
 
-use super::bulkhead::{Claim, Urgency};
+use super::bulkhead::Claim;
 use super::cache::TagInspector;
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
@@ -22,7 +22,9 @@ use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, LARGEST_DOCUMENT};
 use super::error::{blocked, from_status, malformed, refused, timeout};
 use super::grant::{Grant, Operator};
-use super::host::{DOCKER_HUB, HostClass, Hosts, Settings, SettingsError};
+use super::host::{
+    DOCKER_HUB, DOCKER_HUB_API, HostClass, Hosts, Settings, SettingsError, is_docker_hub,
+};
 use super::statistics::Statistics;
 use super::token::{Purpose, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
@@ -37,9 +39,6 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json";
 
-/// The host that serves Docker Hub's API.
-const DOCKER_HUB_API: &str = "registry-1.docker.io";
-
 /// Looks images up in their registries. It remembers tokens and connections, no answers.
 pub struct Registry {
     transport: Arc<Transport>,
@@ -52,9 +51,9 @@ struct Attempt<'a> {
     target: Target<'a>,
     /// The registry's own URL, without a path.
     url: Url,
-    repository: String,
+    repository: Arc<str>,
     credential: Option<Arc<Credential>>,
-    urgency: Urgency,
+    grant: &'a Grant,
     deadline: Instant,
 }
 
@@ -138,13 +137,14 @@ impl Registry {
             for (target, repository) in self.places(image)? {
                 let url = base_url(&target)?;
                 let place = name(&target, &repository);
+                let repository: Arc<str> = repository.into();
                 let attempt = |credential| {
                     ask(Attempt {
                         target: target.clone(),
                         url: url.clone(),
-                        repository: repository.clone(),
+                        repository: Arc::clone(&repository),
                         credential,
-                        urgency: grant.urgency(),
+                        grant,
                         deadline,
                     })
                 };
@@ -303,7 +303,9 @@ impl Registry {
 impl Attempt<'_> {
     fn claim(&self, is_counted: bool) -> Claim {
         Claim {
-            urgency: self.urgency,
+            urgency: self.grant.urgency(),
+            tenant: self.grant.tenant().clone(),
+            repository: Arc::clone(&self.repository),
             account: self.credential.as_ref().map(|credential| credential.mark()),
             is_counted,
             deadline: self.deadline,
@@ -354,7 +356,7 @@ impl TagInspector for Registry {
     /// Docker Hub counts GETs of manifests, and not HEADs.
     /// Source: <https://docs.docker.com/docker-hub/usage/pulls/>.
     fn counts_documents(&self, image: &ImageReference) -> bool {
-        image.registry() == DOCKER_HUB
+        is_docker_hub(image.registry())
     }
 
     fn host_class(&self, image: &ImageReference) -> HostClass {

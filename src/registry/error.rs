@@ -8,7 +8,7 @@ use std::error::Error;
 use reqwest::StatusCode;
 
 use super::address::AddressRefused;
-use super::bulkhead::Refusal;
+use super::bulkhead::{Blame, Failure, Refusal};
 use crate::domain::access::SecretName;
 use crate::domain::unknown::{Reason, Unknown};
 
@@ -82,6 +82,11 @@ pub(super) fn refused_entry(host: &str, refusal: Refusal) -> Unknown {
             Reason::RateLimited,
             format!("{host} limits our requests, and asked us to wait"),
         ),
+        Refusal::ShareSpent => {
+            return Unknown::over_budget(format!(
+                "what is left of the pulls that {host} allows is for other namespaces"
+            ));
+        }
         Refusal::HalfSpent => (
             Reason::RateLimited,
             format!("half of the pulls that {host} allows are left to the nodes"),
@@ -125,7 +130,18 @@ pub(super) fn from_status(status: StatusCode, host: &str) -> Unknown {
 }
 
 /// What a failed exchange means: the cause is found in the chain of sources.
-pub(super) fn from_transport(error: &reqwest::Error, host: &str) -> Unknown {
+pub(super) fn from_transport(error: &reqwest::Error, host: &str) -> Failure {
+    Failure {
+        unknown: cause(error, host),
+        blame: if error.is_connect() {
+            Blame::Host
+        } else {
+            Blame::Repository
+        },
+    }
+}
+
+fn cause(error: &reqwest::Error, host: &str) -> Unknown {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = source {
         if cause.is::<AddressRefused>() {

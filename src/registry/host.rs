@@ -1,24 +1,29 @@
 //! The settings of registry hosts, and what is kept for each: a client and a [`Bulkhead`].
 
-use std::collections::{BTreeMap, HashMap};
+mod clients;
+mod name;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Url, redirect};
+use reqwest::{Client, Url};
 use thiserror::Error;
 
-use super::address::{Addresses, FilteringResolver, Names};
+use super::address::Addresses;
 use super::bulkhead::Bulkhead;
 use super::credentials::provider::Providers;
 use crate::domain::glob;
 use crate::domain::reference::ImageReference;
+use clients::Clients;
+use name::Server;
+pub(super) use name::{DOCKER_HUB, DOCKER_HUB_API, authority, is_docker_hub};
 
-/// Docker Hub, as references have it.
-pub(super) const DOCKER_HUB: &str = "docker.io";
-/// Most hosts whose bulkheads are kept; the longest unused goes first.
+/// Most hosts whose bulkheads are kept; the longest unused goes first, since a new one must
+/// never be without limits.
 const MOST_HOSTS: u64 = 10_000;
 
 /// Everything about registries that an operator may set.
@@ -178,7 +183,7 @@ const FIRST_CLASSES: [&str; 2] = [DOCKER_HUB, "other"];
 pub(super) struct Hosts {
     entries: Vec<Host>,
     others: Host,
-    bulkheads: moka::sync::Cache<String, Arc<Bulkhead>>,
+    bulkheads: moka::sync::Cache<Server, Arc<Bulkhead>>,
 }
 
 impl Hosts {
@@ -201,7 +206,10 @@ impl Hosts {
                 .map(&mut host)
                 .collect::<Result<_, _>>()?,
             others: host(HostSettings::new("*"))?,
-            bulkheads: moka::sync::Cache::new(MOST_HOSTS),
+            bulkheads: moka::sync::Cache::builder()
+                .max_capacity(MOST_HOSTS)
+                .eviction_policy(moka::policy::EvictionPolicy::lru())
+                .build(),
         })
     }
 
@@ -213,8 +221,13 @@ impl Hosts {
 
     /// Which of the entries is the first that matches.
     fn configured(&self, authority: &str) -> Option<usize> {
-        let mut entries = self.entries.iter();
-        entries.position(|host| matches(&host.settings.host, authority))
+        let position = |authority: &str| {
+            let mut entries = self.entries.iter();
+            entries.position(|host| matches(&host.settings.host, authority))
+        };
+        // Docker Hub's settings count under each of its names.
+        let own = position(authority);
+        own.or_else(|| position(DOCKER_HUB).filter(|_| is_docker_hub(authority)))
     }
 
     /// How many hosts are not asked at the moment, since they keep failing.
@@ -229,11 +242,11 @@ impl Hosts {
     /// name of their class.
     pub(super) fn remaining(&self) -> BTreeMap<&str, u64> {
         let mut least = BTreeMap::new();
-        for (authority, bulkhead) in &self.bulkheads {
+        for (server, bulkhead) in &self.bulkheads {
             let Some(remaining) = bulkhead.remaining() else {
                 continue;
             };
-            let class = self.class_name(self.class(&authority));
+            let class = self.class_name(self.class(&server.authority));
             let entry = least.entry(class).or_insert(remaining);
             *entry = remaining.min(*entry);
         }
@@ -242,7 +255,7 @@ impl Hosts {
 
     /// The class of `host[:port]`.
     pub(super) fn class(&self, authority: &str) -> HostClass {
-        if authority == DOCKER_HUB {
+        if is_docker_hub(authority) {
             return HostClass(0);
         }
         let configured = self.configured(authority);
@@ -259,25 +272,16 @@ impl Hosts {
         self.class_names().nth(class.0).unwrap_or_default()
     }
 
-    /// The bulkhead of `host[:port]`: what one host does slows no other.
-    pub(super) fn bulkhead(&self, authority: &str) -> Arc<Bulkhead> {
-        let key = authority.to_ascii_lowercase();
-        self.bulkheads.get_with(key, || {
-            let settings = &self.of(authority).settings;
+    /// The bulkhead of the URL's host: what one host does slows no other.
+    pub(super) fn bulkhead(&self, url: &Url) -> Arc<Bulkhead> {
+        let server = Server::of(url);
+        self.bulkheads.get_with_by_ref(&server, || {
+            let settings = &self.of(&server.authority).settings;
             Arc::new(Bulkhead::new(
                 settings.concurrency,
                 settings.requests_per_second,
             ))
         })
-    }
-}
-
-/// `host[:port]` of a URL, as a reference would have it.
-pub(super) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
     }
 }
 
@@ -309,70 +313,6 @@ fn mirrors(settings: &HostSettings) -> Result<Vec<Mirror>, SettingsError> {
             })
     };
     settings.mirrors.iter().map(parse).collect()
-}
-
-/// Clients by what makes connections differ. A client keeps connections open, so hosts
-/// with other rules about addresses or certificates must not share one.
-struct Clients {
-    names: Arc<Names>,
-    limits: Limits,
-    made: HashMap<(Option<Vec<u8>>, Addresses), Client>,
-}
-
-impl Clients {
-    fn new(limits: Limits, name_server: Option<SocketAddr>) -> Self {
-        Self {
-            names: Arc::new(Names::new(name_server)),
-            limits,
-            made: HashMap::new(),
-        }
-    }
-
-    fn for_host(&mut self, settings: &HostSettings) -> Result<Client, SettingsError> {
-        let key = (settings.ca.clone(), settings.addresses);
-        if let Some(client) = self.made.get(&key) {
-            return Ok(client.clone());
-        }
-        let authorities = match &settings.ca {
-            Some(pem) => authorities(pem).ok_or_else(|| SettingsError::Authorities {
-                host: settings.host.clone(),
-            })?,
-            None => Vec::new(),
-        };
-        let builder = || {
-            Client::builder()
-                .dns_resolver(FilteringResolver {
-                    names: Arc::clone(&self.names),
-                    addresses: settings.addresses,
-                })
-                // Each redirect is judged by us, and so is each address: a proxy would
-                // resolve names where the filter cannot see them.
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .retry(reqwest::retry::never())
-                .connect_timeout(self.limits.connect)
-                .pool_idle_timeout(Duration::from_secs(30))
-                .pool_max_idle_per_host(settings.concurrency)
-                .user_agent(concat!("archmatch/", env!("CARGO_PKG_VERSION")))
-        };
-        let client = match builder().tls_certs_merge(authorities.clone()).build() {
-            Ok(client) => client,
-            // A machine without certificate authorities: those that are set still count,
-            // and every other handshake fails, which is then said for each host.
-            Err(error) => {
-                tracing::warn!(%error, "the system has no usable certificate authorities");
-                builder().tls_certs_only(authorities).build()?
-            }
-        };
-        self.made.insert(key, client.clone());
-        Ok(client)
-    }
-}
-
-fn authorities(pem: &[u8]) -> Option<Vec<Certificate>> {
-    Certificate::from_pem_bundle(pem)
-        .ok()
-        .filter(|certificates| !certificates.is_empty())
 }
 
 #[cfg(test)]
@@ -417,6 +357,37 @@ mod tests {
             &["docker.io", "DOCKER.io"],
             &["docker.io:443", "xdocker.io", "docker.i"],
         );
+    }
+
+    #[test]
+    fn docker_hubs_settings_count_under_each_of_its_names() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut hub = HostSettings::new("docker.io");
+        hub.blocked = true;
+        let hosts = Hosts::new(vec![hub], Limits::default(), None).unwrap();
+        for name in ["docker.io", "registry-1.docker.io", "Index.docker.io:443"] {
+            assert!(hosts.of(name).settings.blocked, "{name}");
+            assert_eq!(hosts.class(name), HostClass(0), "{name}");
+        }
+        assert!(!hosts.of("auth.docker.io").settings.blocked);
+    }
+
+    #[test]
+    fn a_new_host_is_never_without_a_budget() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let hosts = Hosts::new(Vec::new(), Limits::default(), None).unwrap();
+        let bulkhead = |number: u64| {
+            let url = Url::parse(&format!("https://r{number}.example/")).unwrap();
+            hosts.bulkhead(&url)
+        };
+        for number in 0..2 * MOST_HOSTS {
+            bulkhead(number);
+        }
+        for number in 3 * MOST_HOSTS..3 * MOST_HOSTS + 100 {
+            let first = bulkhead(number);
+            hosts.bulkheads.run_pending_tasks();
+            assert!(Arc::ptr_eq(&first, &bulkhead(number)));
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ struct Lookups {
     hits: AtomicU64,
     misses: AtomicU64,
     stale: AtomicU64,
+    limited: AtomicU64,
 }
 
 impl Statistics {
@@ -58,7 +59,7 @@ impl Statistics {
     }
 
     /// Look-ups by the class of the image's host, and by what the cache had: `hit`, `stale`
-    /// or `miss`.
+    /// or `miss`; `limited` are those that a limit of our own ended.
     pub fn lookups(&self) -> BTreeMap<(&str, &'static str), u64> {
         let mut sums = BTreeMap::new();
         for lookups in &self.lookups {
@@ -66,6 +67,7 @@ impl Statistics {
                 ("hit", &lookups.hits),
                 ("stale", &lookups.stale),
                 ("miss", &lookups.misses),
+                ("limited", &lookups.limited),
             ] {
                 // Two classes have the same name where a pattern was written twice.
                 *sums.entry((lookups.class.as_str(), result)).or_default() += read(count);
@@ -97,6 +99,10 @@ impl Statistics {
 
     pub(super) fn served_stale(&self, class: HostClass) {
         self.count(class, |lookups| &lookups.stale);
+    }
+
+    pub(super) fn limited(&self, class: HostClass) {
+        self.count(class, |lookups| &lookups.limited);
     }
 
     fn count(&self, class: HostClass, counter: impl Fn(&Lookups) -> &AtomicU64) {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::address::check_literal;
-use super::bulkhead::{Claim, Urgency};
+use super::bulkhead::{Claim, Failure, Urgency};
 use super::error::{
     address_refused, blocked, from_transport, malformed, refused_entry, timeout as timed_out,
     too_large, unsupported,
@@ -132,7 +132,7 @@ impl Transport {
 
     async fn exchange_once(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
         self.judge(request)?;
-        let bulkhead = self.hosts.bulkhead(&request.target.authority);
+        let bulkhead = self.hosts.bulkhead(&request.url);
         let passage = bulkhead
             .enter(&request.claim)
             .await
@@ -140,18 +140,19 @@ impl Transport {
         let deadline = min(request.claim.deadline, Instant::now() + self.limits.request);
         let answer = timeout_at(deadline, self.perform(request))
             .await
-            .unwrap_or_else(|_| Err(timed_out(request.label)));
-        match &answer {
+            .unwrap_or_else(|_| Err(timed_out(request.label).into()));
+        match answer {
             Ok(answer) => {
                 self.statistics.answered(answer.status);
                 passage.answered(answer.status, &answer.headers);
+                Ok(answer)
             }
-            Err(unknown) => {
+            Err(failure) => {
                 self.statistics.failed();
-                passage.failed(unknown);
+                passage.failed(&failure);
+                Err(failure.unknown)
             }
         }
-        answer
     }
 
     /// Whether the settings let us contact the host of the URL at all. Names are judged
@@ -176,7 +177,7 @@ impl Transport {
         check_literal(url, settings.addresses).map_err(|_| address_refused(request.label))
     }
 
-    async fn perform(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+    async fn perform(&self, request: &Request<'_>) -> Result<Answer, Failure> {
         let client = &request.target.host.client;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
@@ -213,22 +214,21 @@ impl Transport {
 }
 
 /// Reads a body as it comes: what the registry says of its length takes no memory.
-async fn read(response: &mut Response, request: &Request<'_>) -> Result<Vec<u8>, Unknown> {
+async fn read(response: &mut Response, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
     if request.method == Method::HEAD {
         return Ok(Vec::new());
     }
     let encoding = response.headers().get(CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| encoding != "identity") {
-        return Err(unsupported(
-            "the answer is compressed, which was not asked for",
-        ));
+        let why = "the answer is compressed, which was not asked for";
+        return Err(unsupported(why).into());
     }
     let too_long = || too_large("the answer is larger than such answers may be");
     if response
         .content_length()
         .is_some_and(|length| length > request.largest)
     {
-        return Err(too_long());
+        return Err(too_long().into());
     }
     let mut body = Vec::new();
     loop {
@@ -237,7 +237,7 @@ async fn read(response: &mut Response, request: &Request<'_>) -> Result<Vec<u8>,
             return Ok(body);
         };
         if (body.len() + chunk.len()) as u64 > request.largest {
-            return Err(too_long());
+            return Err(too_long().into());
         }
         body.extend_from_slice(&chunk);
     }

@@ -1,13 +1,26 @@
 //! What a registry allows an account: when it may ask again, and how much it may spend.
 //!
 //! A registry counts by account, or by address where there is none. What one tenant's
-//! account used up must not silence the others.
+//! account used up must not silence the others. A limit may also be that of one repository,
+//! such as one that a proxy has elsewhere: it pauses the host only once another agrees.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
+
+use crate::domain::access::Tenant;
+use crate::registry::credentials::identity::Mark;
+
+/// Most accounts of a host whose allowances are kept.
+const MOST_ACCOUNTS: usize = 1024;
+/// Most repositories of an account whose pauses are kept.
+const MOST_PAUSES: usize = 64;
+/// Most tenants whose spending is kept.
+const MOST_TENANTS: usize = 1024;
 
 /// How long a registry is left alone that limits us and does not say for how long.
 const USUAL_PAUSE: Duration = Duration::from_secs(10);
@@ -16,12 +29,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// How long what is left of a window is believed: it fills again while we do not ask.
 const SHORTEST_BELIEF: Duration = Duration::from_secs(60);
 const LONGEST_BELIEF: Duration = Duration::from_secs(60 * 60);
+/// Longest window in which a tenant's spending is counted.
+const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The allowances of a host's accounts, as far as the host limited them.
+#[derive(Debug, Default)]
+pub(super) struct Allowances {
+    accounts: HashMap<Option<Mark>, Allowance>,
+}
 
 /// What one account may do.
-#[derive(Debug, Default)]
-pub(super) struct Allowance {
+#[derive(Debug)]
+struct Allowance {
+    /// When an answer last said something of it.
+    learned: Instant,
     paused_until: Option<Instant>,
+    repositories: HashMap<Arc<str>, Instant>,
     window: Option<Window>,
+    spending: Spending,
 }
 
 /// A number of requests in a time, as the registry counts them.
@@ -29,52 +54,172 @@ pub(super) struct Allowance {
 struct Window {
     limit: u64,
     remaining: u64,
+    length: Duration,
     believed_until: Instant,
 }
 
-impl Allowance {
-    /// How long the registry wants to be left alone.
-    pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
-        let until = self.paused_until?;
+/// What each tenant took of a window.
+#[derive(Debug)]
+struct Spending {
+    since: Instant,
+    tenants: HashMap<Tenant, u64>,
+}
+
+/// Why nothing of a window may be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spent {
+    /// What is left is the nodes'.
+    Half,
+    /// What is left is the other tenants'.
+    Share,
+}
+
+impl Allowances {
+    /// How long the registry wants to be left alone by the account, for the repository.
+    pub(super) fn pause(
+        &self,
+        account: Option<Mark>,
+        repository: &str,
+        now: Instant,
+    ) -> Option<Duration> {
+        let allowance = self.accounts.get(&account)?;
+        let own = allowance.repositories.get(repository).copied();
+        let until = own.max(allowance.paused_until)?;
         until
             .checked_duration_since(now)
             .filter(|left| !left.is_zero())
     }
 
-    /// Takes one request of the window; `false` if only the half is left that is the nodes'.
-    /// The kubelets pull through the same addresses, and often with the same accounts.
-    pub(super) fn spend(&mut self, now: Instant) -> bool {
-        let window = self.window.as_mut();
-        let Some(window) = window.filter(|window| now < window.believed_until) else {
-            return true;
-        };
-        if window.remaining <= window.limit / 2 {
-            return false;
-        }
-        window.remaining -= 1;
-        true
+    /// Takes one request of the account's window, if it has one.
+    pub(super) fn spend(
+        &mut self,
+        account: Option<Mark>,
+        tenant: &Tenant,
+        now: Instant,
+    ) -> Result<(), Spent> {
+        let allowance = self.accounts.get_mut(&account);
+        allowance.map_or(Ok(()), |allowance| allowance.spend(tenant, now))
     }
 
-    /// What is left of the window, if the registry counts.
+    /// The least that any account may still spend, of those whose registry said so.
     pub(super) fn remaining(&self, now: Instant) -> Option<u64> {
-        let window = self.window.as_ref()?;
-        (now < window.believed_until).then_some(window.remaining)
+        let windows = self.accounts.values().filter_map(|known| {
+            let window = known.window.as_ref()?;
+            (now < window.believed_until).then_some(window.remaining)
+        });
+        windows.min()
     }
 
-    /// What an answer says of the allowance.
-    pub(super) fn learn(&mut self, status: StatusCode, headers: &HeaderMap, now: Instant) {
+    /// What an answer for the repository says of the account's allowance.
+    pub(super) fn learn(
+        &mut self,
+        account: Option<Mark>,
+        repository: &Arc<str>,
+        (status, headers): (StatusCode, &HeaderMap),
+        now: Instant,
+    ) {
         let asked = retry_after(headers, SystemTime::now());
         let pause = match status {
             StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or(USUAL_PAUSE)),
             StatusCode::SERVICE_UNAVAILABLE => asked,
             _ => None,
         };
+        let window = Window::read(headers, now);
+        if pause.is_none() && window.is_none() {
+            return;
+        }
+        let allowance = self.entry(account, now);
+        allowance.learned = now;
         if let Some(pause) = pause {
-            self.paused_until = Some(now + pause.min(LONGEST_PAUSE));
+            allowance.pause(repository, now + pause.min(LONGEST_PAUSE), now);
         }
-        if let Some(window) = Window::read(headers, now) {
-            self.window = Some(window);
+        if window.is_some() {
+            allowance.window = window;
         }
+    }
+
+    /// Whoever has many accounts pushes out what was learned longest ago, and never what is
+    /// known of anonymous requests, which share their allowance with the nodes.
+    fn entry(&mut self, account: Option<Mark>, now: Instant) -> &mut Allowance {
+        if self.accounts.len() >= MOST_ACCOUNTS && !self.accounts.contains_key(&account) {
+            let known = self
+                .accounts
+                .iter()
+                .filter(|(account, _)| account.is_some());
+            let oldest = known.min_by_key(|(_, allowance)| allowance.learned);
+            if let Some(oldest) = oldest.map(|(account, _)| *account) {
+                self.accounts.remove(&oldest);
+            }
+        }
+        let entry = self.accounts.entry(account);
+        entry.or_insert_with(|| Allowance::new(now))
+    }
+}
+
+impl Allowance {
+    fn new(now: Instant) -> Self {
+        Self {
+            learned: now,
+            paused_until: None,
+            repositories: HashMap::new(),
+            window: None,
+            spending: Spending {
+                since: now,
+                tenants: HashMap::new(),
+            },
+        }
+    }
+
+    fn pause(&mut self, repository: &Arc<str>, until: Instant, now: Instant) {
+        self.repositories.retain(|_, until| now < *until);
+        let agrees = |(other, _): (&Arc<str>, _)| other != repository;
+        if self.repositories.iter().any(agrees) {
+            self.paused_until = self.paused_until.max(Some(until));
+        }
+        // Beyond that, the host is paused anyway.
+        if self.repositories.len() < MOST_PAUSES {
+            self.repositories.insert(Arc::clone(repository), until);
+        }
+    }
+
+    /// The kubelets pull through the same addresses, and often with the same accounts: half
+    /// of a window is theirs. Of what is left each tenant gets a quarter.
+    fn spend(&mut self, tenant: &Tenant, now: Instant) -> Result<(), Spent> {
+        let window = self.window.as_mut();
+        let Some(window) = window.filter(|window| now < window.believed_until) else {
+            return Ok(());
+        };
+        let left = window.remaining.saturating_sub(window.limit / 2);
+        if left == 0 {
+            return Err(Spent::Half);
+        }
+        let spent = self.spending.of(tenant, window.length, now);
+        // Whoever runs the program shares with nobody.
+        let is_shared = *tenant != Tenant::Operator;
+        // A quarter of what was left before the tenant spent anything.
+        if is_shared && *spent > 0 && spent.saturating_mul(3) >= left {
+            return Err(Spent::Share);
+        }
+        *spent += 1;
+        window.remaining -= 1;
+        Ok(())
+    }
+}
+
+impl Spending {
+    /// What the tenant spent since about one window's length.
+    fn of(&mut self, tenant: &Tenant, length: Duration, now: Instant) -> &mut u64 {
+        if self.since + length <= now {
+            self.since = now;
+            self.tenants.clear();
+        }
+        if self.tenants.len() >= MOST_TENANTS && !self.tenants.contains_key(tenant) {
+            let least = self.tenants.iter().min_by_key(|(_, spent)| **spent);
+            if let Some(least) = least.map(|(tenant, _)| tenant.clone()) {
+                self.tenants.remove(&least);
+            }
+        }
+        self.tenants.entry(tenant.clone()).or_default()
     }
 }
 
@@ -93,9 +238,11 @@ impl Window {
         // Windows slide: after a tenth of one there is something to spend again.
         let seconds = reset.or(length.map(|length| length / 10)).unwrap_or(0);
         let belief = Duration::from_secs(seconds).clamp(SHORTEST_BELIEF, LONGEST_BELIEF);
+        let length = Duration::from_secs(length.unwrap_or(seconds));
         Some(Self {
             limit: number(limit)?,
             remaining: number(remaining)?,
+            length: length.clamp(SHORTEST_BELIEF, LONGEST_WINDOW),
             believed_until: now + belief,
         })
     }
@@ -131,95 +278,4 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let pairs = pairs.iter();
-        pairs
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
-    }
-
-    #[track_caller]
-    fn pauses(status: u16, value: Option<&str>, expected: Option<u64>) {
-        let now = Instant::now();
-        let mut allowance = Allowance::default();
-        let pairs: Vec<_> = value
-            .map(|value| ("retry-after", value))
-            .into_iter()
-            .collect();
-        let status = StatusCode::from_u16(status).unwrap();
-        allowance.learn(status, &headers(&pairs), now);
-        let pause = allowance.pause(now).map(|pause| pause.as_secs());
-        assert_eq!(pause, expected, "{status} {value:?}");
-    }
-
-    #[test]
-    fn a_pause_is_what_the_registry_asks_for_within_bounds() {
-        pauses(429, Some("7"), Some(7));
-        pauses(429, Some("0"), None);
-        pauses(429, Some("1000000000"), Some(900));
-        pauses(429, Some("99999999999999999999999999"), Some(900));
-        pauses(429, Some("Fri, 31 Dec 9999 23:59:59 GMT"), Some(900));
-        pauses(429, Some("Sun, 06 Nov 1994 08:49:37 GMT"), None);
-        for nonsense in ["", "-1", "1.5", "soon", "5 s"] {
-            pauses(429, Some(nonsense), Some(10));
-        }
-        pauses(429, None, Some(10));
-        pauses(503, Some("7"), Some(7));
-        pauses(503, None, None);
-        pauses(200, Some("7"), None);
-    }
-
-    #[test]
-    fn a_pause_ends() {
-        let now = Instant::now();
-        let mut allowance = Allowance::default();
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        allowance.learn(status, &headers(&[("retry-after", "7")]), now);
-        assert!(allowance.pause(now + Duration::from_secs(6)).is_some());
-        assert_eq!(allowance.pause(now + Duration::from_secs(7)), None);
-    }
-
-    #[test]
-    fn half_of_a_window_is_left_to_the_nodes() {
-        let now = Instant::now();
-        let mut allowance = Allowance::default();
-        assert!(allowance.spend(now), "no window is known");
-        let window = headers(&[
-            ("ratelimit-limit", "100;w=21600"),
-            ("ratelimit-remaining", "52;w=21600"),
-        ]);
-        allowance.learn(StatusCode::OK, &window, now);
-        assert_eq!(allowance.remaining(now), Some(52));
-        assert!(allowance.spend(now) && allowance.spend(now));
-        assert!(!allowance.spend(now));
-        assert_eq!(allowance.remaining(now), Some(50));
-        let later = now + Duration::from_secs(2160);
-        assert!(allowance.spend(later), "it fills again");
-        assert_eq!(allowance.remaining(later), None);
-    }
-
-    #[test]
-    fn windows_that_make_no_sense_count_for_nothing() {
-        let now = Instant::now();
-        for (limit, remaining) in [("", "1"), ("many", "1"), ("100", "-1"), ("100", "few")] {
-            let window = headers(&[
-                ("ratelimit-limit", limit),
-                ("ratelimit-remaining", remaining),
-            ]);
-            assert!(Window::read(&window, now).is_none(), "{limit} {remaining}");
-        }
-        let window = headers(&[
-            (
-                "ratelimit-limit",
-                "99999999999999999999999;w=99999999999999999999999",
-            ),
-            ("ratelimit-remaining", "7"),
-        ]);
-        let window = Window::read(&window, now).expect("a window");
-        assert_eq!((window.limit, window.remaining), (u64::MAX, 7));
-        assert_eq!(window.believed_until, now + LONGEST_BELIEF);
-    }
-}
+mod tests;

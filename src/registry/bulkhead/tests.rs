@@ -7,10 +7,25 @@ fn bulkhead(concurrency: usize) -> Arc<Bulkhead> {
 fn claim(urgency: Urgency) -> Claim {
     Claim {
         urgency,
+        tenant: Tenant::Operator,
+        repository: "a".into(),
         account: None,
         is_counted: true,
         deadline: Instant::now() + Duration::from_secs(15),
     }
+}
+
+fn of(repository: &str) -> Claim {
+    Claim {
+        repository: repository.into(),
+        ..claim(Urgency::Awaited)
+    }
+}
+
+/// An answer did not come, or there was no connection at all.
+fn failure(blame: Blame, reason: Reason) -> Failure {
+    let unknown = Unknown::new(reason, "no answer");
+    Failure { unknown, blame }
 }
 
 async fn enter(bulkhead: &Arc<Bulkhead>) -> Result<Passage, Refusal> {
@@ -75,9 +90,9 @@ async fn who_is_waited_for_goes_first() {
 #[tokio::test(start_paused = true)]
 async fn a_host_that_keeps_failing_is_not_asked_and_found_well_again() {
     let bulkhead = bulkhead(8);
-    let timeout = Unknown::new(Reason::Timeout, "no answer");
+    let failure = failure(Blame::Host, Reason::Timeout);
     for _ in 0..5 {
-        enter(&bulkhead).await.ok().unwrap().failed(&timeout);
+        enter(&bulkhead).await.ok().unwrap().failed(&failure);
     }
     is_refused(enter(&bulkhead).await, Refusal::Failing(Reason::Timeout));
     assert!(bulkhead.is_failing());
@@ -90,12 +105,28 @@ async fn a_host_that_keeps_failing_is_not_asked_and_found_well_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_repository_is_not_asked_for_and_silences_no_other() {
+    let bulkhead = bulkhead(8);
+    let failure = failure(Blame::Repository, Reason::Timeout);
+    for _ in 0..5 {
+        let passage = bulkhead.enter(&of("slow")).await.ok().unwrap();
+        passage.failed(&failure);
+    }
+    let refused = bulkhead.enter(&of("slow")).await;
+    is_refused(refused, Refusal::Failing(Reason::Timeout));
+    assert!(!bulkhead.is_failing());
+    assert!(bulkhead.enter(&of("other")).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_probe_that_is_given_up_is_a_failure() {
     let bulkhead = bulkhead(8);
-    for status in [500, 502, 503, 503, 503, 503, 503] {
+    for (repository, status) in [("a", 500), ("b", 502), ("a", 503), ("b", 503), ("c", 503)] {
         assert!(!bulkhead.is_failing());
-        answer(enter(&bulkhead).await.ok().unwrap(), status, &[]);
+        let passage = bulkhead.enter(&of(repository)).await.ok().unwrap();
+        answer(passage, status, &[]);
     }
+    assert!(bulkhead.is_failing());
     sleep(Duration::from_secs(7)).await;
     drop(enter(&bulkhead).await.ok());
     assert!(bulkhead.is_failing());
@@ -106,7 +137,7 @@ async fn a_probe_that_is_given_up_is_a_failure() {
 #[tokio::test(start_paused = true)]
 async fn those_in_the_queue_learn_that_the_host_fails() {
     let bulkhead = bulkhead(1);
-    let unreachable = Unknown::new(Reason::Unreachable, "reset");
+    let unreachable = failure(Blame::Host, Reason::Unreachable);
     for _ in 0..4 {
         enter(&bulkhead).await.ok().unwrap().failed(&unreachable);
     }

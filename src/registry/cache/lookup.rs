@@ -43,6 +43,10 @@ impl<I: TagInspector> Shared<I> {
                 Ok(inspection.into())
             }
             Err(unknown) => {
+                if unknown.origin == Origin::Budget {
+                    let class = self.inspector.host_class(&key.image);
+                    self.statistics.limited(class);
+                }
                 if let Some(kept) = self.keep_previous(&key, previous, &unknown) {
                     return Ok(kept);
                 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::challenge::{Challenge, choose};
 use super::{Claim, Purpose, judge_realm, parse_realm};
+use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
 use crate::registry::bulkhead::Urgency;
 use crate::registry::credentials::Credential;
@@ -93,6 +94,8 @@ pub(super) fn judged(
         repository: "a/b",
         credential,
         claim: Claim {
+            tenant: Tenant::Operator,
+            repository: "a".into(),
             urgency: Urgency::Awaited,
             account: None,
             is_counted: false,

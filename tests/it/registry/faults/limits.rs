@@ -11,18 +11,26 @@ fn header(name: &'static str, value: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn r5_a_limited_host_is_left_alone_by_everybody() {
+async fn r5_a_limited_repository_is_left_alone_and_the_host_once_a_second_one_is() {
     for asked in ["600", "Fri, 31 Dec 2100 23:59:59 GMT", "1000000000", "soon"] {
         let registry = FakeRegistry::start().await;
-        let image = registry.push("app:1", &index([manifest("linux/amd64")]));
-        let other = registry.push("other:1", &index([manifest("linux/amd64")]));
-        registry.misbehave("GET", header("retry-after", asked));
-        registry.misbehave("GET", Fault::Status(429));
+        let push = |name: &str| registry.push(name, &index([manifest("linux/amd64")]));
+        let (image, same) = (push("app:1"), push("app:2"));
+        let others = [push("other:1"), push("third:1"), push("third:2")];
+        registry.misbehave("GET /v2/app/", header("retry-after", asked));
+        registry.misbehave("GET /v2/app/", Fault::Status(429));
         let inspector = hasty(&[registry.settings()]);
         super::fails(&inspector, &image, Reason::RateLimited, "4xx").await;
         assert_eq!(registry.take_requests().len(), 1);
-        is_unknown(inspect(&inspector, &other).await, Reason::RateLimited);
+        is_unknown(inspect(&inspector, &same).await, Reason::RateLimited);
         assert!(registry.requests().is_empty(), "{asked}");
+        platforms(&inspector, &others[1]).await;
+
+        registry.misbehave("GET /v2/other/", Fault::Status(429));
+        is_unknown(inspect(&inspector, &others[0]).await, Reason::RateLimited);
+        registry.take_requests();
+        is_unknown(inspect(&inspector, &others[2]).await, Reason::RateLimited);
+        assert!(registry.requests().is_empty(), "{asked}: two agree");
     }
 }
 

@@ -1,0 +1,75 @@
+//! Clients for hosts, one for all with the same rules.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, redirect};
+
+use super::{HostSettings, Limits, SettingsError};
+use crate::registry::address::{Addresses, FilteringResolver, Names};
+
+/// Clients by what makes connections differ. A client keeps connections open, so hosts
+/// with other rules about addresses or certificates must not share one.
+pub(super) struct Clients {
+    names: Arc<Names>,
+    limits: Limits,
+    made: HashMap<(Option<Vec<u8>>, Addresses), Client>,
+}
+
+impl Clients {
+    pub(super) fn new(limits: Limits, name_server: Option<SocketAddr>) -> Self {
+        Self {
+            names: Arc::new(Names::new(name_server)),
+            limits,
+            made: HashMap::new(),
+        }
+    }
+
+    pub(super) fn for_host(&mut self, settings: &HostSettings) -> Result<Client, SettingsError> {
+        let key = (settings.ca.clone(), settings.addresses);
+        if let Some(client) = self.made.get(&key) {
+            return Ok(client.clone());
+        }
+        let authorities = match &settings.ca {
+            Some(pem) => authorities(pem).ok_or_else(|| SettingsError::Authorities {
+                host: settings.host.clone(),
+            })?,
+            None => Vec::new(),
+        };
+        let builder = || {
+            Client::builder()
+                .dns_resolver(FilteringResolver {
+                    names: Arc::clone(&self.names),
+                    addresses: settings.addresses,
+                })
+                // Each redirect is judged by us, and so is each address: a proxy would
+                // resolve names where the filter cannot see them.
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .retry(reqwest::retry::never())
+                .connect_timeout(self.limits.connect)
+                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_max_idle_per_host(settings.concurrency)
+                .user_agent(concat!("archmatch/", env!("CARGO_PKG_VERSION")))
+        };
+        let client = match builder().tls_certs_merge(authorities.clone()).build() {
+            Ok(client) => client,
+            // A machine without certificate authorities: those that are set still count,
+            // and every other handshake fails, which is then said for each host.
+            Err(error) => {
+                tracing::warn!(%error, "the system has no usable certificate authorities");
+                builder().tls_certs_only(authorities).build()?
+            }
+        };
+        self.made.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+fn authorities(pem: &[u8]) -> Option<Vec<Certificate>> {
+    Certificate::from_pem_bundle(pem)
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+}
