@@ -5,6 +5,7 @@
 
 mod annotations;
 mod answer;
+mod body;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod leniency;
@@ -13,7 +14,10 @@ mod message;
 mod metrics;
 mod ratchet;
 mod review;
+mod room;
 mod server;
+mod turned_away;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -23,7 +27,7 @@ use tokio::time::Instant;
 
 pub use self::answer::Answer;
 pub use self::metrics::Metrics;
-pub use self::server::router;
+pub use self::server::{Limits, router};
 
 use self::annotations::{annotate, outdated_reasons};
 use self::ratchet::Past;
@@ -96,12 +100,20 @@ impl Reviewer {
     }
 
     /// The answer to one request, before the deadline.
-    async fn review(&self, mut request: Request, deadline: Instant) -> Answer {
-        let (object, old) = (
-            std::mem::take(&mut request.object),
-            std::mem::take(&mut request.old_object),
-        );
-        let answer = self.judge(&request, object, old, deadline).await;
+    async fn review(
+        &self,
+        request: &Request,
+        object: Object,
+        old: Object,
+        deadline: Instant,
+    ) -> Answer {
+        let answer = self.judge(request, object, old, deadline).await;
+        self.count(request, &answer);
+        answer
+    }
+
+    /// Counts an answer, and logs a denial.
+    fn count(&self, request: &Request, answer: &Answer) {
         let decision = answer.action().name();
         self.metrics
             .answered(&request.kind.kind, &request.operation, decision);
@@ -118,7 +130,6 @@ impl Reviewer {
                 "denied"
             );
         }
-        answer
     }
 
     async fn judge(

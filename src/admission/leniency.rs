@@ -27,7 +27,7 @@ pub(super) fn of_request(
     workload: &Workload,
     settings: &Settings,
 ) -> Vec<Leniency> {
-    let is_owned = settings.owned_pods == OwnedPods::Warn && is_controller(request, settings);
+    let is_owned = is_owned(request, settings);
     // Gates are the template's they stand in: what goes with it is judged as ever.
     let templates = workload.templates.iter();
     let leniencies = templates.map(|template| match is_owned || template.placement.gated {
@@ -35,6 +35,11 @@ pub(super) fn of_request(
         false => Leniency::None,
     });
     leniencies.collect()
+}
+
+/// Whether a request is warned of at most, since a workload controller asks.
+pub(super) fn is_owned(request: &Request, settings: &Settings) -> bool {
+    settings.owned_pods == OwnedPods::Warn && is_controller(request, settings)
 }
 
 /// Whether a workload controller asks. Who asks decides, not the ownerReferences: those are

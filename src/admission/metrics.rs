@@ -3,9 +3,11 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::turned_away::Cause;
 use crate::domain::unknown::Reason;
 
 /// Counters and timers of the webhook.
@@ -14,6 +16,9 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     undecided: Family<ReasonLabels, Counter>,
     stale: Family<ReasonLabels, Counter>,
+    turned_away: Family<CauseLabels, Counter>,
+    room: Family<LaneLabels, Gauge>,
+    waiting: Gauge,
     duration: Histogram,
 }
 
@@ -27,6 +32,16 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabels {
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabels {
+    lane: &'static str,
 }
 
 /// Upper bounds in seconds: from a warm answer to the longest webhook timeout.
@@ -54,6 +69,9 @@ impl Metrics {
             requests: Family::default(),
             undecided: Family::default(),
             stale: Family::default(),
+            turned_away: Family::default(),
+            room: Family::default(),
+            waiting: Gauge::default(),
             duration: Histogram::new(BUCKETS),
         };
         registry.register(
@@ -70,6 +88,24 @@ impl Metrics {
             "admission_stale",
             "Reviews judged by an old answer of a registry that could not be asked again, by reason",
             metrics.stale.clone(),
+        );
+        registry.register(
+            "admission_turned_away",
+            "Reviews that were not judged, by cause",
+            metrics.turned_away.clone(),
+        );
+        for cause in Cause::ALL {
+            let _ = metrics.of_cause(cause);
+        }
+        registry.register(
+            "admission_room_bytes",
+            "Room taken by bodies that are read or parsed, by lane",
+            metrics.room.clone(),
+        );
+        registry.register(
+            "admission_waiting",
+            "Reviews that wait for registries",
+            metrics.waiting.clone(),
         );
         registry.register(
             "admission_duration_seconds",
@@ -99,6 +135,25 @@ impl Metrics {
 
     pub(super) fn stale(&self, reasons: &[Reason]) {
         count(&self.stale, reasons);
+    }
+
+    pub(super) fn turned_away(&self, cause: Cause) {
+        self.of_cause(cause).inc();
+    }
+
+    fn of_cause(&self, cause: Cause) -> Counter {
+        self.turned_away.get_or_create_owned(&CauseLabels {
+            cause: cause.name(),
+        })
+    }
+
+    /// Bytes in a lane for bodies.
+    pub(super) fn room(&self, lane: &'static str) -> Gauge {
+        self.room.get_or_create_owned(&LaneLabels { lane })
+    }
+
+    pub(super) fn waiting(&self) -> Gauge {
+        self.waiting.clone()
     }
 
     pub(super) fn took(&self, duration: std::time::Duration) {

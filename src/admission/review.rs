@@ -97,7 +97,7 @@ impl Request {
         }
     }
 
-    fn is_from_node(&self) -> bool {
+    pub(crate) fn is_from_node(&self) -> bool {
         self.user_info.username.starts_with(NODE_USER_PREFIX)
     }
 }
@@ -152,6 +152,14 @@ pub(crate) fn parse(body: &[u8], rules: &[KindRule]) -> Result<Request, ReviewEr
 }
 
 impl Object {
+    /// Bytes that are kept of the object.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Workload(workload) => workload.size(),
+            Self::Absent | Self::OtherKind | Self::Unreadable(_) => 0,
+        }
+    }
+
     fn read(kind: &KindRef<'_>, raw: &RawValue, rules: &[KindRule]) -> Self {
         match kinds::from_json(kind, raw.get().as_bytes(), rules) {
             Ok(Some(workload)) => Self::Workload(workload),
@@ -280,27 +288,41 @@ impl<'de> Visitor<'de> for RequestSeed {
         let request = &mut reading.read;
         while let Some(field) = map.next_key()? {
             match field {
-                RequestField::Uid => request.uid = text(&mut map)?,
-                RequestField::Kind => request.kind = map.next_value()?,
-                RequestField::Resource => request.resource = map.next_value()?,
-                RequestField::SubResource => request.sub_resource = optional_text(&mut map)?,
-                RequestField::Name => request.name = optional_text(&mut map)?,
-                RequestField::Namespace => request.namespace = optional_text(&mut map)?,
-                RequestField::Operation => request.operation = text(&mut map)?,
-                RequestField::UserInfo => request.user_info = map.next_value()?,
                 RequestField::Object => {
                     (request.object, reading.object) = self.object(request, &mut map)?;
                 }
                 RequestField::OldObject => {
                     (request.old_object, reading.old_object) = self.object(request, &mut map)?;
                 }
-                RequestField::Other => skip(&mut map)?,
+                field => request.read(field, &mut map)?,
             }
         }
         if matches!(request.object, Object::Workload(_)) && request.is_from_node() {
             return Err(A::Error::custom("the user stands behind the object"));
         }
         Ok(reading)
+    }
+}
+
+impl Request {
+    /// Reads a field that holds no object.
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        field: RequestField,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match field {
+            RequestField::Uid => self.uid = text(map)?,
+            RequestField::Kind => self.kind = map.next_value()?,
+            RequestField::Resource => self.resource = map.next_value()?,
+            RequestField::SubResource => self.sub_resource = optional_text(map)?,
+            RequestField::Name => self.name = optional_text(map)?,
+            RequestField::Namespace => self.namespace = optional_text(map)?,
+            RequestField::Operation => self.operation = text(map)?,
+            RequestField::UserInfo => self.user_info = map.next_value()?,
+            RequestField::Object | RequestField::OldObject | RequestField::Other => skip(map)?,
+        }
+        Ok(())
     }
 }
 
@@ -351,6 +373,70 @@ fn optional_text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<String>, 
 
 fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
     map.next_value().map(|IgnoredAny| ())
+}
+
+/// Who asks for what, as far as the beginning of a body says so. None without a uid. The
+/// API server writes the objects last.
+pub(crate) fn head(beginning: &[u8]) -> Option<Request> {
+    let mut request = Request::default();
+    let mut deserializer = serde_json::Deserializer::from_slice(beginning);
+    // It ends in the middle of something. What stands before that has been read.
+    let _ = HeadSeed(&mut request).deserialize(&mut deserializer);
+    is_uid(&request.uid).then_some(request)
+}
+
+/// Fills a request as far as it is there.
+struct HeadSeed<'r>(&'r mut Request);
+
+impl<'de> DeserializeSeed<'de> for HeadSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for HeadSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an AdmissionReview")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(field) = map.next_key()? {
+            match field {
+                ReviewField::Request => map.next_value_seed(RequestHeadSeed(&mut *self.0))?,
+                _ => skip(&mut map)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct RequestHeadSeed<'r>(&'r mut Request);
+
+impl<'de> DeserializeSeed<'de> for RequestHeadSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RequestHeadSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a request")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(field) = map.next_key()? {
+            self.0.read(field, &mut map)?;
+        }
+        Ok(())
+    }
 }
 
 /// The uid of a review whose other fields are wrong.
@@ -491,6 +577,28 @@ mod tests {
         let body = review("ann", "Pod", "{}", "null")
             .replace("\"uid\":\"u\"", &format!("\"uid\":\"{long}\""));
         assert_eq!(parse(body.as_bytes()).unwrap_err().uid, None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_review_says_who_asks_for_what() {
+        let body = br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u-7",
+            "kind":{"group":"apps","version":"v1","kind":"Deployment"},"namespace":"web","operation":"UPDATE",
+            "userInfo":{"username":"ann","groups":["a","b"]},"object":{"spec":[[[{}]]]},"oldObject":{}}}"#;
+        let position = |text: &str| String::from_utf8_lossy(body).find(text).unwrap();
+        for length in 0..=body.len() {
+            let request = head(&body[..length]);
+            assert_eq!(request.is_some(), length >= position("u-7") + 4, "{length}");
+            let Some(request) = request else { continue };
+            assert_eq!(request.uid, "u-7");
+            if length > position("\"object\"") {
+                assert_eq!(request.kind.kind, "Deployment");
+                assert_eq!(request.operation, "UPDATE");
+                assert_eq!(request.user_info.username, "ann");
+            }
+        }
+        assert!(head(br#"{"request":{"uid":""}}"#).is_none());
+        assert!(head(br#"{"metadata":{"uid":"u"},"request":{"a":{"uid":"u"}}}"#).is_none());
+        assert!(head("[".repeat(4096).as_bytes()).is_none());
     }
 
     #[test]

@@ -1,29 +1,72 @@
 //! Routes, limits and deadlines of the webhook.
 
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::Reviewer;
 use super::answer::Answer;
+use super::body::{self, HEAD_BYTES, Refused};
+use super::review;
+use super::room::Room;
+use super::turned_away::Cause;
+use super::waiting::Waiting;
+use super::{Reviewer, SHORT_BODY};
 use crate::domain::text::printable;
 
-/// Object and old object, each from a request of up to 3 MiB.
-/// Source: `staging/src/k8s.io/apiserver/pkg/server/config.go`, `MaxRequestBodyBytes`.
-const BODY_LIMIT: usize = 7 * 1024 * 1024;
+/// Bounds of what is read and of what waits.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Size of a body.
+    pub body_bytes: usize,
+    /// Time for a body.
+    pub body_time: Duration,
+    /// Time for a body of which nothing has arrived yet.
+    pub body_start: Duration,
+    /// What has to arrive after that, up to the whole time.
+    pub body_bytes_per_second: u64,
+    /// Up to this size, a body is small and has a lane of its own.
+    pub small_body_bytes: usize,
+    /// Room for all small bodies; half of it for one peer.
+    pub small_room_bytes: usize,
+    /// Room for all others; half of it for one peer.
+    pub large_room_bytes: usize,
+    /// How long a body waits for room before a slower one has to give way.
+    pub patience: Duration,
+    /// Reviews that wait for registries; a quarter of one namespace, half of one peer.
+    pub waiting_reviews: usize,
+    /// What they hold in all.
+    pub waiting_bytes: usize,
+}
 
-/// Bytes of all bodies that are read at the same time; what comes on top waits.
-const BYTES_IN_FLIGHT: usize = 28 * 1024 * 1024;
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Object and old object, each from a request of up to 3 MiB.
+            // Source: `staging/src/k8s.io/apiserver/pkg/server/config.go`, `MaxRequestBodyBytes`.
+            body_bytes: 7 * 1024 * 1024,
+            body_time: Duration::from_secs(2),
+            body_start: Duration::from_secs(1),
+            body_bytes_per_second: 256 * 1024,
+            small_body_bytes: SHORT_BODY,
+            small_room_bytes: 8 * 1024 * 1024,
+            large_room_bytes: 20 * 1024 * 1024,
+            patience: Duration::from_millis(30),
+            waiting_reviews: 2048,
+            waiting_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
 
 /// The API server's own default, and the longest that it allows.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,15 +78,20 @@ const MARGIN: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 struct Webhook {
     reviewer: Reviewer,
-    /// One permit a KiB.
-    room: Arc<Semaphore>,
+    limits: Arc<Limits>,
+    room: Room,
+    waiting: Waiting,
 }
 
-/// The webhook's routes: `POST /validate`.
-pub fn router(reviewer: Reviewer) -> Router {
+/// The webhook's routes: `POST /validate`. A request may have its peer's [`IpAddr`] as an
+/// extension; without one, all are one peer.
+pub fn router(reviewer: Reviewer, limits: Limits) -> Router {
+    let metrics = &reviewer.metrics;
     let webhook = Webhook {
+        room: Room::new(&limits, metrics.room("small"), metrics.room("large")),
+        waiting: Waiting::new(&limits, metrics.waiting()),
+        limits: Arc::new(limits),
         reviewer,
-        room: Arc::new(Semaphore::new(BYTES_IN_FLIGHT / 1024)),
     };
     Router::new()
         .route("/validate", post(validate))
@@ -58,58 +106,70 @@ async fn validate(State(webhook): State<Webhook>, request: Request<Body>) -> Res
     let started = Instant::now();
     let deadline = started + time_to_answer(request.uri());
     if !is_json(request.headers()) {
-        return refuse(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the content type must be application/json",
-        );
+        return webhook.turn_away(Cause::MediaType, None);
     }
-    let length = content_length(request.headers()).unwrap_or(BODY_LIMIT);
-    if length > BODY_LIMIT {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 7 MiB");
-    }
-    // Both the room and the body wait no longer than the review may.
-    let permits = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
-    let read = timeout_at(deadline, async {
-        let room = webhook.room.acquire_many(permits).await;
-        (room, read_body(request.into_body()).await)
-    });
-    let Ok((_room, body)) = read.await else {
-        return refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
-    };
-    let body = match body {
+    let peer = request.extensions().get::<IpAddr>().copied();
+    let announced = content_length(request.headers());
+    let (room, limits) = (&webhook.room, &webhook.limits);
+    let read = body::read(request.into_body(), announced, peer, room, limits, deadline);
+    let body = match read.await {
         Ok(body) => body,
-        Err(response) => return response,
+        Err(Refused { cause, request }) => return webhook.turn_away(cause, request.as_ref()),
     };
+    // The body goes while it is parsed, and what is parsed elsewhere may not come back.
+    let head = (body.len() > SHORT_BODY).then(|| review::head(&body[..HEAD_BYTES]));
     let Some(parsed) = webhook.reviewer.parse(body, deadline).await else {
-        return refuse(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body could not be read in time",
-        );
+        return webhook.turn_away(Cause::Unread, head.flatten().as_ref());
     };
-    let answer = match parsed {
-        Ok(request) => {
-            let uid = request.uid.clone();
-            let answer = webhook.reviewer.review(request, deadline).await;
-            answer.to_json(&uid)
+    let mut request = match parsed {
+        Ok(request) => request,
+        Err(error) => {
+            webhook.reviewer.metrics.turned_away(Cause::Malformed);
+            return match &error.uid {
+                Some(uid) => json(Answer::malformed(&error.message).to_json(uid)),
+                None => refuse(Cause::Malformed.status(), &error.message),
+            };
         }
-        Err(error) => match &error.uid {
-            Some(uid) => Answer::malformed(&error.message).to_json(uid),
-            None => return refuse(StatusCode::BAD_REQUEST, &error.message),
-        },
+    };
+    let bytes = request.object.size() + request.old_object.size();
+    let (object, old) = (
+        std::mem::take(&mut request.object),
+        std::mem::take(&mut request.old_object),
+    );
+    let mut answering = pin!(webhook.reviewer.review(&request, object, old, deadline));
+    // What is known is answered at once. Only what has to wait takes a place among those.
+    let at_once = std::future::poll_fn(|context| Poll::Ready(answering.as_mut().poll(context)));
+    let answer = match at_once.await {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => {
+            let namespace = request.namespace.as_deref().unwrap_or_default();
+            match webhook.waiting.enter(namespace, peer, bytes) {
+                Ok(_place) => answering.await,
+                Err(cause) => return webhook.turn_away(cause, Some(&request)),
+            }
+        }
     };
     webhook.reviewer.metrics.took(started.elapsed());
-    ([(CONTENT_TYPE, "application/json")], answer).into_response()
+    json(answer.to_json(&request.uid))
 }
 
-async fn read_body(body: Body) -> Result<Bytes, Response> {
-    match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is over 7 MiB",
-        )),
-        Err(_) => Err(refuse(StatusCode::BAD_REQUEST, "the body was cut off")),
+impl Webhook {
+    /// By policy where it is known who asks for what, else by status.
+    fn turn_away(&self, cause: Cause, request: Option<&review::Request>) -> Response {
+        self.reviewer.metrics.turned_away(cause);
+        match request {
+            Some(request) => json(
+                self.reviewer
+                    .turned_away(request, cause)
+                    .to_json(&request.uid),
+            ),
+            None => refuse(cause.status(), cause.text()),
+        }
     }
+}
+
+fn json(review: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], review).into_response()
 }
 
 fn refuse(status: StatusCode, reason: &str) -> Response {

@@ -131,7 +131,13 @@ impl Stage {
             )?)),
             Metrics::register(&mut telemetry::metrics_registry(env!("CARGO_PKG_VERSION"))),
         );
-        let webhook = start(admission::router(reviewer), &pair, &shutdown, &mut tasks).await?;
+        let webhook = start(
+            admission::router(reviewer, admission::Limits::default()),
+            &pair,
+            &shutdown,
+            &mut tasks,
+        )
+        .await?;
         Ok(Self {
             folder,
             ca: pair.ca,

@@ -172,7 +172,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let webhook = serve(
         listener,
         transport,
-        admission::router(reviewer),
+        admission::router(reviewer, admission::Limits::default()),
         connections,
         shutdown,
     );

@@ -194,19 +194,37 @@ pub fn decide<'a>(
     levels: &Levels,
     on_unknown: OnUnknown,
 ) -> Action {
-    let actions = templates
-        .into_iter()
-        .map(|(verdict, leniency)| decide_template(verdict, leniency, levels, on_unknown));
+    let actions = templates.into_iter().map(|(verdict, leniency)| {
+        let is_held_against = || verdict.open_reasons().into_iter().any(speaks_against);
+        let passing = |level: Level| level.of(verdict);
+        decide_template(passing, is_held_against, leniency, levels, on_unknown)
+    });
     actions.max().unwrap_or(Action::Allow)
 }
 
-fn decide_template(
-    verdict: &Verdict,
+/// Decides what to do about a workload that was not read: no level that is on is decided.
+pub fn decide_unread(
+    reason: Reason,
     leniency: Leniency,
     levels: &Levels,
     on_unknown: OnUnknown,
 ) -> Action {
-    let enforced = match levels.enforce.of(verdict) {
+    let passing = |level| match level {
+        Level::Off => Passing::Pass,
+        Level::Runnable | Level::Portable => Passing::Undecided,
+    };
+    let is_held_against = || speaks_against(reason);
+    decide_template(passing, is_held_against, leniency, levels, on_unknown)
+}
+
+fn decide_template(
+    passing: impl Fn(Level) -> Passing,
+    is_held_against: impl FnOnce() -> bool,
+    leniency: Leniency,
+    levels: &Levels,
+    on_unknown: OnUnknown,
+) -> Action {
+    let enforced = match passing(levels.enforce) {
         Passing::Pass => Action::Allow,
         Passing::Fail => match leniency {
             Leniency::None => Action::Deny,
@@ -218,7 +236,7 @@ fn decide_template(
             (OnUnknown::Warn, _) => Action::Warn,
             (OnUnknown::Deny, Leniency::WarnOnly | Leniency::Unchanged) => Action::Warn,
             (OnUnknown::Deny, Leniency::None | Leniency::NoNewGaps) => {
-                if verdict.open_reasons().into_iter().any(speaks_against) {
+                if is_held_against() {
                     Action::Deny
                 } else {
                     Action::Warn
@@ -229,7 +247,7 @@ fn decide_template(
     if enforced != Action::Allow {
         return enforced;
     }
-    match levels.warn.of(verdict) {
+    match passing(levels.warn) {
         Passing::Pass => Action::Allow,
         Passing::Fail => Action::Warn,
         Passing::Undecided if on_unknown == OnUnknown::Allow => Action::Allow,

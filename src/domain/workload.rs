@@ -1,5 +1,7 @@
 //! Workloads: what a pod template asks for, whatever kind it came in.
 
+mod size;
+
 use super::access::Access;
 use super::placement::Placement;
 use super::reference::{ImageReference, ReferenceError};

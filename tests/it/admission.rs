@@ -3,13 +3,15 @@
 mod cordon;
 mod judged;
 mod malformed;
+mod room;
+mod turned_away;
 mod unknown;
 mod updates;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use archmatch::admission::{Metrics, Reviewer, Settings, router};
+use archmatch::admission::{Limits, Metrics, Reviewer, Settings, router};
 use archmatch::checker::Checker;
 use archmatch::cluster::NodeSettings;
 use archmatch::cluster::view::View;
@@ -30,10 +32,15 @@ struct Webhook {
     inspector: Inspector,
     settings: Arc<ArcSwap<Settings>>,
     view: Arc<ArcSwap<View>>,
+    metrics: prometheus_client::registry::Registry,
 }
 
 impl Webhook {
     async fn start() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    async fn with(limits: Limits) -> Self {
         install_crypto_provider();
         let registry = FakeRegistry::start().await;
         registry.push(
@@ -50,8 +57,8 @@ impl Webhook {
         };
         let inspector = registry::open(settings, Arc::new(registry::NoSecrets)).unwrap();
         let view = Arc::new(ArcSwap::from_pointee(view(&cluster())));
-        let mut metrics = prometheus_client::registry::Registry::default();
         let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));
+        let mut metrics = prometheus_client::registry::Registry::default();
         let reviewer = Reviewer::new(
             Checker::new(Arc::new(inspector.clone())),
             Arc::clone(&view),
@@ -59,11 +66,12 @@ impl Webhook {
             Metrics::register(&mut metrics),
         );
         Self {
-            router: router(reviewer),
+            router: router(reviewer, limits),
             registry,
             inspector,
             settings,
             view,
+            metrics,
         }
     }
 
@@ -86,6 +94,19 @@ impl Webhook {
         let mut settings = Settings::clone(&self.settings.load());
         change(&mut settings);
         self.settings.store(Arc::new(settings));
+    }
+
+    /// A sample of the metrics, by name and labels.
+    fn metric(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.metrics).unwrap();
+        let mut samples = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let sample = samples.find(|(sample, _)| *sample == name);
+        sample.expect(name).1.parse().unwrap()
+    }
+
+    fn turned_away(&self, cause: &str) -> u64 {
+        self.metric(&format!("admission_turned_away_total{{cause=\"{cause}\"}}"))
     }
 
     fn image(&self, name: &str) -> String {

@@ -1,0 +1,393 @@
+//! Room for bodies that are being read or parsed: how much memory they may take.
+//!
+//! Room is taken as bytes arrive, never by what a head announces, and goes back when the
+//! body's bytes go. Small bodies have a lane of their own, so that large ones never stand
+//! before them, and one peer has at most half of a lane. When a lane is short, the body that
+//! arrives most slowly gives way: whole bodies are parsed in no time, so what fills a lane
+//! for long is what does not arrive.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::{Instant, sleep};
+
+use super::Limits;
+use super::turned_away::Cause;
+
+/// Room is taken in steps: one first, and then as much again as there is.
+const STEP: usize = 64 * 1024;
+
+/// How often somebody who waits for room looks for it, in parts of the patience.
+const LOOKS: u32 = 8;
+
+/// Room of one webhook.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    small: Arc<Lane>,
+    large: Arc<Lane>,
+    small_body_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Lane {
+    capacity: usize,
+    /// How long somebody waits for room before others have to give way.
+    patience: Duration,
+    table: Mutex<Table>,
+    /// Bytes that are taken.
+    taken: Gauge,
+}
+
+/// Peers that are not known count as one.
+type Peer = Option<IpAddr>;
+
+#[derive(Debug, Default)]
+struct Table {
+    taken: usize,
+    peers: HashMap<Peer, usize>,
+    bodies: HashMap<u64, Arriving>,
+    next: u64,
+}
+
+/// A body that has room.
+#[derive(Clone, Copy, Debug)]
+struct Arriving {
+    peer: Peer,
+    taken: usize,
+    arrived: usize,
+    since: Instant,
+    is_whole: bool,
+}
+
+/// The room of one body, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    lane: Arc<Lane>,
+    peer: Peer,
+    /// None before the first byte.
+    id: Option<u64>,
+    taken: usize,
+    announced: Option<usize>,
+}
+
+impl Room {
+    pub(super) fn new(limits: &Limits, small: Gauge, large: Gauge) -> Self {
+        let lane = |capacity, taken| {
+            Arc::new(Lane {
+                capacity,
+                patience: limits.patience,
+                table: Mutex::default(),
+                taken,
+            })
+        };
+        Self {
+            small: lane(limits.small_room_bytes, small),
+            large: lane(limits.large_room_bytes, large),
+            small_body_bytes: limits.small_body_bytes,
+        }
+    }
+
+    /// For a body of which nothing has arrived yet. Its announced length chooses the lane
+    /// and takes no room.
+    pub(super) fn ticket(&self, peer: Peer, announced: Option<usize>) -> Ticket {
+        let is_small = announced.is_some_and(|length| length <= self.small_body_bytes);
+        let lane = if is_small { &self.small } else { &self.large };
+        Ticket {
+            lane: Arc::clone(lane),
+            peer,
+            id: None,
+            taken: 0,
+            announced,
+        }
+    }
+}
+
+impl Ticket {
+    /// Takes room for what has arrived in all; waits a little when there is none. The answer
+    /// is how many bytes may be held.
+    pub(super) async fn hold(&mut self, arrived: usize) -> Result<usize, Cause> {
+        let mut looks = 0;
+        loop {
+            match self.try_hold(arrived, looks == LOOKS) {
+                Ok(()) => return Ok(self.taken),
+                Err(cause) if looks == LOOKS || self.was_displaced() => return Err(cause),
+                Err(_) => {
+                    looks += 1;
+                    sleep(self.lane.patience / LOOKS).await;
+                }
+            }
+        }
+    }
+
+    /// Whether the room was given to somebody else.
+    pub(super) fn was_displaced(&self) -> bool {
+        let table = self.lane.table();
+        self.id.is_some_and(|id| !table.bodies.contains_key(&id))
+    }
+
+    /// The whole body, with its room.
+    pub(super) fn keep(self, body: Vec<u8>) -> Bytes {
+        if let Some(id) = self.id
+            && let Some(body) = self.lane.table().bodies.get_mut(&id)
+        {
+            body.is_whole = true;
+        }
+        Bytes::from_owner(Held {
+            body,
+            _ticket: self,
+        })
+    }
+
+    fn try_hold(&mut self, arrived: usize, has_waited: bool) -> Result<(), Cause> {
+        let wanted = self.step(arrived);
+        let now = Instant::now();
+        let mut table = self.lane.table();
+        let own = match self.id {
+            None => Arriving {
+                peer: self.peer,
+                taken: 0,
+                arrived: 0,
+                since: now,
+                is_whole: false,
+            },
+            Some(id) => *table.bodies.get(&id).ok_or(Cause::Room)?,
+        };
+        let new = Arriving {
+            taken: wanted,
+            arrived,
+            is_whole: self.announced == Some(arrived),
+            ..own
+        };
+        let more = wanted - own.taken;
+        if more > 0 {
+            let before = table.taken;
+            let made = self.lane.make_room(&mut table, &own, more, now, has_waited);
+            if let Err(cause) = made {
+                self.lane.publish(before, table.taken);
+                return Err(cause);
+            }
+            table.taken += more;
+            *table.peers.entry(self.peer).or_default() += more;
+            self.lane.publish(before, table.taken);
+        }
+        let id = match self.id {
+            Some(id) => id,
+            None => {
+                table.next += 1;
+                table.next
+            }
+        };
+        table.bodies.insert(id, new);
+        self.id = Some(id);
+        drop(table);
+        self.taken = wanted;
+        Ok(())
+    }
+
+    /// How much room so many bytes take: in few steps, and not more than was announced.
+    fn step(&self, arrived: usize) -> usize {
+        if arrived <= self.taken {
+            return self.taken;
+        }
+        let announced = self.announced.unwrap_or(usize::MAX);
+        let step = (self.taken * 2).max(STEP).max(arrived);
+        step.min(announced.max(arrived))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            let mut table = self.lane.table();
+            let before = table.taken;
+            table.remove(id);
+            self.lane.publish(before, table.taken);
+        }
+    }
+}
+
+impl Lane {
+    /// Sees to it that so many bytes are free, at the cost of slower bodies if it has to be.
+    fn make_room(
+        &self,
+        table: &mut Table,
+        own: &Arriving,
+        more: usize,
+        now: Instant,
+        has_waited: bool,
+    ) -> Result<(), Cause> {
+        let may_go = |body: &Arriving| {
+            let is_late = now - body.since >= self.patience;
+            !body.is_whole && (is_late || has_waited) && body.rate(now) < own.rate(now)
+        };
+        while table.of(own.peer) + more > self.capacity / 2 {
+            let slowest = table.slowest(now, |body| body.peer == own.peer && may_go(body));
+            table.remove(slowest.ok_or(Cause::RoomShare)?);
+        }
+        while table.taken + more > self.capacity {
+            let own_share = table.of(own.peer);
+            let slowest =
+                table.slowest(now, |body| table.of(body.peer) >= own_share && may_go(body));
+            table.remove(slowest.ok_or(Cause::Room)?);
+        }
+        Ok(())
+    }
+
+    fn publish(&self, before: usize, after: usize) {
+        let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.taken.inc_by(signed(after) - signed(before));
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Each change is whole before anything can panic.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn of(&self, peer: Peer) -> usize {
+        self.peers.get(&peer).copied().unwrap_or_default()
+    }
+
+    fn slowest(&self, now: Instant, may_go: impl Fn(&Arriving) -> bool) -> Option<u64> {
+        let may_go = self.bodies.iter().filter(|(_, body)| may_go(body));
+        let slowest = may_go.min_by_key(|(_, body)| body.rate(now));
+        slowest.map(|(id, _)| *id)
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(body) = self.bodies.remove(&id) else {
+            return;
+        };
+        self.taken -= body.taken;
+        if let Some(taken) = self.peers.get_mut(&body.peer) {
+            *taken -= body.taken;
+            if *taken == 0 {
+                self.peers.remove(&body.peer);
+            }
+        }
+    }
+}
+
+impl Arriving {
+    /// Bytes a second so far. Who has only just come is as fast as can be.
+    fn rate(&self, now: Instant) -> u128 {
+        let microseconds = (now - self.since).as_micros();
+        if microseconds == 0 {
+            return u128::MAX;
+        }
+        self.arrived as u128 * 1_000_000 / microseconds
+    }
+}
+
+/// A body and its room, which go together.
+struct Held {
+    body: Vec<u8>,
+    _ticket: Ticket,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn room(limits: &Limits) -> (Room, Gauge, Gauge) {
+        let (small, large) = (Gauge::default(), Gauge::default());
+        (
+            Room::new(limits, small.clone(), large.clone()),
+            small,
+            large,
+        )
+    }
+
+    fn peer(host: u8) -> Peer {
+        Some(Ipv4Addr::new(192, 0, 2, host).into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_taken_in_steps_as_bytes_arrive() {
+        let (room, _, large) = room(&Limits::default());
+        let announced = 1_000_000;
+        let mut ticket = room.ticket(peer(1), Some(announced));
+        assert_eq!(large.get(), 0);
+        for (arrived, taken) in [
+            (1, STEP),
+            (STEP, STEP),
+            (STEP + 1, 2 * STEP),
+            (300_000, 300_000),
+            (300_001, 600_000),
+            (announced, announced),
+        ] {
+            assert_eq!(ticket.hold(arrived).await, Ok(taken));
+            assert_eq!(large.get(), i64::try_from(taken).unwrap());
+        }
+        let body = ticket.keep(vec![b' '; announced]);
+        let part = body.slice(10..20);
+        drop(body);
+        assert!(large.get() > 0, "part of it is still there");
+        drop(part);
+        assert_eq!(large.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_slower_bodies_that_are_not_whole_give_way() {
+        let limits = Limits {
+            large_room_bytes: 1_000_000,
+            ..Limits::default()
+        };
+        let (room, _, large) = room(&limits);
+        let mut whole = room.ticket(peer(1), Some(200_000));
+        assert!(whole.hold(200_000).await.is_ok());
+        let mut slow = room.ticket(peer(1), Some(210_000));
+        assert!(slow.hold(200_000).await.is_ok());
+        let mut fast = room.ticket(peer(1), Some(210_000));
+        assert!(fast.hold(205_000).await.is_ok());
+        assert!(slow.was_displaced() && !whole.was_displaced() && !fast.was_displaced());
+        assert_eq!(slow.hold(210_000).await, Err(Cause::Room));
+        drop(slow);
+        assert_eq!(large.get(), 405_000);
+        // Nobody is slower than who has just come and waits for more.
+        assert!(fast.hold(210_000).await.is_ok());
+        let mut late = room.ticket(peer(1), Some(300_000));
+        drop(fast);
+        assert!(late.hold(250_000).await.is_ok());
+        let mut other = room.ticket(peer(2), Some(500_000));
+        assert!(other.hold(500_000).await.is_ok(), "half is for others");
+        drop((whole, late, other));
+        assert_eq!(large.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_with_less_is_not_displaced_by_one_with_more() {
+        let limits = Limits {
+            large_room_bytes: 1_000_000,
+            ..Limits::default()
+        };
+        let (room, ..) = room(&limits);
+        let mut few = room.ticket(peer(1), Some(150_000));
+        assert!(few.hold(140_000).await.is_ok());
+        let mut many = Vec::new();
+        for host in [2, 3] {
+            for length in [200_000, 220_000] {
+                let mut ticket = room.ticket(peer(host), Some(length + 1));
+                assert!(ticket.hold(length).await.is_ok(), "{host} {length}");
+                many.push(ticket);
+            }
+        }
+        assert!(!few.was_displaced());
+        let mut more = room.ticket(peer(2), Some(80_001));
+        assert!(more.hold(80_000).await.is_ok());
+        assert!(!few.was_displaced());
+    }
+}
