@@ -8,7 +8,7 @@ mod inspect;
 mod output;
 mod secrets;
 mod selector;
-mod serve;
+pub mod serve;
 mod setup;
 mod snapshot;
 mod target;

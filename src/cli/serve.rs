@@ -1,12 +1,13 @@
 //! `archmatch serve`: the webhook, its certificate, metrics and probes.
 
-mod certificate;
+pub mod certificate;
+pub mod conditions;
 mod metrics;
 mod reload;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use self::conditions::Conditions;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::secrets::LiveSecrets;
@@ -32,6 +34,11 @@ use crate::process::shutdown::{Phase, Shutdown, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ClientAuthentication, ServingCertificate, server_config};
 use crate::registry::SecretReader;
+
+/// How long the API server may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long it may say nothing: above the time of any watch, which is the longest silence.
+const READ_LIMIT: Duration = Duration::from_secs(150);
 
 /// Arguments of `archmatch serve`.
 #[derive(Args, Clone, Debug)]
@@ -75,7 +82,7 @@ pub struct Arguments {
 /// Serves until a signal says to stop.
 ///
 /// # Errors
-/// Whatever can fail at start fails before anything listens.
+/// What the configuration or a file has wrong; what the API server lacks is waited for.
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let configuration = setup::configuration(config.as_deref())?;
     let settings = Arc::new(ArcSwap::from_pointee(setup::admission_settings(
@@ -84,8 +91,14 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let (trigger, shutdown) = shutdown();
     let readiness = Readiness::new();
     let nodes_listed = readiness.wait_for("nodes");
-    let certificate_loaded = readiness.wait_for("certificate");
+    let cache_loaded = readiness.wait_for("cache");
     let socket_bound = readiness.wait_for("socket");
+    let mut registry = telemetry::metrics_registry(env!("CARGO_PKG_VERSION"));
+    let conditions = Conditions::new(
+        &readiness,
+        &mut registry,
+        arguments.webhook_configuration.as_deref(),
+    );
     // Tasks end with this set, and with them everything that they hold.
     let mut tasks = JoinSet::new();
 
@@ -94,6 +107,22 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     } else {
         None
     };
+    // From here on probes are answered, and say what is waited for.
+    let listener = bind(arguments.listen).await?;
+    let status_listener = bind(arguments.status_listen).await?;
+    drop(socket_bound);
+    let scraped = Arc::new(OnceLock::new());
+    let status = status_router(readiness.clone(), Arc::clone(&scraped));
+    let (webhook_address, status_address) = (listener.local_addr()?, status_listener.local_addr()?);
+    let status_connections = Connections::new(Limits::status());
+    tasks.spawn(serve_status(
+        status_listener,
+        status,
+        status_connections.clone(),
+        shutdown.clone(),
+    ));
+    tasks.spawn(unready_while_leaving(readiness, shutdown.clone()));
+    let serving = certificate::open(&arguments, live.as_ref(), conditions, &mut tasks)?;
     let (view, secrets, cluster) = match &live {
         Some(client) => {
             let node_settings = setup::node_settings(&configuration);
@@ -119,8 +148,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         }
     };
     let mut registries = Registries::open(&configuration, secrets, Own::Ignored).await?;
+    drop(cache_loaded);
 
-    let mut registry = telemetry::metrics_registry(env!("CARGO_PKG_VERSION"));
     let reviews = admission::Metrics::register(&mut registry);
     let reviewer = Reviewer::new(
         registries.checker.clone(),
@@ -129,10 +158,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         reviews,
     );
 
-    let serving = certificate::open(&arguments, live.as_ref(), &mut tasks).await?;
-    drop(certificate_loaded);
     let connections = Connections::new(Limits::webhook());
-    let status_connections = Connections::new(Limits::status());
     metrics::register(
         &mut registry,
         &registries,
@@ -149,23 +175,14 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         tasks.spawn(follow);
     }
 
-    let listener = bind(arguments.listen).await?;
-    let status_listener = bind(arguments.status_listen).await?;
-    drop(socket_bound);
+    // An error would mean that it was set before.
+    let _ = scraped.set(registry);
     tracing::info!(
-        webhook = %listener.local_addr()?,
-        status = %status_listener.local_addr()?,
+        webhook = %webhook_address,
+        status = %status_address,
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
-    let status = status_router(readiness.clone(), Arc::new(registry));
-    tasks.spawn(serve_status(
-        status_listener,
-        status,
-        status_connections,
-        shutdown.clone(),
-    ));
-    tasks.spawn(unready_while_leaving(readiness, shutdown.clone()));
     let (end, ended) = oneshot::channel::<()>();
     let kept = registries.keep(ended.map(drop));
     let signals = trigger.on_signals(arguments.drain_delay, arguments.grace_period);
@@ -190,9 +207,13 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
 }
 
 async fn kube_client() -> Result<kube::Client> {
-    kube::Client::try_default()
-        .await
-        .context("find the cluster: neither a service account nor a kube config; or use --snapshot")
+    let mut config = kube::Config::infer().await.context(
+        "find the cluster: neither a service account nor a kube config; or use --snapshot",
+    )?;
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    config.read_timeout = Some(READ_LIMIT);
+    config.reset_reader_on_write = true;
+    kube::Client::try_from(config).context("prepare calls to the API server")
 }
 
 fn transport(configuration: &Configuration, serving: Arc<ServingCertificate>) -> Result<Transport> {

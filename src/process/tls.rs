@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
@@ -31,28 +31,28 @@ pub enum TlsError {
     Configuration(#[from] rustls::Error),
 }
 
-/// The certificate that new connections see.
-#[derive(Debug)]
+/// The certificate that new connections see. While there is none, no handshake succeeds.
+#[derive(Debug, Default)]
 pub struct ServingCertificate {
-    current: ArcSwap<CertifiedKey>,
+    current: ArcSwapOption<CertifiedKey>,
 }
 
 impl ServingCertificate {
     /// Serves this pair until it is swapped.
     pub fn new(pair: CertifiedKey) -> Arc<Self> {
-        Arc::new(Self {
-            current: ArcSwap::from_pointee(pair),
-        })
+        let serving = Self::default();
+        serving.swap(pair);
+        Arc::new(serving)
     }
 
     /// Serves another pair from now on. Connections that are open keep theirs.
-    pub fn swap(&self, pair: CertifiedKey) {
-        self.current.store(Arc::new(pair));
+    pub fn swap(&self, pair: impl Into<Arc<CertifiedKey>>) {
+        self.current.store(Some(pair.into()));
     }
 
     /// When the leaf expires, in seconds since 1970.
     pub fn expires_at(&self) -> Option<i64> {
-        let pair = self.current.load();
+        let pair = self.current.load_full()?;
         let (_, leaf) = X509Certificate::from_der(pair.cert.first()?).ok()?;
         Some(leaf.validity().not_after.timestamp())
     }
@@ -60,7 +60,7 @@ impl ServingCertificate {
 
 impl ResolvesServerCert for ServingCertificate {
     fn resolve(&self, _client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        self.current.load_full()
     }
 }
 

@@ -1,11 +1,11 @@
 //! The cluster adapter against a small API server.
 
 mod api;
+mod certificates;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use archmatch::cluster::certificates::{CertificateStore, SharedPair, trust};
 use archmatch::cluster::secrets::{self, SecretError};
 use archmatch::cluster::view::{ServiceAccounts, View};
 use archmatch::cluster::{Cluster, NodeSettings, watch, watch_discovering};
@@ -388,82 +388,5 @@ fn configuration_settles_an_architecture_that_a_pool_leaves_open() {
             pools: configuration.pools,
         });
         shows(&cluster, &["linux/amd64: any", "linux/arm64: any"]).await;
-    });
-}
-
-fn pair(text: &str) -> SharedPair {
-    SharedPair {
-        ca: format!("{text} ca"),
-        certificate: format!("{text} certificate"),
-        key: format!("{text} key"),
-    }
-}
-
-const SECRET: &str = "/api/v1/namespaces/ns/secrets/tls";
-
-#[test]
-fn one_replica_fills_the_secret_and_the_others_serve_the_same() {
-    run(async {
-        let api = Api::start().await;
-        let store = CertificateStore::new(api.client(), "ns", "tls");
-        assert!(store.read().await.unwrap().is_none());
-        // Both read before either wrote.
-        let first = store.offer(pair("first"), None).await.unwrap();
-        let late = store.offer(pair("late"), None).await.unwrap();
-        assert!(first == pair("first") && late == first);
-        assert_eq!(api.get(SECRET).unwrap()["type"], "kubernetes.io/tls");
-        // Both find it due for renewal.
-        let second = store.offer(pair("second"), Some(&first)).await.unwrap();
-        let late = store.offer(pair("late"), Some(&first)).await.unwrap();
-        assert!(second == pair("second") && late == second);
-        assert!(store.read().await.unwrap() == Some(second));
-    });
-}
-
-#[test]
-fn a_lost_race_is_won_by_the_other() {
-    run(async {
-        let api = Api::start().await;
-        let store = CertificateStore::new(api.client(), "ns", "tls");
-        let first = store.offer(pair("first"), None).await.unwrap();
-        // Somebody writes between our reading and our writing.
-        api.lose_races(1);
-        let kept = store.offer(pair("second"), Some(&first)).await.unwrap();
-        assert!(kept == first);
-    });
-}
-
-#[test]
-fn a_secret_that_is_not_filled_yet_is_filled() {
-    run(async {
-        let api = Api::start().await;
-        let empty = json!({"type": "kubernetes.io/tls", "data": {"tls.crt": "", "tls.key": ""}});
-        api.put(SECRET, empty);
-        let store = CertificateStore::new(api.client(), "ns", "tls");
-        assert!(store.read().await.unwrap().is_none());
-        assert!(store.offer(pair("own"), None).await.unwrap() == pair("own"));
-        assert!(store.read().await.unwrap() == Some(pair("own")));
-    });
-}
-
-#[test]
-fn the_authority_goes_into_every_webhook_and_nowhere_else() {
-    run(async {
-        let api = Api::start().await;
-        let path =
-            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/archmatch";
-        let webhook = |name: &str, bundle: Value| {
-            json!({
-                "name": name, "sideEffects": "None", "admissionReviewVersions": ["v1"],
-                "clientConfig": {"service": {"name": "s", "namespace": "ns"}, "caBundle": bundle},
-            })
-        };
-        let webhooks = [webhook("a", Value::Null), webhook("b", json!("b2xk"))];
-        api.put(path, json!({"webhooks": webhooks}));
-        assert!(trust(api.client(), "archmatch", "new").await.unwrap());
-        let expected = [webhook("a", json!("bmV3")), webhook("b", json!("bmV3"))];
-        assert_eq!(api.get(path).unwrap()["webhooks"], json!(expected));
-        assert!(!trust(api.client(), "archmatch", "new").await.unwrap());
-        assert!(trust(api.client(), "absent", "new").await.is_err());
     });
 }

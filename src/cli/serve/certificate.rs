@@ -1,27 +1,75 @@
 //! Which certificate the webhook serves: files, a Secret that the replicas share, or one
 //! made for this process alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use futures::{FutureExt, Stream, StreamExt};
+use kube::Client;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Arguments;
-use crate::cluster::certificates::{CertificateStore, SharedPair, trust};
-use crate::process::certificates::{CHECK_EVERY, PairFiles, SelfSigned};
+use super::conditions::Conditions;
+use crate::cluster::certificates::{
+    CertificateStore, Stored, Trust, Written, changes_of_secret, changes_of_webhook_configuration,
+};
+use crate::process::certificates::{
+    Bundles, CHECK_EVERY, Material, PairFiles, Rotation, SelfSigned, Situation,
+};
 use crate::process::tls::ServingCertificate;
 
-/// How often the Secret and the caBundle are looked at. Somebody may wipe either.
-const RECONCILE_EVERY: Duration = Duration::from_secs(60);
+/// How often the Secret and the caBundle are looked at while a change waits for its time.
+const PENDING: Duration = Duration::from_secs(1);
+/// Between two writes: where somebody else keeps writing too, both go on at this pace.
+const BETWEEN_WRITES: Duration = Duration::from_secs(1);
+/// Clocks that differ by more are worth a line in the log.
+const SKEW: Duration = Duration::from_secs(60);
+/// Rounds of reading and writing before others get time to write.
+const ROUNDS: usize = 4;
 
-/// How long a first try may take before the process gives up and is started again.
-const FIRST_TRIES: usize = 30;
+/// What the replicas of a release share, by names.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Of the release.
+    pub namespace: String,
+    /// The Secret with the certificate.
+    pub secret: String,
+    /// The Service that the API server calls.
+    pub service: String,
+    /// The webhook configuration whose caBundles are kept up to date.
+    pub webhook_configuration: Option<String>,
+}
+
+impl Names {
+    /// The name by which the API server calls the Service.
+    /// Source: Kubernetes `staging/src/k8s.io/apiserver/pkg/util/webhook/serviceresolver.go`
+    fn called(&self) -> String {
+        format!("{}.{}.svc", self.service, self.namespace)
+    }
+
+    /// Every name of the Service, and this machine's own.
+    pub(super) fn all(&self) -> Vec<String> {
+        let called = self.called();
+        vec![
+            called.clone(),
+            format!("{called}.cluster.local"),
+            format!("{}.{}", self.service, self.namespace),
+            self.service.clone(),
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+            "::1".to_owned(),
+        ]
+    }
+}
 
 /// The serving certificate, with a task that keeps it up to date.
-pub(super) async fn open(
+pub(super) fn open(
     arguments: &Arguments,
-    client: Option<&kube::Client>,
+    client: Option<&Client>,
+    conditions: Conditions,
     tasks: &mut JoinSet<()>,
 ) -> Result<Arc<ServingCertificate>> {
     if let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
@@ -30,125 +78,210 @@ pub(super) async fn open(
             key: key.clone(),
         };
         let serving = ServingCertificate::new(files.load()?);
-        let follow = files.follow(Arc::clone(&serving), CHECK_EVERY);
-        tasks.spawn(follow);
+        conditions.loaded();
+        tasks.spawn(files.follow(Arc::clone(&serving), CHECK_EVERY));
         return Ok(serving);
     }
-    let names = service_names(arguments);
-    if let (Some(secret), Some(client)) = (&arguments.tls_secret, client) {
-        let shared = Shared {
-            store: CertificateStore::new(client.clone(), &arguments.namespace, secret),
-            client: client.clone(),
-            names,
-            webhook_configuration: arguments.webhook_configuration.clone(),
-        };
-        let pair = shared.first().await?;
-        let serving = ServingCertificate::new(pair.pair()?);
-        tasks.spawn(shared.follow(Arc::clone(&serving), pair));
+    let names = Names {
+        namespace: arguments.namespace.clone(),
+        service: arguments.tls_service.clone(),
+        webhook_configuration: arguments.webhook_configuration.clone(),
+        secret: arguments.tls_secret.clone().unwrap_or_default(),
+    };
+    if let (Some(_), Some(client)) = (&arguments.tls_secret, client) {
+        let serving = Arc::new(ServingCertificate::default());
+        let replica = Replica::new(client.clone(), names, Arc::clone(&serving), conditions)?;
+        tasks.spawn(replica.run());
         return Ok(serving);
     }
     tracing::info!("serving a self-signed certificate that ends with this process");
-    Ok(ServingCertificate::new(SelfSigned::make(&names)?.pair()?))
+    conditions.loaded();
+    let made = SelfSigned::make(&names.all())?;
+    Ok(ServingCertificate::new(made.pair()?))
 }
 
-/// The names by which the API server calls a Service, and this machine's own.
-fn service_names(arguments: &Arguments) -> Vec<String> {
-    let (service, namespace) = (&arguments.tls_service, &arguments.namespace);
-    vec![
-        service.clone(),
-        format!("{service}.{namespace}"),
-        format!("{service}.{namespace}.svc"),
-        format!("{service}.{namespace}.svc.cluster.local"),
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-        "::1".to_owned(),
-    ]
-}
-
-struct Shared {
+/// One replica that shares a certificate with others.
+pub struct Replica {
     store: CertificateStore,
-    client: kube::Client,
-    names: Vec<String>,
-    webhook_configuration: Option<String>,
+    trust: Option<Trust>,
+    names: Names,
+    client: Client,
+    rotation: Rotation,
+    serving: Arc<ServingCertificate>,
+    conditions: Conditions,
+    /// Of the Secret, and of the configuration.
+    last_writes: [Option<Instant>; 2],
+    warned: Option<&'static str>,
 }
 
-impl Shared {
-    /// The pair that all replicas serve, and an API server that trusts it. The API server
-    /// may be a moment behind at the start of a cluster, so this tries for a while.
-    async fn first(&self) -> Result<SelfSigned> {
-        let mut tries = 0;
+impl Replica {
+    /// A replica that serves nothing yet.
+    ///
+    /// # Errors
+    /// When the Service cannot be called by its name.
+    pub fn new(
+        client: Client,
+        names: Names,
+        serving: Arc<ServingCertificate>,
+        conditions: Conditions,
+    ) -> Result<Self> {
+        let configuration = names.webhook_configuration.as_deref();
+        Ok(Self {
+            store: CertificateStore::new(client.clone(), &names.namespace, &names.secret),
+            trust: configuration.map(|name| Trust::new(client.clone(), name)),
+            rotation: Rotation::new(&names.called(), names.all())?,
+            names,
+            client,
+            serving,
+            conditions,
+            last_writes: [None; 2],
+            warned: None,
+        })
+    }
+
+    /// Keeps what is served, the Secret and the caBundles in step, for ever.
+    pub async fn run(mut self) {
+        let mut changes = Box::pin(self.changes());
+        let mut refused = false;
         loop {
-            tries += 1;
-            match self.reconcile().await {
-                Ok(pair) => return Ok(pair),
-                Err(error) if tries == FIRST_TRIES => return Err(error),
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "share the certificate");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+            let pending = match self.reconcile().await {
+                Ok(pending) => {
+                    self.conditions.reconciled();
+                    pending
                 }
+                Err(error) => {
+                    self.conditions.failed(&error);
+                    true
+                }
+            };
+            let limit = if pending { PENDING } else { Duration::MAX };
+            let mut change = timeout(limit, changes.next()).await.ok().flatten();
+            // What was watched says when to read: several events are read once.
+            while let Some(event) = change {
+                if let Err(error) = &event
+                    && !refused
+                {
+                    tracing::warn!(%error, "watch the certificate");
+                }
+                refused = event.is_err();
+                change = changes.next().now_or_never().flatten();
             }
         }
     }
 
-    /// Reads the pair, renews it when it is due, and has the API server trust it.
-    async fn reconcile(&self) -> Result<SelfSigned> {
-        let stored = self.store.read().await?;
-        let usable =
-            |pair: &SelfSigned| pair.pair().is_ok() && !pair.needs_renewal(SystemTime::now());
-        let pair = match stored.clone().map(SelfSigned::from).filter(usable) {
-            Some(pair) => pair,
-            None => {
-                let made = SelfSigned::make(&self.names).context("make a certificate")?;
-                self.store.offer(made.into(), stored.as_ref()).await?.into()
+    fn changes(&self) -> impl Stream<Item = Result<(), kube::Error>> + Send + use<> {
+        let (client, names) = (&self.client, &self.names);
+        let secret = changes_of_secret(client, &names.namespace, &names.secret);
+        let configuration = names.webhook_configuration.as_deref();
+        let configuration = configuration.map_or_else(
+            || futures::stream::pending().boxed(),
+            |name| changes_of_webhook_configuration(client, name).boxed(),
+        );
+        futures::stream::select(secret, configuration)
+    }
+
+    /// Reads, and does what is to be done; tells whether more is to be done soon.
+    async fn reconcile(&mut self) -> Result<bool> {
+        for _ in 0..ROUNDS {
+            // In this order: whoever changes the Secret goes on to the configuration, and then
+            // what is written on the ground of an older Secret is refused.
+            let configuration = match &self.trust {
+                Some(trust) => trust.read().await?,
+                None => None,
+            };
+            let stored = self.store.read().await?;
+            let bundles = match (&self.trust, &configuration) {
+                (None, _) => Bundles::Unwatched,
+                (Some(_), None) => Bundles::Missing,
+                (Some(_), Some(entries)) => Bundles::Entries(entries.bundles()),
+            };
+            let material = material(&stored.data);
+            let now = self.now(&stored);
+            let step = self.rotation.step(&Situation {
+                stored: &material,
+                all_watch: stored.all_watch,
+                bundles: &bundles,
+                now,
+                at: Instant::now(),
+            })?;
+            if let Some(pair) = step.serve {
+                self.serving.swap(pair);
+                self.conditions.loaded();
+                tracing::info!("serving a new certificate");
             }
+            self.warn(step.warning);
+            self.conditions.trusted(&bundles, &self.rotation);
+            if let Some((material, why)) = step.store {
+                pace(&mut self.last_writes[0]).await;
+                let data = data(material);
+                let all_watch = step.is_settled || stored.all_watch;
+                let written = self.store.write(&stored, data, all_watch).await?;
+                if written == Written::Done {
+                    tracing::info!(why, "stored a certificate");
+                }
+                continue;
+            }
+            if let (Some(trust), Some(entries)) = (&self.trust, &configuration)
+                && entries
+                    .bundles()
+                    .iter()
+                    .any(|bundle| *bundle != material.authorities)
+            {
+                pace(&mut self.last_writes[1]).await;
+                if trust.write(entries, &material.authorities).await? == Written::Done {
+                    tracing::info!("wrote the caBundle");
+                }
+                continue;
+            }
+            return Ok(step.is_pending);
+        }
+        Ok(true)
+    }
+
+    /// The API server's time, else ours.
+    fn now(&self, stored: &Stored) -> SystemTime {
+        let own = SystemTime::now();
+        let Some(now) = stored.now else {
+            return own;
         };
-        if let Some(configuration) = &self.webhook_configuration {
-            let changed = trust(self.client.clone(), configuration, &pair.ca).await?;
-            if changed {
-                tracing::info!("the API server trusts the certificate now");
-            }
-        }
-        Ok(pair)
+        let differ = now.duration_since(own).or_else(|_| own.duration_since(now));
+        let skewed = differ.is_ok_and(|by| by > SKEW);
+        self.conditions.skewed(skewed);
+        now
     }
 
-    async fn follow(self, serving: Arc<ServingCertificate>, mut served: SelfSigned) {
-        let mut timer = tokio::time::interval(RECONCILE_EVERY);
-        loop {
-            timer.tick().await;
-            match self.reconcile().await {
-                Ok(pair) if pair != served => match pair.pair() {
-                    Ok(usable) => {
-                        serving.swap(usable);
-                        served = pair;
-                        tracing::info!("serving a new certificate");
-                    }
-                    Err(error) => tracing::warn!(%error, "kept the old certificate"),
-                },
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "share the certificate");
-                }
-            }
+    fn warn(&mut self, warning: Option<&'static str>) {
+        if let Some(warning) = warning
+            && self.warned != Some(warning)
+        {
+            tracing::warn!("{warning}");
         }
+        self.warned = warning;
     }
 }
 
-impl From<SharedPair> for SelfSigned {
-    fn from(pair: SharedPair) -> Self {
-        Self {
-            ca: pair.ca,
-            certificate: pair.certificate,
-            key: pair.key,
-        }
+async fn pace(last: &mut Option<Instant>) {
+    if let Some(last) = last {
+        sleep(BETWEEN_WRITES.saturating_sub(last.elapsed())).await;
+    }
+    *last = Some(Instant::now());
+}
+
+fn material(data: &BTreeMap<String, Vec<u8>>) -> Material {
+    let key = |key: &str| data.get(key).cloned().unwrap_or_default();
+    Material {
+        authorities: key("ca.crt"),
+        authority_key: key("ca.key"),
+        certificate: key("tls.crt"),
+        key: key("tls.key"),
     }
 }
 
-impl From<SelfSigned> for SharedPair {
-    fn from(pair: SelfSigned) -> Self {
-        Self {
-            ca: pair.ca,
-            certificate: pair.certificate,
-            key: pair.key,
-        }
-    }
+fn data(material: Material) -> [(&'static str, Vec<u8>); 4] {
+    [
+        ("ca.crt", material.authorities),
+        ("ca.key", material.authority_key),
+        ("tls.crt", material.certificate),
+        ("tls.key", material.key),
+    ]
 }

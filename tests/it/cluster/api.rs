@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::any;
-use futures::stream;
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 /// How a test talks to its server.
 #[derive(Clone)]
@@ -19,6 +21,7 @@ pub(super) struct Api {
     state: Arc<Mutex<Cluster>>,
     changed: Arc<watch::Sender<u64>>,
     pub(super) address: std::net::SocketAddr,
+    began: (SystemTime, Instant),
 }
 
 /// How the server says that a version is gone.
@@ -52,6 +55,10 @@ struct Cluster {
     conflicts: usize,
     /// Plurals of the kinds that are installed, by group and version.
     installed: BTreeMap<String, Vec<String>>,
+    /// Connections are accepted, and nothing is ever answered.
+    silent: bool,
+    /// How far the clock is ahead.
+    ahead: Duration,
 }
 
 impl Api {
@@ -61,12 +68,49 @@ impl Api {
             state: Arc::default(),
             changed: Arc::new(watch::Sender::new(0)),
             address: listener.local_addr().unwrap(),
+            began: (SystemTime::now(), Instant::now()),
         };
-        let router = axum::Router::new()
-            .fallback(any(answer))
-            .with_state(api.clone());
+        let router = api.router();
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         api
+    }
+
+    /// Without a socket, for tests whose clock stands still.
+    pub(super) fn in_memory() -> Self {
+        crate::support::install_crypto_provider();
+        Self {
+            state: Arc::default(),
+            changed: Arc::new(watch::Sender::new(0)),
+            address: ([127, 0, 0, 1], 0).into(),
+            began: (SystemTime::now(), Instant::now()),
+        }
+    }
+
+    fn router(&self) -> axum::Router {
+        axum::Router::new()
+            .fallback(any(dated))
+            .with_state(self.clone())
+    }
+
+    /// A client that calls the server as a function.
+    pub(super) fn direct_client(&self) -> kube::Client {
+        kube::Client::new(self.router(), "default")
+    }
+
+    /// The server's time. It goes on with the clock of the test.
+    pub(super) fn now(&self) -> SystemTime {
+        let (began, instant) = self.began;
+        began + instant.elapsed() + self.state().ahead
+    }
+
+    pub(super) fn set_clock_ahead(&self, by: Duration) {
+        self.state().ahead = by;
+    }
+
+    /// Accepts requests and never answers them; running watches fall silent.
+    pub(super) fn set_silent(&self, silent: bool) {
+        self.state().silent = silent;
+        self.wake();
     }
 
     pub(super) fn client(&self) -> kube::Client {
@@ -258,7 +302,18 @@ fn respond(code: u16, body: &Value) -> Response {
         .unwrap()
 }
 
-async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -> Response {
+async fn dated(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -> Response {
+    let silent = api.state().silent;
+    if silent {
+        std::future::pending::<()>().await;
+    }
+    let date = httpdate::fmt_http_date(api.now());
+    let mut response = answer(api, method, uri, body).await;
+    response.headers_mut().insert("date", date.parse().unwrap());
+    response
+}
+
+async fn answer(api: Api, method: Method, uri: Uri, body: Bytes) -> Response {
     let path = uri.path();
     let query: BTreeMap<&str, &str> = uri
         .query()
@@ -285,8 +340,19 @@ async fn answer(State(api): State<Api>, method: Method, uri: Uri, body: Bytes) -
             .get("resourceVersion")
             .map_or(0, |text| text.parse().unwrap());
         let connection = state.connection;
+        let name = query.get("fieldSelector");
+        let name = name.and_then(|selector| selector.strip_prefix("metadata.name%3D"));
         drop(state);
-        return watch_events(api, path.to_owned(), from, connection);
+        let seconds = query
+            .get("timeoutSeconds")
+            .map_or(300, |text| text.parse().unwrap());
+        let watch = Watch {
+            collection: path.to_owned(),
+            name: name.map(str::to_owned),
+            connection,
+            end: Instant::now() + Duration::from_secs(seconds),
+        };
+        return watch_events(api, watch, from);
     }
     let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
     if method == Method::POST {
@@ -349,12 +415,37 @@ fn merge(into: &mut Value, patch: &Value) {
     }
 }
 
-fn watch_events(api: Api, collection: String, from: u64, connection: u64) -> Response {
-    let (oldest, gone) = {
+struct Watch {
+    collection: String,
+    /// The only object that counts, if there is one.
+    name: Option<String>,
+    connection: u64,
+    end: Instant,
+}
+
+impl Watch {
+    fn counts(&self, collection: &str, object: &Value) -> bool {
+        let named = self.name.as_deref();
+        self.collection == collection && named.is_none_or(|name| object["metadata"]["name"] == name)
+    }
+}
+
+fn watch_events(api: Api, watch: Watch, from: u64) -> Response {
+    let (oldest, gone, version) = {
         let state = api.state();
-        (state.oldest, state.gone)
+        (state.oldest, state.gone, state.version)
     };
-    if from < oldest {
+    // From any version means from what there is now.
+    let mut first = Vec::new();
+    if from == 0 && watch.name.is_some() {
+        let state = api.state();
+        for (path, object) in &state.objects {
+            let (collection, _) = path.rsplit_once('/').unwrap();
+            if watch.counts(collection, object) {
+                first.push(json!({"type": "ADDED", "object": object}));
+            }
+        }
+    } else if from < oldest {
         if matches!(gone, Gone::Status) {
             return status(410, "Expired");
         }
@@ -364,31 +455,43 @@ fn watch_events(api: Api, collection: String, from: u64, connection: u64) -> Res
         }});
         return respond(200, &gone);
     }
+    let from = if from == 0 && watch.name.is_some() {
+        version
+    } else {
+        from
+    };
     let changed = api.changed.subscribe();
+    let line = |event: Value| Ok::<_, std::convert::Infallible>(format!("{event}\n"));
+    let first = stream::iter(first.into_iter().map(line));
+    let watch = Arc::new(watch);
     let lines = stream::unfold((from, changed), move |(seen, mut changed)| {
-        let (api, collection) = (api.clone(), collection.clone());
+        let (api, watch) = (api.clone(), Arc::clone(&watch));
         async move {
             loop {
                 {
                     let state = api.state();
-                    if state.connection != connection {
+                    if state.connection != watch.connection {
                         return None;
                     }
-                    let next = state
-                        .events
-                        .iter()
-                        .find(|(version, parent, _)| *version > seen && *parent == collection);
-                    if let Some((version, _, event)) = next {
-                        let line = Ok::<_, std::convert::Infallible>(format!("{event}\n"));
-                        return Some((line, (*version, changed)));
+                    let next = state.events.iter().find(|(version, collection, event)| {
+                        *version > seen && watch.counts(collection, &event["object"])
+                    });
+                    if let (Some((version, _, event)), false) = (next, state.silent) {
+                        return Some((line(event.clone()), (*version, changed)));
                     }
                 }
-                changed.changed().await.ok()?;
+                if timeout_at(watch.end, changed.changed()).await.is_err() {
+                    let silent = api.state().silent;
+                    if silent {
+                        std::future::pending::<()>().await;
+                    }
+                    return None;
+                }
             }
         }
     });
     Response::builder()
         .header("content-type", "application/json")
-        .body(Body::from_stream(lines))
+        .body(Body::from_stream(first.chain(lines)))
         .unwrap()
 }
