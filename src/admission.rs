@@ -23,16 +23,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::body::Bytes;
+use futures::future::join_all;
 use tokio::time::Instant;
 
 pub use self::answer::Answer;
 pub use self::metrics::Metrics;
 pub use self::server::{Limits, router};
 
-use self::annotations::{annotate, outdated_reasons};
+use self::annotations::{annotate, staleness};
 use self::ratchet::Past;
 use self::review::{Object, Request, ReviewError};
-use crate::checker::{Checker, Rules, offload};
+use crate::checker::{Checker, RestsOn, Rules, offload};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::access::{Access, Tenant};
 use crate::domain::policy::{
@@ -173,24 +174,40 @@ impl Reviewer {
                 ..Answer::allowed()
             };
         }
-        let verdicts = self
-            .verdicts(&workload.templates, &view, settings.rules, deadline)
+        let rules = settings.rules;
+        let mut verdicts = self
+            .verdicts(&workload.templates, &view, rules, deadline)
             .await;
-        let findings = Findings::of(&verdicts);
-        let review = Judging {
-            request,
-            workload: &workload,
-            verdicts: &verdicts,
-            view: &view,
-            settings: &settings,
-            levels,
-            deadline,
+        let mut is_confirmed = false;
+        let (findings, action) = loop {
+            let findings = Findings::of(&verdicts);
+            let review = Judging {
+                request,
+                workload: &workload,
+                verdicts: &verdicts,
+                view: &view,
+                settings: &settings,
+                levels,
+                deadline,
+            };
+            let leniencies = self.leniencies(&review, &old).await;
+            let action = review.action(levels.enforce, &leniencies);
+            if action != Action::Deny || is_confirmed {
+                break (findings, action);
+            }
+            // Once, by what the registries say now.
+            is_confirmed = true;
+            let rests_on = match findings.at(levels.enforce) {
+                Passing::Fail => RestsOn::Gaps,
+                Passing::Pass | Passing::Undecided => RestsOn::Unknowns,
+            };
+            verdicts = self
+                .confirmed(&workload, verdicts, rests_on, rules, deadline)
+                .await;
         };
-        let leniencies = self.leniencies(&review, old).await;
-        let action = review.action(levels.enforce, &leniencies);
-        let outdated = outdated_reasons(&verdicts);
+        let staleness = staleness(&verdicts);
         self.metrics.undecided(&findings.unknown);
-        self.metrics.stale(&outdated);
+        self.metrics.stale(&staleness);
         let mut answer = match action {
             Action::Deny => Answer::denied(
                 message::denial(&verdicts, &view.nodes),
@@ -211,7 +228,7 @@ impl Reviewer {
             &levels,
             &verdicts,
             action,
-            &outdated,
+            &staleness,
         );
         answer
     }
@@ -231,8 +248,25 @@ impl Reviewer {
         verdicts
     }
 
+    /// The verdicts with what a denial rests on as the registries say now.
+    async fn confirmed(
+        &self,
+        workload: &Workload,
+        verdicts: Vec<Verdict>,
+        rests_on: RestsOn,
+        rules: Rules,
+        deadline: Instant,
+    ) -> Vec<Verdict> {
+        let templates = workload.templates.iter().zip(verdicts);
+        let confirmed = templates.map(|(template, verdict)| {
+            self.checker
+                .confirm(template, verdict, rests_on, rules, deadline)
+        });
+        join_all(confirmed).await
+    }
+
     /// What speaks for each template: who asks, gates, and what the object was before.
-    async fn leniencies(&self, review: &Judging<'_>, old: Object) -> Vec<Leniency> {
+    async fn leniencies(&self, review: &Judging<'_>, old: &Object) -> Vec<Leniency> {
         let Judging {
             request,
             workload,
@@ -250,7 +284,7 @@ impl Reviewer {
             _ => return leniencies,
         };
         let rules = settings.rules;
-        let old = with_defaults(old, request, view);
+        let old = with_defaults(old.clone(), request, view);
         let past = Past::of(old.templates, &view.nodes, rules.candidates);
         let templates = workload.templates.iter().zip(verdicts);
         for ((template, verdict), leniency) in templates.zip(&mut leniencies) {

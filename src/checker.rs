@@ -9,6 +9,7 @@ mod offload;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, timeout_at};
 
@@ -20,7 +21,7 @@ use crate::domain::node::Nodes;
 use crate::domain::pick::{Entries, Grounds, Pick, pick};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
-use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Value, Verdict};
 use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
 
 /// How many child documents of one image may be read for one decision. An ordinary image
@@ -45,6 +46,30 @@ pub trait ImageInspector: Send + Sync {
     fn cached(&self, _image: &ImageReference, _access: &Access) -> Option<Result<Found, Unknown>> {
         None
     }
+
+    /// The answer as the registry gives it now: of a tag, what it said more than 5 s ago is
+    /// asked for again. What cannot be asked for by the deadline comes as it was, and is said
+    /// to be old.
+    ///
+    /// # Errors
+    /// As [`ImageInspector::inspect`].
+    fn confirm<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        access: &'a Access,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Found, Unknown>> {
+        within(deadline, image, self.inspect(image, access)).boxed()
+    }
+}
+
+/// What a denial would rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestsOn {
+    /// Images that are known to lack a platform.
+    Gaps,
+    /// Those, and images of which something could not be found out.
+    Unknowns,
 }
 
 /// Judges pod templates.
@@ -79,11 +104,22 @@ impl Checker {
     ) -> Verdict {
         let candidates = candidates(nodes, &template.placement, rules.candidates);
         let images = self.check_images(template, &candidates.platforms, rules.entries, deadline);
-        let mut verdict = Verdict {
+        let verdict = Verdict {
             images: images.await,
             candidates,
             beyond_cordon: Vec::new(),
         };
+        self.with_cordoned(template, verdict, rules, deadline).await
+    }
+
+    /// The verdict with what cordoned nodes would run, where that matters.
+    async fn with_cordoned(
+        &self,
+        template: &PodTemplate,
+        mut verdict: Verdict,
+        rules: Rules,
+        deadline: Instant,
+    ) -> Verdict {
         let cordoned = &verdict.candidates.cordoned;
         if !cordoned.is_empty() && verdict.runnable() == Passing::Fail {
             let images = self.check_images(template, cordoned, rules.entries, deadline);
@@ -113,12 +149,7 @@ impl Checker {
         entries: Entries,
         deadline: Instant,
     ) -> ImageVerdict {
-        let mut verdict = ImageVerdict {
-            image: image.clone(),
-            inspection: None,
-            outdated: None,
-            outcomes: Vec::new(),
-        };
+        let mut verdict = unjudged(image);
         if platforms.is_empty() {
             // Nothing to compare with: no reason to ask a registry.
             return verdict;
@@ -136,13 +167,29 @@ impl Checker {
                 "imagePullPolicy is Never, so no registry is asked",
             ))
         } else {
-            self.inspect(reference, access, deadline).await
+            let root = self.inspect(reference, access, deadline).await;
+            root.map(|root| (reference, root))
         };
+        self.judge_image(image, found, platforms, access, entries, deadline)
+            .await
+    }
+
+    /// What was found of an image, on each platform.
+    async fn judge_image(
+        &self,
+        image: &ContainerImage,
+        found: Result<(&ImageReference, Found), Unknown>,
+        platforms: &[CandidatePlatform],
+        access: &Access,
+        entries: Entries,
+        deadline: Instant,
+    ) -> ImageVerdict {
+        let mut verdict = unjudged(image);
         match found {
             Err(unknown) => {
                 verdict.outcomes = vec![Outcome::Unknown(unknown); platforms.len()];
             }
-            Ok(root)
+            Ok((_, root))
                 if image.usage == Usage::Volume && root.inspection.content == Content::Artifact =>
             {
                 let mounted = Outcome::Supported {
@@ -153,7 +200,7 @@ impl Checker {
                 verdict.inspection = Some(root.inspection);
                 verdict.outdated = root.outdated;
             }
-            Ok(root) => {
+            Ok((reference, root)) => {
                 let picks = self
                     .picks(
                         reference,
@@ -231,14 +278,90 @@ impl Checker {
         if let Some(answer) = self.inspector.cached(reference, access) {
             return answer;
         }
-        match timeout_at(deadline, self.inspector.inspect(reference, access)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Unknown::new(
-                Reason::Timeout,
-                format!("{} did not answer in time", reference.registry()),
-            )),
-        }
+        within(
+            deadline,
+            reference,
+            self.inspector.inspect(reference, access),
+        )
+        .await
     }
+
+    /// The verdict with what a denial would rest on as the registries say now: what was asked
+    /// for more than 5 s ago is asked for again, and judged again where it changed.
+    pub async fn confirm(
+        &self,
+        template: &PodTemplate,
+        verdict: Verdict,
+        rests_on: RestsOn,
+        rules: Rules,
+        deadline: Instant,
+    ) -> Verdict {
+        let Verdict {
+            candidates, images, ..
+        } = verdict;
+        let platforms = &candidates.platforms;
+        let images = join_all(images.into_iter().map(|known| async {
+            let Some(reference) = rests_on.image(&known) else {
+                return known;
+            };
+            let access = &template.access;
+            let found = self.inspector.confirm(reference, access, deadline).await;
+            if let (Ok(found), Some(inspection)) = (&found, &known.inspection)
+                && found.inspection.digest == inspection.digest
+            {
+                return ImageVerdict {
+                    outdated: found.outdated,
+                    ..known
+                };
+            }
+            let (image, found) = (&known.image, found.map(|root| (reference, root)));
+            self.judge_image(image, found, platforms, access, rules.entries, deadline)
+                .await
+        }));
+        let images = images.await;
+        let verdict = Verdict {
+            candidates,
+            images,
+            beyond_cordon: Vec::new(),
+        };
+        self.with_cordoned(template, verdict, rules, deadline).await
+    }
+}
+
+impl RestsOn {
+    /// The image, if a denial would rest on it and a registry can be asked for it.
+    fn image(self, known: &ImageVerdict) -> Option<&ImageReference> {
+        let counts = |outcome: &Outcome| match outcome.value() {
+            Value::No => true,
+            Value::Unknown => self == Self::Unknowns,
+            Value::Yes => false,
+        };
+        let reference = known.image.reference.as_ref().ok();
+        let is_asked = !known.image.preloaded && known.outcomes.iter().any(counts);
+        reference.filter(|_| is_asked)
+    }
+}
+
+fn unjudged(image: &ContainerImage) -> ImageVerdict {
+    ImageVerdict {
+        image: image.clone(),
+        inspection: None,
+        outdated: None,
+        outcomes: Vec::new(),
+    }
+}
+
+async fn within(
+    deadline: Instant,
+    image: &ImageReference,
+    look_up: impl Future<Output = Result<Found, Unknown>>,
+) -> Result<Found, Unknown> {
+    timeout_at(deadline, look_up).await.unwrap_or_else(|_| {
+        Err(Unknown::new(
+            Reason::Timeout,
+            format!("{} did not answer in time", image.registry()),
+        ))
+    })
 }
 
 #[cfg(test)]

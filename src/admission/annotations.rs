@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::message;
+use crate::domain::inspection::Staleness;
 use crate::domain::policy::{Action, Findings, Levels};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::Verdict;
@@ -13,7 +14,7 @@ pub(super) fn annotate(
     levels: &Levels,
     verdicts: &[Verdict],
     action: Action,
-    outdated: &[Reason],
+    staleness: &[Staleness],
 ) {
     let strictest = findings.at(levels.strictest());
     answer
@@ -27,27 +28,21 @@ pub(super) fn annotate(
             .insert("missing", missing.join(",").into());
     }
     if !findings.unknown.is_empty() {
+        let names: Vec<&str> = findings.unknown.iter().copied().map(Reason::name).collect();
         answer
             .annotations
-            .insert("undecided", names(&findings.unknown).into());
+            .insert("undecided", names.join(",").into());
     }
-    if !outdated.is_empty() {
-        answer.annotations.insert("stale", names(outdated).into());
+    if !staleness.is_empty() {
+        let names: Vec<&str> = staleness.iter().copied().map(Staleness::name).collect();
+        answer.annotations.insert("stale", names.join(",").into());
     }
 }
 
-/// Why registries could not be asked again, where answers are old; each reason once.
-pub(super) fn outdated_reasons(verdicts: &[Verdict]) -> Vec<Reason> {
-    let mut reasons: Vec<Reason> = verdicts
-        .iter()
-        .flat_map(Verdict::outdated_reasons)
-        .collect();
+/// Why there are no younger answers, where the verdicts rest on old ones; each reason once.
+pub(super) fn staleness(verdicts: &[Verdict]) -> Vec<Staleness> {
+    let mut reasons: Vec<Staleness> = verdicts.iter().flat_map(Verdict::staleness).collect();
     reasons.sort();
     reasons.dedup();
     reasons
-}
-
-fn names(reasons: &[Reason]) -> String {
-    let names: Vec<&str> = reasons.iter().map(|reason| reason.name()).collect();
-    names.join(",")
 }

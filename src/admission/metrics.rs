@@ -8,6 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::turned_away::Cause;
+use crate::domain::inspection::Staleness;
 use crate::domain::unknown::Reason;
 
 /// Counters and timers of the webhook.
@@ -86,7 +87,7 @@ impl Metrics {
         );
         registry.register(
             "admission_stale",
-            "Reviews judged by an old answer of a registry that could not be asked again, by reason",
+            "Reviews judged by an old answer of a registry, by why there was no younger one",
             metrics.stale.clone(),
         );
         registry.register(
@@ -130,11 +131,11 @@ impl Metrics {
     }
 
     pub(super) fn undecided(&self, reasons: &[Reason]) {
-        count(&self.undecided, reasons);
+        count(&self.undecided, reasons.iter().copied().map(Reason::name));
     }
 
-    pub(super) fn stale(&self, reasons: &[Reason]) {
-        count(&self.stale, reasons);
+    pub(super) fn stale(&self, reasons: &[Staleness]) {
+        count(&self.stale, reasons.iter().copied().map(Staleness::name));
     }
 
     pub(super) fn turned_away(&self, cause: Cause) {
@@ -161,11 +162,8 @@ impl Metrics {
     }
 }
 
-fn count(family: &Family<ReasonLabels, Counter>, reasons: &[Reason]) {
+fn count(family: &Family<ReasonLabels, Counter>, reasons: impl IntoIterator<Item = &'static str>) {
     for reason in reasons {
-        let labels = ReasonLabels {
-            reason: reason.name(),
-        };
-        family.get_or_create(&labels).inc();
+        family.get_or_create(&ReasonLabels { reason }).inc();
     }
 }

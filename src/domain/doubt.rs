@@ -3,11 +3,11 @@
 use std::fmt::{self, Formatter};
 
 use super::candidates::CandidatePlatform;
-use super::inspection::{Content, Entry, Outdated};
+use super::inspection::{Content, Entry, Outdated, Staleness};
 use super::pick::{Depth, Place, Rules};
 use super::text::printable;
 use super::unknown::Reason;
-use super::verdict::{ImageVerdict, Outcome, Verdict};
+use super::verdict::{ImageVerdict, Outcome, Value, Verdict};
 
 /// Something that speaks against what is said of an image.
 ///
@@ -15,7 +15,7 @@ use super::verdict::{ImageVerdict, Outcome, Verdict};
 /// `was judged by what docker.io said 40m ago; it is unreachable now`.
 #[derive(Clone, Copy, Debug)]
 pub enum Doubt<'a> {
-    /// The answer of the registry is old, and it could not be asked again.
+    /// The answer of the registry is old.
     Old {
         /// The registry.
         registry: &'a str,
@@ -43,9 +43,16 @@ impl ImageVerdict {
         self.old().into_iter().chain(self.unnamed(candidates))
     }
 
+    /// That a registry is being asked again is worth a word where something is wrong: what
+    /// was wrong may be mended by now.
     fn old(&self) -> Option<Doubt<'_>> {
+        let outdated = self.outdated?;
+        let runs = |outcome: &Outcome| outcome.value() == Value::Yes;
+        if outdated.why == Staleness::Refreshing && self.outcomes.iter().all(runs) {
+            return None;
+        }
         Some(Doubt::Old {
-            outdated: self.outdated?,
+            outdated,
             registry: self.image.reference.as_ref().ok()?.registry(),
         })
     }
@@ -96,12 +103,13 @@ impl fmt::Display for Doubt<'_> {
                     120..7200 => (seconds / 60, "m"),
                     _ => (seconds / 3600, "h"),
                 };
-                let now = match outdated.reason {
-                    Reason::Timeout => "it does not answer in time now",
-                    Reason::Unreachable => "it is unreachable now",
-                    Reason::Tls => "its TLS fails now",
-                    Reason::RateLimited => "it takes no more requests now",
-                    _ => "it could not be asked again",
+                let now = match outdated.why {
+                    Staleness::Refreshing => "it is being asked again",
+                    Staleness::Failed(Reason::Timeout) => "it does not answer in time now",
+                    Staleness::Failed(Reason::Unreachable) => "it is unreachable now",
+                    Staleness::Failed(Reason::Tls) => "its TLS fails now",
+                    Staleness::Failed(Reason::RateLimited) => "it takes no more requests now",
+                    Staleness::Failed(_) => "it could not be asked again",
                 };
                 write!(
                     formatter,

@@ -28,17 +28,36 @@ pub struct Inspection {
 pub struct Found {
     /// What the registry said.
     pub inspection: Arc<Inspection>,
-    /// That it could not be asked again since, where it was tried.
+    /// That it is old, where it is.
     pub outdated: Option<Outdated>,
 }
 
-/// An answer that outlived an attempt to ask again.
+/// An answer that is older than it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outdated {
     /// How long ago the registry last confirmed it.
     pub age: Duration,
-    /// Why the registry could not be asked again.
-    pub reason: Reason,
+    /// Why there is no younger one.
+    pub why: Staleness,
+}
+
+/// Why there is no younger answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Staleness {
+    /// The registry is being asked again; the next one to ask will know.
+    Refreshing,
+    /// The registry could not be asked again.
+    Failed(Reason),
+}
+
+impl Staleness {
+    /// The name in audit annotations and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refreshing => "refreshing",
+            Self::Failed(reason) => reason.name(),
+        }
+    }
 }
 
 impl From<Arc<Inspection>> for Found {

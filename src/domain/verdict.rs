@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::candidates::{CandidatePlatform, Candidates};
-use super::inspection::{Inspection, Outdated};
+use super::inspection::{Inspection, Outdated, Staleness};
 use super::pick::{Grounds, Lack, Pick};
 use super::platform::Platform;
 use super::reference::{Digest, ReferenceError};
@@ -227,7 +227,7 @@ pub struct ImageVerdict {
     pub image: ContainerImage,
     /// What the registry said of it, where it could be asked.
     pub inspection: Option<Arc<Inspection>>,
-    /// Where that is old, and the registry could not be asked again.
+    /// Where that is old.
     pub outdated: Option<Outdated>,
     /// One outcome for each candidate platform, in the order of the candidates.
     pub outcomes: Vec<Outcome>,
@@ -320,10 +320,10 @@ impl Verdict {
         none.into_iter().chain(waits).chain(cordoned)
     }
 
-    /// Why registries could not be asked again, where the verdict rests on old answers.
-    pub fn outdated_reasons(&self) -> impl Iterator<Item = Reason> {
+    /// Why there are no younger answers, where the verdict rests on old ones.
+    pub fn staleness(&self) -> impl Iterator<Item = Staleness> {
         let outdated = self.images.iter().filter_map(|image| image.outdated);
-        outdated.map(|outdated| outdated.reason)
+        outdated.map(|outdated| outdated.why)
     }
 
     /// Every gap: an image and the position of a candidate platform that cannot run it.

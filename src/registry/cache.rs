@@ -25,7 +25,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use moka::sync::Cache as Bounded;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::flight::{Flight, Flights};
 use super::grant::Grant;
@@ -125,6 +125,7 @@ struct Answer {
 struct Failure {
     unknown: Unknown,
     host_class: HostClass,
+    asked: Instant,
     until: Instant,
 }
 
@@ -212,13 +213,18 @@ impl<I: TagInspector + 'static> Cache<I> {
     /// the next caller will.
     fn refresh(&self, key: &Key, grant: &Grant) {
         if Handle::try_current().is_ok() {
-            let _running = self.flight(key, &grant.in_background());
+            let known = || self.shared.fresh_outcome(key);
+            let _running = self.flight(key, &grant.in_background(), known);
         }
     }
 
-    fn flight(&self, key: &Key, grant: &Grant) -> Flight<Outcome> {
+    fn flight(
+        &self,
+        key: &Key,
+        grant: &Grant,
+        known: impl FnOnce() -> Option<Outcome>,
+    ) -> Flight<Outcome> {
         let shared = &self.shared;
-        let known = || shared.fresh_outcome(key);
         shared.flights.join(key.clone(), known, || {
             let (shared, key, grant) = (Arc::clone(shared), key.clone(), grant.clone());
             async move { shared.look_up(key, &grant).await }.boxed()
@@ -237,10 +243,47 @@ impl<I: TagInspector + 'static> Cache<I> {
         let class = shared.inspector.host_class(image);
         shared.statistics.missed(class);
         let key: &dyn KeyParts = &(grant.identity(), image);
-        let flight = self.flight(&key.to_key(), grant);
-        let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
-        flight.await.unwrap_or_else(|| Err(ended()))
+        let key = key.to_key();
+        let flight = self.flight(&key, grant, || shared.fresh_outcome(&key));
+        flight.await.unwrap_or_else(ended)
     }
+
+    /// The answer of a registry that was asked within the last 5 s: what it said before is
+    /// asked for again. What could not be asked for by the deadline is as it was, and said to
+    /// be old; the look-up goes on. What a digest names needs no asking.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the class of what went wrong.
+    pub async fn confirm(
+        &self,
+        image: &ImageReference,
+        grant: &Grant,
+        deadline: Instant,
+    ) -> Outcome {
+        let shared = &self.shared;
+        let key: &dyn KeyParts = &(grant.identity(), image);
+        if let Some(recent) = shared.recent_outcome(key) {
+            return recent;
+        }
+        let key = key.to_key();
+        let flight = self.flight(&key, grant, || shared.recent_outcome(&key));
+        match timeout_at(deadline, flight).await {
+            Ok(outcome) => outcome.unwrap_or_else(ended),
+            Err(_) => shared.unconfirmed(&key),
+        }
+    }
+
+    /// Whether there is anything about the image, if only that it could not be found out.
+    pub(super) fn knows(&self, image: &ImageReference, grant: &Grant) -> bool {
+        let key: &dyn KeyParts = &(grant.identity(), image);
+        let failure = || self.shared.failure(key, Instant::now());
+        self.shared.answers.contains_key(key) || failure().is_some()
+    }
+}
+
+fn ended() -> Outcome {
+    let why = "the look-up ended without an answer";
+    Err(Unknown::new(Reason::Unreachable, why))
 }
 
 impl Answer {

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cache::file::CacheFile;
 use super::cache::keeper::Keeper;
 use super::cache::{Cache, TagInspector};
 use super::client::Registry;
 use super::credentials::secrets::{Offer, SecretReader, Secrets};
-use super::error::{SECRETS_SHOWN, naming_secrets, of_secrets};
+use super::error::{self, SECRETS_SHOWN, naming_secrets, of_secrets};
 use super::flight::Flights;
 use super::grant::Grant;
 use super::statistics::Statistics;
@@ -117,6 +117,33 @@ impl ImageInspector for Inspector {
             }
             let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
             look_up.await.unwrap_or_else(|| Err(ended()))
+        }
+        .boxed()
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        access: &'a Access,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Outcome> {
+        let (shared, cache) = (&self.shared, &self.shared.cache);
+        async move {
+            let names = &access.secrets;
+            let Some(offers) = shared.secrets.known(names) else {
+                let late = |_| Err(error::timeout(image.registry()));
+                let asked = timeout_at(deadline, self.inspect(image, access)).await;
+                return asked.unwrap_or_else(late);
+            };
+            let grant = shared.grant(image, access, &offers)?;
+            // Whoever's answer the pod has had.
+            let everybody = Grant::without_secrets(access.tenant.clone());
+            let is_everybodys = !cache.knows(image, &grant)
+                && cache.inspector().is_anonymous(image)
+                && cache.knows(image, &everybody);
+            let grant = if is_everybodys { everybody } else { grant };
+            let found = cache.confirm(image, &grant, deadline).await;
+            found.map_err(|unknown| explain(unknown, &grant, names, &offers))
         }
         .boxed()
     }

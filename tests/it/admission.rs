@@ -1,6 +1,7 @@
 //! The webhook's router, called in process with reviews, against a registry on loopback.
 
 mod cordon;
+mod evidence;
 mod judged;
 mod malformed;
 mod room;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::candidates::{Candidates, Exclusion};
-use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType, Outdated};
+use crate::domain::inspection::{
+    Content, Entry, EntryKind, Inspection, MediaType, Outdated, Staleness,
+};
 use crate::domain::node::{Node, NodePlatform, PoolName, Source};
 use crate::domain::pick::{Depth, Fit, Grounds, Lack, Place};
 use crate::domain::runtime::Runtime;
@@ -295,7 +297,8 @@ fn an_old_answer_is_said_to_be_old() {
     let stale = |name: &str, outcome: Outcome, seconds: u64, reason: Reason| {
         let mut image = image(name, vec![outcome]);
         let age = Duration::from_secs(seconds);
-        image.outdated = Some(Outdated { age, reason });
+        let why = Staleness::Failed(reason);
+        image.outdated = Some(Outdated { age, why });
         image
     };
     let supported = || Outcome::Supported {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::inspection::Outdated;
+use crate::domain::inspection::{Outdated, Staleness};
 use crate::domain::unknown::Reason;
 
 /// How long after it was last fresh a tag is answered at once and asked for behind it.
@@ -12,11 +12,17 @@ const SERVED_STALE: Duration = Duration::from_secs(60 * 60);
 /// How long after it was last confirmed a tag outlives a registry that is down.
 const OUTLIVES_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long ago a registry may have been asked for it to be just now.
+pub(super) const JUST_NOW: Duration = Duration::from_secs(5);
+
 /// The age of what is known about a tag.
 #[derive(Clone, Debug)]
 pub(super) struct Age {
     confirmed: Instant,
+    /// When it is asked for again.
     fresh_until: Instant,
+    /// From when on it is said to be old, though nothing else speaks against it.
+    old_from: Instant,
     /// Why the registry could not be asked again, once that was tried.
     failed: Option<Reason>,
 }
@@ -27,6 +33,7 @@ impl Age {
         Self {
             confirmed: now,
             fresh_until: now + fresh,
+            old_from: now + fresh,
             failed: None,
         }
     }
@@ -40,6 +47,7 @@ impl Age {
         Some(Self {
             confirmed,
             fresh_until: now.min(confirmed + fresh),
+            old_from: confirmed + fresh,
             failed: None,
         })
     }
@@ -50,10 +58,25 @@ impl Age {
 
     /// What speaks against the answer.
     pub(super) fn outdated(&self, now: Instant) -> Option<Outdated> {
+        let refreshing = (self.old_from <= now).then_some(Staleness::Refreshing);
         Some(Outdated {
             age: self.since_confirmed(now),
-            reason: self.failed?,
+            why: self.failed.map(Staleness::Failed).or(refreshing)?,
         })
+    }
+
+    /// What speaks against it when the registry could not be asked again.
+    pub(super) fn unconfirmed(&self, now: Instant, reason: Reason) -> Outdated {
+        Outdated {
+            age: self.since_confirmed(now),
+            why: Staleness::Failed(reason),
+        }
+    }
+
+    /// Whether the registry was asked just now, or just now could not be.
+    pub(super) fn is_recent(&self, now: Instant) -> bool {
+        let is_recent = self.failed.is_some() || now <= self.confirmed + JUST_NOW;
+        is_recent && !self.is_stale(now)
     }
 
     pub(super) fn is_stale(&self, now: Instant) -> bool {

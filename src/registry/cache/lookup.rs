@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::key::{Key, KeyParts};
-use super::lifetime::{Age, failure_lifetime, is_passing};
+use super::lifetime::{Age, JUST_NOW, failure_lifetime, is_passing};
 use super::{Answer, Failure, Outcome, Shared, TagInspector};
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
-use crate::domain::unknown::{Origin, Unknown};
+use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::registry::credentials::identity::Identity;
+use crate::registry::error::timeout;
 use crate::registry::grant::Grant;
 use crate::registry::jitter::jittered;
 
@@ -19,6 +20,32 @@ impl<I: TagInspector> Shared<I> {
     pub(super) fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<Failure> {
         let failure = self.failures.get(key);
         failure.filter(|failure| now < failure.until)
+    }
+
+    /// What was asked for just now, and what needs not be.
+    pub(super) fn recent_outcome(&self, key: &dyn KeyParts) -> Option<Outcome> {
+        let now = Instant::now();
+        if let Some(answer) = self.answers.get(key) {
+            let is_recent = answer.age.as_ref().is_none_or(|age| age.is_recent(now));
+            return is_recent.then(|| Ok(answer.found(now)));
+        }
+        let failure = self.failure(key, now)?;
+        (now <= failure.asked + JUST_NOW).then_some(Err(failure.unknown))
+    }
+
+    /// What is known, where there was no time to ask again.
+    pub(super) fn unconfirmed(&self, key: &dyn KeyParts) -> Outcome {
+        let now = Instant::now();
+        if let Some(answer) = self.answers.get(key) {
+            let age = answer.age.as_ref();
+            let outdated = age.map(|age| age.unconfirmed(now, Reason::Timeout));
+            return Ok(Found {
+                outdated,
+                inspection: answer.inspection,
+            });
+        }
+        let known = self.failures.get(key).map(|failure| failure.unknown);
+        Err(known.unwrap_or_else(|| timeout(key.image().registry())))
     }
 
     pub(super) fn fresh_outcome(&self, key: &Key) -> Option<Outcome> {
@@ -153,10 +180,12 @@ impl<I: TagInspector> Shared<I> {
         let Some(lifetime) = failure_lifetime(unknown.reason) else {
             return;
         };
+        let asked = Instant::now();
         let failure = Failure {
             unknown: unknown.clone(),
             host_class: self.inspector.host_class(&key.image),
-            until: Instant::now() + jittered(lifetime),
+            asked,
+            until: asked + jittered(lifetime),
         };
         self.failures.insert(key, failure);
     }

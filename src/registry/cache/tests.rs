@@ -7,7 +7,7 @@ use super::file::CacheFile;
 use super::keeper::Keeper;
 use super::*;
 use crate::domain::access::Tenant;
-use crate::domain::inspection::{Content, MediaType, Outdated};
+use crate::domain::inspection::{Content, MediaType, Outdated, Staleness};
 use tokio::time::advance;
 
 const FRESH: Duration = Duration::from_secs(300);
@@ -22,6 +22,7 @@ struct Fake {
     counts_documents: bool,
     is_private: AtomicBool,
     names_no_digest: bool,
+    is_silent: AtomicBool,
     requests: Mutex<Vec<&'static str>>,
 }
 
@@ -70,7 +71,14 @@ impl TagInspector for Arc<Fake> {
         let found = self
             .stands_for(image)
             .map(|digest| (!self.names_no_digest).then_some(digest));
-        async move { found }.boxed()
+        let is_silent = self.is_silent.load(Ordering::Relaxed);
+        async move {
+            if is_silent {
+                std::future::pending::<()>().await;
+            }
+            found
+        }
+        .boxed()
     }
 
     fn counts_documents(&self, _: &ImageReference) -> bool {
@@ -127,6 +135,16 @@ impl Case {
             .await;
         found
             .map(|found| found.inspection.digest.clone())
+            .map_err(|unknown| unknown.reason)
+    }
+
+    /// As before a denial, with so much time for it.
+    async fn confirm(&self, time: Duration) -> Result<(Digest, Option<Outdated>), Reason> {
+        let deadline = Instant::now() + time;
+        let grant = Grant::without_secrets(Tenant::Operator);
+        let confirmed = self.cache.confirm(&self.image, &grant, deadline).await;
+        confirmed
+            .map(|found| (found.inspection.digest.clone(), found.outdated))
             .map_err(|unknown| unknown.reason)
     }
 
@@ -303,8 +321,8 @@ async fn what_our_own_budget_refused_is_never_remembered() {
     // longer than the one look-up takes.
     advance(Duration::from_secs(2 * 60 * 60)).await;
     case.run_out_of_budget();
-    let reason = case.outdated().await.map(|outdated| outdated.reason);
-    assert_eq!(reason, Some(Reason::RateLimited));
+    let why = case.outdated().await.map(|outdated| outdated.why);
+    assert_eq!(why, Some(Staleness::Failed(Reason::RateLimited)));
     case.fail(None);
     assert_eq!(case.outdated().await, None);
 }
@@ -359,21 +377,25 @@ async fn an_answer_that_outlives_a_failure_says_so_and_how_old_it_is() {
     let case = case(|_| {});
     assert_eq!(case.outdated().await, None);
     advance(PAST_FRESH).await;
-    assert_eq!(
-        case.outdated().await,
-        None,
-        "a stale answer, asked for behind it"
-    );
+    let age = PAST_FRESH;
+    let refreshing = Outdated {
+        age,
+        why: Staleness::Refreshing,
+    };
+    assert_eq!(case.outdated().await, Some(refreshing), "asked for behind");
     case.requests().await;
+    assert_eq!(case.outdated().await, None, "the next one knows");
 
     case.fail(Some(Reason::RateLimited));
     advance(PAST_FRESH).await;
-    assert_eq!(case.outdated().await, None, "it is about to be asked for");
+    assert_eq!(case.outdated().await, Some(refreshing));
     case.requests().await;
-    let outdated = |age, reason| Some(Outdated { age, reason });
-    let age = PAST_FRESH;
+    let outdated = |age, reason| {
+        let why = Staleness::Failed(reason);
+        Some(Outdated { age, why })
+    };
     assert_eq!(case.outdated().await, outdated(age, Reason::RateLimited));
-    assert_eq!(case.lookups("hit"), 0, "an outdated answer is no hit");
+    assert_eq!(case.lookups("hit"), 1, "an outdated answer is no hit");
     assert_eq!(case.lookups("stale"), 3);
     assert_eq!(case.lookups("miss"), 1);
 
@@ -389,6 +411,93 @@ async fn an_answer_that_outlives_a_failure_says_so_and_how_old_it_is() {
     case.inspect().await.unwrap();
     assert_eq!(case.requests().await, ["HEAD"]);
     assert_eq!(case.outdated().await, None, "it was confirmed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_a_denial_a_tag_is_asked_for_again_unless_it_was_just_now() {
+    let second = Duration::from_secs(1);
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    case.requests().await;
+    case.move_tag('b');
+    advance(5 * second).await;
+    assert_eq!(case.confirm(second).await, Ok((digest('a'), None)));
+    assert!(case.requests().await.is_empty());
+    advance(second).await;
+    let confirmed: Vec<_> = (0..20).map(|_| case.confirm(second)).collect();
+    for confirmed in futures::future::join_all(confirmed).await {
+        assert_eq!(confirmed, Ok((digest('b'), None)));
+    }
+    assert_eq!(case.requests().await, ["HEAD", "GET"]);
+    advance(30 * second).await;
+    assert_eq!(case.confirm(second).await, Ok((digest('b'), None)));
+    assert_eq!(case.requests().await, ["HEAD"]);
+    assert_eq!(case.inspect().await, Ok(digest('b')));
+
+    // What a digest names does not change.
+    let mut by_digest = case;
+    by_digest.image = by_digest.image.with_digest(digest('b'));
+    advance(999 * second).await;
+    assert_eq!(by_digest.confirm(second).await, Ok((digest('b'), None)));
+    assert!(by_digest.requests().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_confirmed_stands_and_its_age_is_said() {
+    let second = Duration::from_secs(1);
+    let unconfirmed = |seconds: u32, reason| {
+        let outdated = Outdated {
+            age: seconds * second,
+            why: Staleness::Failed(reason),
+        };
+        Ok((digest('a'), Some(outdated)))
+    };
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    advance(70 * second).await;
+    case.requests().await;
+    case.fail(Some(Reason::Unreachable));
+    let expected = unconfirmed(70, Reason::Unreachable);
+    assert_eq!(case.confirm(second).await, expected);
+    assert_eq!(case.confirm(second).await, expected);
+    assert_eq!(case.requests().await, ["HEAD"], "it is left alone a while");
+
+    case.run_out_of_budget();
+    advance(10 * second).await;
+    let expected = unconfirmed(80, Reason::RateLimited);
+    assert_eq!(case.confirm(second).await, expected);
+
+    case.fail(None);
+    case.requests().await;
+    case.fake.is_silent.store(true, Ordering::Relaxed);
+    advance(10 * second).await;
+    // The failure before is not the reason any more, once it was tried again.
+    let expected = unconfirmed(93, Reason::Timeout);
+    assert_eq!(case.confirm(3 * second).await, expected);
+    assert_eq!(case.confirm(Duration::ZERO).await, expected);
+    assert_eq!(case.requests().await, ["HEAD"], "one look-up goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_a_denial_a_failure_is_asked_about_again_unless_it_was_just_now() {
+    let second = Duration::from_secs(1);
+    for reason in [Reason::NotFound, Reason::Malformed, Reason::Unsupported] {
+        let case = case(|_| {});
+        case.fail(Some(reason));
+        case.inspect().await.unwrap_err();
+        case.fail(None);
+        advance(4 * second).await;
+        assert_eq!(case.confirm(second).await, Err(reason));
+        advance(2 * second).await;
+        assert_eq!(case.confirm(second).await, Ok((digest('a'), None)));
+    }
+    // And a tag that is gone is no evidence any more.
+    let case = case(|_| {});
+    case.inspect().await.unwrap();
+    advance(6 * second).await;
+    case.fail(Some(Reason::NotFound));
+    assert_eq!(case.confirm(second).await, Err(Reason::NotFound));
+    assert_eq!(case.inspect().await, Err(Reason::NotFound));
 }
 
 #[tokio::test(start_paused = true)]
