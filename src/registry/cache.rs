@@ -15,6 +15,7 @@ pub mod keeper;
 mod key;
 mod lifetime;
 mod lookup;
+mod served;
 mod weight;
 
 use std::sync::Arc;
@@ -36,6 +37,8 @@ use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
 use key::{Key, KeyParts};
 use lifetime::Age;
+use served::Document;
+pub use served::{RegistryId, Resolved, Served};
 
 /// Most failures that are kept.
 const MOST_FAILURES: u64 = 10_000;
@@ -52,7 +55,7 @@ pub trait TagInspector: Send + Sync {
         &'a self,
         image: &'a ImageReference,
         grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>>;
+    ) -> BoxFuture<'a, Result<Served, Unknown>>;
 
     /// Asks for the digest alone (HEAD); `None` if the registry does not name it.
     ///
@@ -62,7 +65,10 @@ pub trait TagInspector: Send + Sync {
         &'a self,
         image: &'a ImageReference,
         grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<Option<Digest>, Unknown>>;
+    ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>>;
+
+    /// The registries of which one would be asked.
+    fn registries(&self, image: &ImageReference) -> Vec<RegistryId>;
 
     /// Whether the registry counts documents that are fetched, so that the digest is asked
     /// for first.
@@ -96,7 +102,7 @@ struct Shared<I> {
     inspector: I,
     statistics: Arc<Statistics>,
     fresh: Duration,
-    documents: Bounded<Digest, Arc<Inspection>>,
+    documents: Bounded<Digest, Document>,
     answers: Bounded<Key, Answer>,
     failures: Bounded<Key, Failure>,
     flights: Flights<Key, Outcome>,
@@ -134,7 +140,7 @@ impl<I: TagInspector + 'static> Cache<I> {
     /// several), of twice as many answers, and whose tags count as `fresh` so long.
     pub fn new(inspector: I, digests: u64, fresh: Duration, statistics: Arc<Statistics>) -> Self {
         let documents = Bounded::builder()
-            .weigher(|_, inspection: &Arc<Inspection>| weight::of_document(inspection))
+            .weigher(|_, document: &Document| weight::of_document(&document.inspection))
             .max_capacity(digests)
             .build();
         let answers = Bounded::builder()

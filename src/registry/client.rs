@@ -13,7 +13,7 @@ use reqwest::{Method, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::bulkhead::Claim;
-use super::cache::TagInspector;
+use super::cache::{RegistryId, Resolved, Served, TagInspector};
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
 use super::credentials::docker_config;
@@ -325,22 +325,41 @@ impl TagInspector for Registry {
         &'a self,
         image: &'a ImageReference,
         grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
-        let ask =
-            move |attempt: Attempt<'a>| async move { self.document(&attempt, image).await }.boxed();
-        self.attempt(image, grant, ask)
-            .map(|found| found.map(Arc::new))
+    ) -> BoxFuture<'a, Result<Served, Unknown>> {
+        let ask = move |attempt: Attempt<'a>| {
+            async move {
+                Ok(Served {
+                    inspection: Arc::new(self.document(&attempt, image).await?),
+                    by: RegistryId::of(&attempt.url),
+                })
+            }
             .boxed()
+        };
+        self.attempt(image, grant, ask).boxed()
     }
 
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
         grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<Option<Digest>, Unknown>> {
-        let ask =
-            move |attempt: Attempt<'a>| async move { self.digest(&attempt, image).await }.boxed();
+    ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
+        let ask = move |attempt: Attempt<'a>| {
+            async move {
+                let digest = self.digest(&attempt, image).await?;
+                let by = RegistryId::of(&attempt.url);
+                Ok(digest.map(|digest| Resolved { digest, by }))
+            }
+            .boxed()
+        };
         self.attempt(image, grant, ask).boxed()
+    }
+
+    fn registries(&self, image: &ImageReference) -> Vec<RegistryId> {
+        let places = self.places(image).unwrap_or_default();
+        let urls = places
+            .iter()
+            .filter_map(|(target, _)| base_url(target).ok());
+        urls.map(|url| RegistryId::of(&url)).collect()
     }
 
     fn is_anonymous(&self, image: &ImageReference) -> bool {

@@ -1,6 +1,7 @@
 //! The registry adapter against a registry on loopback.
 
 mod access;
+mod digests;
 mod faults;
 mod file;
 mod lookups;

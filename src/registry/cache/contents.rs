@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::key::KeyParts;
 use super::lifetime::Age;
+use super::served::Document;
 use super::{Cache, TagInspector};
 use crate::domain::inspection::Inspection;
 use crate::domain::reference::ImageReference;
@@ -82,7 +83,7 @@ impl<I: TagInspector + 'static> Cache<I> {
             .filter(|(digest, _)| !digests.contains(&**digest));
         contents
             .documents
-            .extend(others.map(|(_, inspection)| inspection));
+            .extend(others.map(|(_, document)| document.inspection));
         contents
     }
 
@@ -92,9 +93,11 @@ impl<I: TagInspector + 'static> Cache<I> {
     pub fn restore(&self, contents: Contents, now: SystemTime) {
         let shared = &self.shared;
         for inspection in contents.documents {
-            shared
-                .documents
-                .insert(inspection.digest.clone(), inspection);
+            // Who served it is not in the file, so it has to be served again elsewhere than
+            // where it was found.
+            let document = Document::new(inspection);
+            let digest = document.inspection.digest.clone();
+            shared.documents.insert(digest, document);
         }
         for answer in contents.answers {
             if !shared.inspector.is_anonymous(&answer.image) {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::key::{Key, KeyParts};
 use super::lifetime::{Age, JUST_NOW, failure_lifetime, is_passing};
+use super::served::{Document, RegistryId, Resolved, Served};
 use super::{Answer, Failure, Outcome, Shared, TagInspector};
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
@@ -62,11 +63,12 @@ impl<I: TagInspector> Shared<I> {
     pub(super) async fn look_up(&self, key: Key, grant: &Grant) -> Outcome {
         let previous = self.answers.get(&key);
         match self.ask(&key.image, grant, previous.as_ref()).await {
-            Ok(inspection) => {
+            Ok(document) => {
+                let inspection = Arc::clone(&document.inspection);
                 let is_known =
                     previous.is_some_and(|known| known.inspection.digest == inspection.digest);
                 self.changes.count(is_known);
-                self.remember(key, &inspection);
+                self.remember(key, document);
                 Ok(inspection.into())
             }
             Err(unknown) => {
@@ -95,43 +97,62 @@ impl<I: TagInspector> Shared<I> {
         image: &ImageReference,
         grant: &Grant,
         previous: Option<&Answer>,
-    ) -> Result<Arc<Inspection>, Unknown> {
+    ) -> Result<Document, Unknown> {
         let asks_first = match image.digest() {
-            // Somebody has seen the document: ask only whether this one may.
-            Some(digest) => self.documents.contains_key(digest),
+            // It was seen there: ask only whether this one may see it.
+            Some(digest) => self.is_proven_without_body(image, digest),
             None => previous.is_some() || self.inspector.counts_documents(image),
         };
         if !asks_first {
-            return self.inspector.inspect(image, grant).await;
+            return self.fetch(image, grant).await;
         }
-        let Some(digest) = self.inspector.resolve(image, grant).await? else {
-            return self.inspector.inspect(image, grant).await;
+        let Some(resolved) = self.inspector.resolve(image, grant).await? else {
+            return self.fetch(image, grant).await;
         };
-        if let Some(known) = self.known_document(&digest, previous) {
+        if let Some(known) = self.known_document(&resolved, previous) {
             return Ok(known);
         }
-        let by_digest = image.with_digest(digest);
-        self.inspector.inspect(&by_digest, grant).await
+        let by_digest = image.with_digest(resolved.digest);
+        self.fetch(&by_digest, grant).await
     }
 
-    fn known_document(
-        &self,
-        digest: &Digest,
-        previous: Option<&Answer>,
-    ) -> Option<Arc<Inspection>> {
-        let same = previous.filter(|answer| answer.inspection.digest == *digest);
-        same.map(|answer| Arc::clone(&answer.inspection))
-            .or_else(|| self.documents.get(digest))
+    /// Whether each registry that may be asked has served the document.
+    fn is_proven_without_body(&self, image: &ImageReference, digest: &Digest) -> bool {
+        self.documents.get(digest).is_some_and(|document| {
+            let registries = self.inspector.registries(image);
+            let has_served = |registry: &RegistryId| document.was_served_by(*registry);
+            !registries.is_empty() && registries.iter().all(has_served)
+        })
     }
 
-    fn remember(&self, key: Key, inspection: &Arc<Inspection>) {
-        self.documents
-            .insert(inspection.digest.clone(), Arc::clone(inspection));
+    /// What a registry names, where that is a proof: it has served the bytes, or this very
+    /// reference stood for them before.
+    fn known_document(&self, resolved: &Resolved, previous: Option<&Answer>) -> Option<Document> {
+        let known = self.documents.get(&resolved.digest);
+        let same = previous.filter(|answer| answer.inspection.digest == resolved.digest);
+        match (known, same) {
+            (Some(known), _) if known.was_served_by(resolved.by) => Some(known),
+            (Some(known), Some(_)) => Some(known),
+            (None, Some(same)) => Some(Document::new(Arc::clone(&same.inspection))),
+            (_, None) => None,
+        }
+    }
+
+    async fn fetch(&self, image: &ImageReference, grant: &Grant) -> Result<Document, Unknown> {
+        let Served { inspection, by } = self.inspector.inspect(image, grant).await?;
+        let known = self.documents.get(&inspection.digest);
+        let document = known.unwrap_or_else(|| Document::new(inspection));
+        Ok(document.served_by(by))
+    }
+
+    fn remember(&self, key: Key, document: Document) {
+        let inspection = Arc::clone(&document.inspection);
+        self.documents.insert(inspection.digest.clone(), document);
         self.failures.invalidate(&key);
         let shows_nothing = key.identity == Identity::Operator;
         let is_public = shows_nothing && self.inspector.is_anonymous(&key.image);
         let age = Age::new(jittered(self.fresh));
-        self.insert(key, inspection, age, is_public);
+        self.insert(key, &inspection, age, is_public);
     }
 
     /// A tag's answer also shows that its document may be seen.

@@ -45,14 +45,16 @@ impl TagInspector for Arc<Fake> {
         &'a self,
         image: &'a ImageReference,
         _: &'a Grant,
-    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
+    ) -> BoxFuture<'a, Result<Served, Unknown>> {
         self.requests.lock().unwrap().push("GET");
-        let found = self.stands_for(image).map(|digest| {
-            Arc::new(Inspection {
+        let by = registry(image);
+        let found = self.stands_for(image).map(|digest| Served {
+            inspection: Arc::new(Inspection {
                 digest,
                 media_type: MediaType::OciIndex,
                 content: Content::Index(Vec::new()),
-            })
+            }),
+            by,
         });
         async move {
             // Others come to wait before the answer is there.
@@ -66,11 +68,12 @@ impl TagInspector for Arc<Fake> {
         &'a self,
         image: &'a ImageReference,
         _: &'a Grant,
-    ) -> BoxFuture<'a, Result<Option<Digest>, Unknown>> {
+    ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
         self.requests.lock().unwrap().push("HEAD");
+        let by = registry(image);
         let found = self
             .stands_for(image)
-            .map(|digest| (!self.names_no_digest).then_some(digest));
+            .map(|digest| (!self.names_no_digest).then_some(Resolved { digest, by }));
         let is_silent = self.is_silent.load(Ordering::Relaxed);
         async move {
             if is_silent {
@@ -79,6 +82,10 @@ impl TagInspector for Arc<Fake> {
             found
         }
         .boxed()
+    }
+
+    fn registries(&self, image: &ImageReference) -> Vec<RegistryId> {
+        vec![registry(image)]
     }
 
     fn counts_documents(&self, _: &ImageReference) -> bool {
@@ -92,6 +99,11 @@ impl TagInspector for Arc<Fake> {
     fn host_class(&self, _: &ImageReference) -> HostClass {
         HostClass(0)
     }
+}
+
+fn registry(image: &ImageReference) -> RegistryId {
+    let url = format!("https://{}/", image.registry());
+    RegistryId::of(&url.parse().unwrap())
 }
 
 fn digest(letter: char) -> Digest {
