@@ -28,6 +28,7 @@ mod jitter;
 mod statistics;
 mod token;
 mod transport;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;

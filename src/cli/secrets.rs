@@ -2,11 +2,14 @@
 //! a snapshot.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 
 use crate::cluster::secrets::{SecretError, read};
+use crate::cluster::view::View;
 use crate::config::SecretAccess;
 use crate::domain::access::SecretName;
 use crate::objects::context::Secret;
@@ -18,6 +21,8 @@ pub struct LiveSecrets {
     pub client: kube::Client,
     /// Which may be.
     pub access: SecretAccess,
+    /// What is known of the namespaces.
+    pub view: Arc<ArcSwap<View>>,
 }
 
 impl SecretReader for LiveSecrets {
@@ -30,6 +35,12 @@ impl SecretReader for LiveSecrets {
                 (!listed.contains(namespace)).then(why)
             }
         }
+    }
+
+    fn generation(&self, namespace: &str) -> Option<Arc<str>> {
+        let view = self.view.load();
+        view.namespace(namespace)
+            .map(|found| Arc::clone(&found.uid))
     }
 
     fn read<'a>(&'a self, name: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>> {

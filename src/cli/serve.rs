@@ -137,6 +137,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             let secrets: Arc<dyn SecretReader> = Arc::new(LiveSecrets {
                 client: client.clone(),
                 access: configuration.credentials.secrets.clone(),
+                view: Arc::clone(&view),
             });
             (view, secrets, Some(cluster))
         }

@@ -142,11 +142,13 @@ impl TargetArguments {
             None => kube::Config::infer().await.context(hint)?,
         };
         let client = kube::Client::try_from(config)?;
+        let node_settings = setup::node_settings(configuration);
+        let (cluster, watching) = cluster::watch(client.clone(), node_settings);
         let secrets = Arc::new(LiveSecrets {
-            client: client.clone(),
+            client,
             access: configuration.credentials.secrets.clone(),
+            view: cluster.view(),
         });
-        let (cluster, watching) = cluster::watch(client, setup::node_settings(configuration));
         let listed = async {
             tokio::select! {
                 () = watching => bail!("the cluster's watch ended"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,6 +35,8 @@ const TOLERATIONS_ANNOTATION: &str = "scheduler.alpha.kubernetes.io/defaultToler
 /// The part of a namespace that matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
+    /// What tells it from an earlier one of the same name; may be empty in files.
+    pub uid: Arc<str>,
     /// Value of the label `archmatch.io/enforce`, as written.
     pub enforce: Option<String>,
     /// Value of the label `archmatch.io/warn`, as written.
@@ -96,6 +99,8 @@ struct Metadata<'a> {
     name: Text<'a>,
     #[serde(borrow)]
     namespace: Text<'a>,
+    #[serde(borrow)]
+    uid: Text<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
     labels: Pairs<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
@@ -186,6 +191,7 @@ impl NamespaceObject<'_> {
             },
         };
         let namespace = Namespace {
+            uid: Arc::from(&*self.metadata.uid),
             enforce: label(ENFORCE_LABEL),
             warn: label(WARN_LABEL),
             audit: label(AUDIT_LABEL),

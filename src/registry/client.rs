@@ -3,17 +3,17 @@
 //! A look-up tries each mirror and then the registry itself, and at each the credentials
 //! that fit, in the kubelet's order. All of it has one deadline.
 
+mod tags;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::bulkhead::Claim;
-use super::cache::{RegistryId, Resolved, Served, TagInspector};
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
 use super::credentials::docker_config;
@@ -21,10 +21,8 @@ use super::credentials::keyring::Keyring;
 use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, LARGEST_DOCUMENT};
 use super::error::{blocked, from_status, malformed, refused, timeout};
-use super::grant::{Grant, Operator};
-use super::host::{
-    DOCKER_HUB, DOCKER_HUB_API, HostClass, Hosts, Settings, SettingsError, is_docker_hub,
-};
+use super::grant::{Grant, Operator, Tries};
+use super::host::{DOCKER_HUB, DOCKER_HUB_API, Hosts, Settings, SettingsError};
 use super::statistics::Statistics;
 use super::token::{Purpose, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
@@ -134,6 +132,7 @@ impl Registry {
         let deadline = Instant::now() + self.transport.limits.lookup;
         let tried = timeout_at(deadline, async {
             let mut last = None;
+            let mut tries = Tries::default();
             for (target, repository) in self.places(image)? {
                 let url = base_url(&target)?;
                 let place = name(&target, &repository);
@@ -150,7 +149,7 @@ impl Registry {
                 };
                 match self
                     .operator
-                    .with_each_credential(grant, &place, attempt)
+                    .with_each_credential(grant, &place, &mut tries, attempt)
                     .await
                 {
                     Ok(found) => return Ok(found),
@@ -320,69 +319,6 @@ impl Attempt<'_> {
     }
 }
 
-impl TagInspector for Registry {
-    fn inspect<'a>(
-        &'a self,
-        image: &'a ImageReference,
-        grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<Served, Unknown>> {
-        let ask = move |attempt: Attempt<'a>| {
-            async move {
-                Ok(Served {
-                    inspection: Arc::new(self.document(&attempt, image).await?),
-                    by: RegistryId::of(&attempt.url),
-                })
-            }
-            .boxed()
-        };
-        self.attempt(image, grant, ask).boxed()
-    }
-
-    fn resolve<'a>(
-        &'a self,
-        image: &'a ImageReference,
-        grant: &'a Grant,
-    ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
-        let ask = move |attempt: Attempt<'a>| {
-            async move {
-                let digest = self.digest(&attempt, image).await?;
-                let by = RegistryId::of(&attempt.url);
-                Ok(digest.map(|digest| Resolved { digest, by }))
-            }
-            .boxed()
-        };
-        self.attempt(image, grant, ask).boxed()
-    }
-
-    fn registries(&self, image: &ImageReference) -> Vec<RegistryId> {
-        let places = self.places(image).unwrap_or_default();
-        let urls = places
-            .iter()
-            .filter_map(|(target, _)| base_url(target).ok());
-        urls.map(|url| RegistryId::of(&url)).collect()
-    }
-
-    fn is_anonymous(&self, image: &ImageReference) -> bool {
-        let Ok(places) = self.places(image) else {
-            return false;
-        };
-        let mut names = places
-            .iter()
-            .map(|(target, repository)| name(target, repository));
-        !names.any(|name| self.operator.may_know(&name))
-    }
-
-    /// Docker Hub counts GETs of manifests, and not HEADs.
-    /// Source: <https://docs.docker.com/docker-hub/usage/pulls/>.
-    fn counts_documents(&self, image: &ImageReference) -> bool {
-        is_docker_hub(image.registry())
-    }
-
-    fn host_class(&self, image: &ImageReference) -> HostClass {
-        self.transport.hosts.class(image.registry())
-    }
-}
-
 fn base_url(target: &Target<'_>) -> Result<Url, Unknown> {
     let scheme = if target.host.settings.plain_http {
         "http"
@@ -411,6 +347,8 @@ fn selector(image: &ImageReference) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
     use crate::registry::host::{HostSettings, Limits};
 
@@ -476,7 +414,7 @@ mod tests {
             };
             let outcome = registry
                 .operator
-                .with_each_credential(&grant, place, refuse)
+                .with_each_credential(&grant, place, &mut Tries::default(), refuse)
                 .await;
             assert!(outcome.is_err());
             assert_eq!(*tried.lock().unwrap(), expected, "{place}");

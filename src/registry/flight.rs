@@ -33,11 +33,6 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// How much work is under way.
-    pub(super) fn len(&self) -> usize {
-        lock(&self.running).len()
-    }
-
     /// Joins the work for the key, or starts it.
     ///
     /// `known` is asked while nobody can start or end work for the key: work that ended

@@ -113,6 +113,14 @@ impl Grant {
     }
 }
 
+/// How many credentials are tried for one image. A secret may hold hundreds, and registries
+/// shut out whoever is refused that often.
+const MOST_TRIED: usize = 8;
+
+/// The credentials that were tried for one image, at whatever place.
+#[derive(Default)]
+pub(super) struct Tries(usize);
+
 /// The sources of everybody's credentials.
 #[derive(Default)]
 pub(super) struct Operator {
@@ -153,20 +161,25 @@ impl Operator {
     }
 
     /// Asks one place with one credential after the other, anonymously only where there is
-    /// none at all, until one is not refused.
+    /// none at all, until one is not refused or too many were.
     pub(super) async fn with_each_credential<'a, T>(
         &'a self,
         grant: &Grant,
         place: &str,
+        tries: &mut Tries,
         attempt: impl Fn(Option<Arc<Credential>>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
     ) -> Result<T, Unknown> {
         let mut tried: Vec<Arc<Credential>> = Vec::new();
         let mut last = None;
         for stage in Stage::ALL {
-            for credential in self.credentials(stage, grant, place).await {
+            for credential in self.credentials(stage, grant, place).await? {
                 if tried.contains(&credential) {
                     continue;
                 }
+                if tries.0 == MOST_TRIED {
+                    return Err(tried_enough(last));
+                }
+                tries.0 += 1;
                 tried.push(Arc::clone(&credential));
                 let shown = Some(credential).filter(|credential| !credential.is_anonymous());
                 match attempt(shown).await {
@@ -188,20 +201,29 @@ impl Operator {
         stage: Stage,
         grant: &'a Grant,
         place: &'a str,
-    ) -> BoxFuture<'a, Vec<Arc<Credential>>> {
+    ) -> BoxFuture<'a, Result<Vec<Arc<Credential>>, Unknown>> {
+        let found = |credentials| future::ready(Ok(credentials)).boxed();
         match stage {
-            Stage::Secrets => future::ready(grant.find(place)).boxed(),
-            Stage::Operator => future::ready(self.keyring.find(place)).boxed(),
+            Stage::Secrets => found(grant.find(place)),
+            Stage::Operator => found(self.keyring.find(place)),
             Stage::ClientFiles => match &self.client_files {
-                Some(files) => files.find(place).boxed(),
-                None => future::ready(Vec::new()).boxed(),
+                Some(files) => files.find(place).map(Ok).boxed(),
+                None => found(Vec::new()),
             },
             Stage::Providers => match &self.providers {
-                Some(providers) => providers.find(place).boxed(),
-                None => future::ready(Vec::new()).boxed(),
+                Some(providers) => providers.find(place, grant.tenant()).boxed(),
+                None => found(Vec::new()),
             },
         }
     }
+}
+
+/// What the last of too many credentials came to.
+fn tried_enough(last: Option<Unknown>) -> Unknown {
+    let last = last.map(|last| last.detail);
+    let detail = last.as_deref().unwrap_or("it was not asked");
+    let more = format!("{detail} ({MOST_TRIED} credentials were tried, and no more are)");
+    Unknown::new(Reason::Unauthorized, more)
 }
 
 /// Whether another credential may fare better. It would wait in the same queue.

@@ -221,6 +221,8 @@ impl Shared {
             match offer {
                 Offer::Keyring(keyring) => keyrings.push((position, Arc::clone(keyring))),
                 Offer::Nothing(_) => {}
+                // Nobody knows what it would have opened.
+                Offer::Unread(why) => return Err(Unknown::over_budget(Arc::clone(why))),
                 Offer::Unparsable(why) => {
                     return Err(Unknown::new(Reason::Unauthorized, Arc::clone(why)));
                 }

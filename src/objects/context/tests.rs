@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_namespace_is_read_in_full() {
     let object = json!({"metadata": {
-        "name": "web",
+        "name": "web", "uid": "u-1",
         "labels": {"archmatch.io/enforce": "portable", "archmatch.io/audit": "nonsense"},
         "annotations": {
             "scheduler.alpha.kubernetes.io/node-selector": "disk=ssd, pool=z",
@@ -18,6 +18,7 @@ fn a_namespace_is_read_in_full() {
     assert_eq!((&*name, warnings), ("web", vec![]));
     let pairs = [("disk", "ssd"), ("pool", "z"), ("region", "east")];
     let expected = Namespace {
+        uid: "u-1".into(),
         enforce: Some("portable".to_owned()),
         warn: None,
         audit: Some("nonsense".to_owned()),

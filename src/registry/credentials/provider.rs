@@ -6,6 +6,8 @@
 //!
 //! Absent on purpose: `tokenAttributes`, for which a program would get a pod's token.
 
+mod response;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,16 +15,21 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::json;
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Credential;
 use super::keyring::{self, Keyring};
 use super::program;
+use crate::domain::access::Tenant;
+use crate::domain::unknown::Unknown;
 use crate::registry::flight::Flights;
+use crate::registry::turns::Turns;
+use response::{CacheKeyType, parse_duration, read};
 
 const CONFIG_VERSION: &str = "kubelet.config.k8s.io/v1";
 const CONFIG_KIND: &str = "CredentialProviderConfig";
@@ -31,8 +38,14 @@ const PROTOCOL_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
 const PAUSE: Duration = Duration::from_secs(10);
 /// Longest time that an answer is kept, whatever the program says.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most answers of one program that are kept.
-const MOST: u64 = 1000;
+/// How much of one program's answers is kept, in bytes, and what one takes beside its texts.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+const OVERHEAD: usize = 512;
+/// How many programs run at once: some take as much memory as we do.
+const AT_ONCE: usize = 4;
+/// How many runs of one tenant may wait, and how long each.
+const MOST_WAITING: usize = 64;
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Why a provider configuration cannot be used.
 #[derive(Debug, Error)]
@@ -50,8 +63,11 @@ pub enum ProviderError {
     },
 }
 
-/// The configured providers.
-pub struct Providers(Vec<Provider>);
+/// The configured providers. Tenants take turns at running their programs.
+pub struct Providers {
+    all: Vec<Provider>,
+    turns: Arc<Turns<Tenant>>,
+}
 
 struct Provider {
     name: String,
@@ -61,13 +77,14 @@ struct Provider {
     patterns: Vec<String>,
     lifetime: Duration,
     shared: Arc<Cache<String, Kept>>,
-    flights: Flights<String, Given>,
+    flights: Flights<String, Option<Given>>,
 }
 
 #[derive(Clone)]
 struct Kept {
     keyring: Arc<Keyring>,
     until: Instant,
+    bytes: usize,
 }
 
 /// What a program gave when it was run for an image.
@@ -109,33 +126,6 @@ struct Variable {
     value: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    api_version: String,
-    kind: String,
-    cache_key_type: CacheKeyType,
-    #[serde(default)]
-    cache_duration: Option<String>,
-    #[serde(default)]
-    auth: Option<std::collections::BTreeMap<String, Authentication>>,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
-enum CacheKeyType {
-    Image,
-    Registry,
-    Global,
-}
-
-#[derive(Deserialize)]
-struct Authentication {
-    #[serde(default)]
-    username: String,
-    #[serde(default)]
-    password: String,
-}
-
 impl Providers {
     /// The providers of a kubelet's `CredentialProviderConfig`, whose programs are in a
     /// folder.
@@ -153,27 +143,50 @@ impl Providers {
             return Err(ProviderError::Shape("it has no providers".to_owned()));
         }
         let providers = file.providers.into_iter();
-        providers
-            .map(|entry| Provider::new(entry, folder))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let all = providers.map(|entry| Provider::new(entry, folder));
+        Ok(Self {
+            all: all.collect::<Result<_, _>>()?,
+            turns: Arc::new(Turns::new(AT_ONCE, MOST_WAITING)),
+        })
     }
 
     /// Whether a provider is for `registry/repository`.
     pub(in crate::registry) fn may_know(&self, place: &str) -> bool {
-        self.0.iter().any(|provider| provider.is_for(place))
+        self.all.iter().any(|provider| provider.is_for(place))
     }
 
-    /// The credentials for `registry/repository`.
-    pub(in crate::registry) async fn find(&self, place: &str) -> Vec<Arc<Credential>> {
-        let fitting = self.0.iter().filter(|provider| provider.is_for(place));
-        let keyrings = join_all(fitting.map(|provider| provider.keyring(place))).await;
+    /// The credentials for `registry/repository`, on the tenant's account.
+    ///
+    /// # Errors
+    /// When too many programs would have to be run for the tenant.
+    pub(in crate::registry) async fn find(
+        &self,
+        place: &str,
+        tenant: &Tenant,
+    ) -> Result<Vec<Arc<Credential>>, Unknown> {
+        let fitting = self.all.iter().filter(|provider| provider.is_for(place));
+        let turn = Turn {
+            turns: &self.turns,
+            tenant,
+        };
+        let keyrings = fitting.map(|provider| provider.keyring(place, turn));
+        let keyrings: Option<Vec<_>> = join_all(keyrings).await.into_iter().collect();
+        let keyrings = keyrings.ok_or_else(|| {
+            Unknown::over_budget("too many credential programs are waiting to be run")
+        })?;
         let found = keyring::find(keyrings.iter().map(AsRef::as_ref), place);
-        found
+        Ok(found
             .into_iter()
             .map(|(_, credential)| credential)
-            .collect()
+            .collect())
     }
+}
+
+/// Whose turn it is to run a program.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    turns: &'a Arc<Turns<Tenant>>,
+    tenant: &'a Tenant,
 }
 
 impl Provider {
@@ -215,7 +228,16 @@ impl Provider {
             patterns: entry.match_images,
             lifetime,
             name: entry.name,
-            shared: Arc::new(Cache::new(MOST)),
+            shared: Arc::new(
+                Cache::builder()
+                    .weigher(|key: &String, kept: &Kept| {
+                        u32::try_from(OVERHEAD + key.len() + kept.bytes).unwrap_or(u32::MAX)
+                    })
+                    .max_capacity(MOST_BYTES)
+                    // What was just paid for with a process is always kept.
+                    .eviction_policy(EvictionPolicy::lru())
+                    .build(),
+            ),
             flights: Flights::default(),
         })
     }
@@ -226,21 +248,22 @@ impl Provider {
             .any(|pattern| keyring::matches(pattern, place))
     }
 
-    /// What the program gives for the image. It says only afterwards for how many images its
-    /// answer is, so those of one registry wait for the first.
-    async fn keyring(&self, place: &str) -> Arc<Keyring> {
+    /// What the program gives for the image; nothing if it may not be run now. It says only
+    /// afterwards for how many images its answer is, so those of one registry wait for the
+    /// first.
+    async fn keyring(&self, place: &str, turn: Turn<'_>) -> Option<Arc<Keyring>> {
         let registry = place.split('/').next().unwrap_or(place);
         for key in [registry, place] {
             if let Some(kept) = self.kept(place) {
-                return kept;
+                return Some(kept);
             }
-            let given = self.run(key, place).await;
+            let given = self.run(key, place, turn).await?;
             let fits = |only: &String| only == place;
             if given.only_for.as_ref().is_none_or(fits) {
-                return given.keyring;
+                return Some(given.keyring);
             }
         }
-        Arc::default()
+        Some(Arc::default())
     }
 
     fn kept(&self, place: &str) -> Option<Arc<Keyring>> {
@@ -253,13 +276,16 @@ impl Provider {
         kept.map(|kept| kept.keyring)
     }
 
-    async fn run(&self, flight: &str, place: &str) -> Given {
+    async fn run(&self, flight: &str, place: &str, turn: Turn<'_>) -> Option<Given> {
         let start = || {
+            let (turns, tenant) = (Arc::clone(turn.turns), turn.tenant.clone());
             let program = self.program.clone();
             let (arguments, environment) = (self.arguments.clone(), self.environment.clone());
             let (kept, name) = (Arc::clone(&self.shared), self.name.clone());
             let (place, lifetime) = (place.to_owned(), self.lifetime);
             async move {
+                let turn = timeout(LONGEST_WAIT, turns.enter(tenant)).await;
+                let _place = turn.ok().flatten()?;
                 let request = json!({
                     "apiVersion": PROTOCOL_VERSION,
                     "kind": "CredentialProviderRequest",
@@ -268,6 +294,7 @@ impl Provider {
                 let input = request.to_string();
                 let output =
                     program::run(&program, &arguments, &environment, input.as_bytes()).await;
+                let bytes = output.as_ref().map_or(0, |output| output.len());
                 let answer = output
                     .map_err(|error| error.to_string())
                     .and_then(|output| read(&output).map_err(str::to_owned));
@@ -293,81 +320,30 @@ impl Provider {
                     let entry = Kept {
                         keyring: Arc::clone(&keyring),
                         until,
+                        // Parsed, an answer takes a few times its size.
+                        bytes: bytes * 3,
                     };
                     kept.insert(key.to_owned(), entry);
                 }
-                Given {
+                Some(Given {
                     keyring,
                     only_for: (key_type == CacheKeyType::Image).then_some(place),
-                }
+                })
             }
             .boxed()
         };
         let given = self.flights.join(flight.to_owned(), || None, start).await;
-        given.unwrap_or_else(|| Given {
+        let nothing = || Given {
             keyring: Arc::default(),
             only_for: None,
-        })
-    }
-}
-
-type Answer = (Keyring, CacheKeyType, Option<Duration>);
-
-/// Errors never hold a part of the output.
-fn read(output: &[u8]) -> Result<Answer, &'static str> {
-    let response: Response = serde_json::from_slice(output)
-        .map_err(|_| "its output is no CredentialProviderResponse")?;
-    if response.api_version != PROTOCOL_VERSION || response.kind != "CredentialProviderResponse" {
-        return Err("its output is of another kind or version");
-    }
-    let stated = match &response.cache_duration {
-        None => None,
-        Some(text) => Some(parse_duration(text).ok_or("its cacheDuration is no duration")?),
-    };
-    let entries = response.auth.unwrap_or_default().into_iter();
-    let config = entries.map(|(key, entry)| {
-        let password = zeroize::Zeroizing::new(entry.password);
-        (key, Credential::new(&entry.username, &password))
-    });
-    Ok((
-        Keyring::new(config.collect()),
-        response.cache_key_type,
-        stated,
-    ))
-}
-
-/// A duration as Go writes it, such as `12h`, `1h30m`, `0s` or `500ms`; not a negative one.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit = rest
-            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
-            .unwrap_or(rest.len());
-        let seconds = match &rest[..unit] {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return None,
         };
-        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-        rest = &rest[unit..];
+        given.unwrap_or_else(|| Some(nothing()))
     }
-    (!text.is_empty()).then_some(total)
 }
 
 impl fmt::Debug for Providers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.iter().map(|provider| &provider.name);
+        let names = self.all.iter().map(|provider| &provider.name);
         formatter.debug_list().entries(names).finish()
     }
 }

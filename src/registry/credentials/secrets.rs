@@ -1,9 +1,10 @@
 //! The pull secrets of pods: read in the background, kept for minutes.
 //!
 //! A secret is never read for a warm answer. The first look-up that needs one has it read by
-//! a task of its own, once however many look-ups wait, few at once and not too often; later
-//! it is read again behind the answers. So a burst of reviews costs the API server, which
-//! waits for those reviews, one small request a secret.
+//! a task of its own, once however many look-ups wait, few at once and not too often, and
+//! namespaces take turns; later it is read again behind the answers. So a burst of reviews
+//! costs the API server, which waits for those reviews, one small request a secret. What was
+//! read in a namespace that is gone counts for nothing in another of its name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +15,6 @@ use futures::future::{BoxFuture, join_all};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::docker_config::{self, DockerConfigError};
@@ -22,6 +22,7 @@ use super::keyring::Keyring;
 use crate::domain::access::SecretName;
 use crate::objects::context::Secret;
 use crate::registry::flight::{Flight, Flights};
+use crate::registry::turns::Turns;
 
 /// How long a secret counts as read.
 const FRESH: Duration = Duration::from_secs(5 * 60);
@@ -33,10 +34,14 @@ const PAUSE: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60 * 60);
 /// How long one reading may take.
 const LONGEST_READING: Duration = Duration::from_secs(5);
-/// Readings at once, in a second, and waiting: what one process costs the API server.
+/// How long one may wait for its namespace's turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// Readings at once and in a second: what one process costs the API server.
 const AT_ONCE: usize = 8;
 const PER_SECOND: u32 = 50;
-const MOST_WAITING: usize = 1000;
+/// How many readings of one namespace may wait: those of two pods that name as many secrets
+/// as a pod may.
+const MOST_WAITING: usize = 128;
 /// Largest docker config of a secret, and all of them together, in bytes.
 const LARGEST: usize = 256 * 1024;
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
@@ -48,6 +53,11 @@ pub trait SecretReader: Send + Sync {
     /// Why the secrets of a namespace are not read at all, if they are not; it completes
     /// "secret web/regcred may not be read: …".
     fn closed(&self, namespace: &str) -> Option<String>;
+
+    /// What tells a namespace from an earlier one of its name, where that is known.
+    fn generation(&self, _namespace: &str) -> Option<Arc<str>> {
+        None
+    }
 
     /// Reads one.
     ///
@@ -75,11 +85,15 @@ pub(in crate::registry) enum Offer {
     Nothing(Arc<str>),
     /// Nothing, and the kubelet pulls no image of the pod.
     Unparsable(Arc<str>),
+    /// It was not read, since too many of the namespace's wait.
+    Unread(Arc<str>),
 }
 
 #[derive(Clone)]
 struct Held {
     offer: Offer,
+    /// The namespace that it was read in.
+    generation: Option<Arc<str>>,
     read: Instant,
     fresh_until: Instant,
     bytes: u32,
@@ -94,7 +108,7 @@ pub(in crate::registry) struct Secrets {
 struct Shared {
     reader: Arc<dyn SecretReader>,
     held: Cache<SecretName, Held>,
-    places: Semaphore,
+    turns: Turns<Box<str>>,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -109,7 +123,7 @@ impl Secrets {
                     .max_capacity(MOST_BYTES)
                     .time_to_idle(IDLE)
                     .build(),
-                places: Semaphore::new(AT_ONCE),
+                turns: Turns::new(AT_ONCE, MOST_WAITING),
                 rate: RateLimiter::direct(Quota::per_second(per_second)),
             }),
             flights: Flights::default(),
@@ -138,7 +152,7 @@ impl Secrets {
         join_all(names.iter().map(|name| async move {
             let now = Instant::now();
             let is_recent = |held: &Held| now < held.read + PAUSE;
-            match self.shared.held.get(name) {
+            match self.shared.held(name) {
                 Some(held) if is_recent(&held) => held.offer,
                 _ if self.closed(name).is_some() => Offer::nothing_closed(name, self.closed(name)),
                 _ => self.read(name).await,
@@ -155,7 +169,7 @@ impl Secrets {
         if let Some(why) = self.closed(name) {
             return Some(Offer::nothing_closed(name, Some(why)));
         }
-        let held = self.shared.held.get(name)?;
+        let held = self.shared.held(name)?;
         if held.fresh_until <= Instant::now() && Handle::try_current().is_ok() {
             let _running = self.flight(name);
         }
@@ -163,11 +177,6 @@ impl Secrets {
     }
 
     async fn read(&self, name: &SecretName) -> Offer {
-        if self.flights.len() >= MOST_WAITING {
-            return Offer::Nothing(
-                format!("secret {name} was not read: too many are being read").into(),
-            );
-        }
         let ended = || Offer::Nothing(format!("secret {name} could not be read").into());
         self.flight(name).await.unwrap_or_else(ended)
     }
@@ -182,12 +191,27 @@ impl Secrets {
 }
 
 impl Shared {
-    /// Reads a secret in bounded time, and remembers what came of it.
+    /// What is known of a secret of this very namespace.
+    fn held(&self, name: &SecretName) -> Option<Held> {
+        let held = self.held.get(name)?;
+        if held.generation == self.reader.generation(name.namespace()) {
+            return Some(held);
+        }
+        self.held.invalidate(name);
+        None
+    }
+
+    /// Reads a secret in bounded time, and remembers what came of it. That too many wait says
+    /// nothing of the secret.
     async fn look(&self, name: &SecretName) -> Offer {
+        let turn = self.turns.enter(name.namespace().into());
+        let Ok(Some(_place)) = timeout(LONGEST_WAIT, turn).await else {
+            let why =
+                format!("secret {name} was not read yet: too many of its namespace are waiting");
+            return Offer::Unread(why.into());
+        };
+        let generation = self.reader.generation(name.namespace());
         let reading = async {
-            let Ok(_place) = self.places.acquire().await else {
-                return Err(ReadFailure::Unavailable);
-            };
             while self.rate.check().is_err() {
                 sleep(Duration::from_secs(1) / PER_SECOND).await;
             }
@@ -209,7 +233,7 @@ impl Shared {
             Err(ReadFailure::Refused(why)) => (Offer::nothing_closed(name, Some(why)), ABSENT, 0),
             Err(ReadFailure::Unavailable) => {
                 tracing::warn!(secret = %name, "a pull secret could not be read");
-                if let Some(mut held) = self.held.get(name) {
+                if let Some(mut held) = self.held(name) {
                     // What was known is better than nothing.
                     held.fresh_until = now + PAUSE;
                     self.held.insert(name.clone(), held.clone());
@@ -221,6 +245,7 @@ impl Shared {
         };
         let held = Held {
             offer: offer.clone(),
+            generation,
             read: now,
             fresh_until: now + lifetime,
             // Parsed, a document takes a few times its size.

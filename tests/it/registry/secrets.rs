@@ -7,7 +7,7 @@ use archmatch::checker::{Access, ImageInspector};
 use archmatch::domain::access::{SecretName, Tenant};
 use archmatch::domain::inspection::Found;
 use archmatch::domain::reference::ImageReference;
-use archmatch::domain::unknown::{Reason, Unknown};
+use archmatch::domain::unknown::{Origin, Reason, Unknown};
 use archmatch::objects::context::Secret;
 use archmatch::registry::{Inspector, ReadFailure, SecretReader, Settings};
 use futures::FutureExt;
@@ -360,6 +360,94 @@ async fn a_slow_api_server_holds_a_review_for_a_second_and_the_look_up_goes_on()
     case.registry.requested(2).await;
     assert!(case.sees(&access).await);
     assert_eq!(case.cluster.reads(), 1);
+}
+
+/// A pod that names as many secrets as it likes, none of which there is.
+fn names(namespace: &str, pod_number: usize, count: usize) -> Access {
+    let names = (0..count).map(|number| format!("none-{pod_number}-{number}"));
+    let names: Vec<String> = names.collect();
+    pod(
+        namespace,
+        &names.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+}
+
+#[tokio::test]
+async fn a_pod_with_many_secrets_keeps_no_other_namespaces_secret_from_being_read() {
+    let gate = Arc::new(Semaphore::new(0));
+    let case = Case::new(|cluster| cluster.gate = Some(Arc::clone(&gate))).await;
+    let case = Arc::new(case);
+    let ask = |access: Access| {
+        let case = Arc::clone(&case);
+        tokio::spawn(async move { case.ask(&case.image, &access).await })
+    };
+    let reads = async |count: usize| {
+        while case.cluster.reads() < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    let noisy: Vec<_> = (0..3).map(|pod| ask(names("noisy", pod, 37))).collect();
+    reads(8).await;
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    let quiet = ask(pod("web", &["regcred"]));
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(case.cluster.reads(), 8, "so many at once");
+    // Two readings end: the next one is of the noisy namespace, the one after that is not.
+    gate.add_permits(2);
+    reads(10).await;
+    let read = case.cluster.reads.lock().unwrap().clone();
+    assert!(read[8..].contains(&"web/regcred".to_owned()), "{read:?}");
+    gate.add_permits(10_000);
+    // On a busy machine the first one may have given up; the retry knows.
+    drop(quiet.await);
+    assert!(case.sees(&pod("web", &["regcred"])).await);
+    for noisy in noisy {
+        noisy.await.unwrap().unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_has_to_wait_for_too_many_is_our_budget_and_is_not_remembered() {
+    let gate = Arc::new(Semaphore::new(0));
+    let case = Case::new(|cluster| cluster.gate = Some(Arc::clone(&gate))).await;
+    let many: Vec<_> = (0..5).map(|pod| names("web", pod, 40)).collect();
+    let asked = join_all(many.iter().map(|access| case.ask(&case.image, access))).await;
+    let refused = asked.into_iter().map(Result::unwrap_err);
+    let refused: Vec<_> = refused
+        .map(|unknown| (unknown.reason, unknown.origin))
+        .collect();
+    let budget = (Reason::RateLimited, Origin::Budget);
+    assert!(refused.contains(&budget), "{refused:?}");
+    assert!(case.cluster.reads() <= 8);
+    gate.add_permits(10_000);
+    assert!(
+        case.registry.requests().is_empty(),
+        "nobody concluded anything"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_with_hundreds_of_credentials_costs_a_registry_eight_and_says_so() {
+    let case = Case::new(|_| {}).await;
+    let host = case.registry.host();
+    // The kubelet's keyring takes all of these for the host.
+    let many = (0..250).map(|n| (format!("u{n}@{host}"), format!("user{n}")));
+    let many: Vec<(String, String)> = many.collect();
+    let auths: Vec<_> = many
+        .iter()
+        .map(|(place, user)| (&**place, &**user, "x"))
+        .collect();
+    case.cluster.put("web/many", &auths);
+    case.cluster.put("web/more", &[(&host, "ada", "smash")]);
+    let unknown = case.unknown(&pod("web", &["many", "more"])).await;
+    assert_eq!(unknown.reason, Reason::Unauthorized);
+    let said = "(8 credentials were tried, and no more are)";
+    assert!(unknown.detail.contains(said), "{unknown}");
+    assert_eq!(case.registry.proofs().len(), 8);
 }
 
 #[tokio::test]

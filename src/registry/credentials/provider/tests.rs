@@ -2,6 +2,7 @@
 
 use super::super::program::tests::script;
 use super::*;
+use crate::domain::unknown::Origin;
 
 const HEAD: &str =
     r#""apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderResponse""#;
@@ -31,7 +32,8 @@ impl Case {
     }
 
     async fn users(&self, place: &str) -> Vec<String> {
-        let found = self.providers.find(place).await.into_iter();
+        let found = self.providers.find(place, &Tenant::Operator).await;
+        let found = found.unwrap().into_iter();
         found.map(|found| found.username().to_owned()).collect()
     }
 
@@ -107,7 +109,7 @@ async fn the_program_says_how_long_its_answer_is_kept() {
     assert_eq!(case.runs(), 2);
     let case = answering("Registry", r#","cacheDuration":"5m0s""#);
     case.users("a.cloud.example/app").await;
-    let kept = case.providers.0[0].shared.get("a.cloud.example").unwrap();
+    let kept = case.providers.all[0].shared.get("a.cloud.example").unwrap();
     let lifetime = kept.until - Instant::now();
     assert!(lifetime <= Duration::from_secs(300) && lifetime > Duration::from_secs(200));
 }
@@ -135,6 +137,84 @@ async fn a_broken_program_has_no_credentials_and_is_not_run_at_once_again() {
         assert!(case.users("a.cloud.example/app").await.is_empty(), "{body}");
         assert_eq!(case.runs(), 1, "{body}");
     }
+}
+
+/// Programs note how many of them run at the same time.
+fn counting() -> Case {
+    let body = format!(
+        r#"running="$(dirname "$0")/running"
+mkdir -p "$running/$$"
+ls "$running" | wc -l >> "$(dirname "$0")/at-once"
+sleep 0.05
+rmdir "$running/$$"
+echo '{{{HEAD},"cacheKeyType":"Registry","auth":{{"*.cloud.example":{{"username":"ada","password":"smash"}}}}}}'"#
+    );
+    Case::new(&body, "")
+}
+
+#[tokio::test]
+async fn however_many_hosts_one_asks_for_few_programs_run_at_once() {
+    let case = counting();
+    let places: Vec<_> = (0..43).map(|n| format!("r{n}.cloud.example/app")).collect();
+    let found = join_all(places.iter().map(|place| case.users(place))).await;
+    assert!(found.iter().all(|users| users == &["ada"]));
+    assert_eq!(case.runs(), 43);
+    let at_once = std::fs::read_to_string(case.folder.path().join("at-once")).unwrap();
+    let most = at_once
+        .lines()
+        .map(|line| line.trim().parse::<usize>().unwrap());
+    assert!(most.max().unwrap() <= AT_ONCE, "{at_once}");
+}
+
+#[tokio::test]
+async fn who_needs_many_programs_keeps_nobody_else_from_one() {
+    let case = counting();
+    let tenant = |name: &str| Tenant::Namespace(name.into());
+    let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
+    let places: Vec<_> = (0..90).map(|n| format!("r{n}.cloud.example/app")).collect();
+    let mut many: Vec<_> = places
+        .iter()
+        .map(|place| case.providers.find(place, &noisy).boxed())
+        .collect();
+    for one in &mut many {
+        assert!(futures::poll!(one).is_pending());
+    }
+    // The programs' tasks take their turns in the order in which they came.
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    let found = case.providers.find("mine.cloud.example/app", &quiet).await;
+    assert_eq!(found.unwrap().len(), 1);
+    assert!(
+        case.runs() < 30,
+        "{} runs before the quiet one",
+        case.runs()
+    );
+    // What is too much is our doing, and nothing that the cloud said.
+    let refused = join_all(many).await.into_iter().filter_map(Result::err);
+    let refused: Vec<_> = refused.map(|unknown| unknown.origin).collect();
+    assert_eq!(refused.len(), 90 - AT_ONCE - MOST_WAITING);
+    assert!(refused.iter().all(|origin| *origin == Origin::Budget));
+}
+
+#[tokio::test]
+async fn what_is_kept_of_answers_is_bounded_in_bytes() {
+    let body = format!(
+        r#"printf '{{{HEAD},"cacheKeyType":"Image","auth":{{"%s":{{"username":"ada","password":"smash"}}}}}}' "$(head -c 200000 /dev/zero | tr '\0' x)""#
+    );
+    let case = Case::new(&body, "");
+    for number in 0..12 {
+        case.users(&format!("a.cloud.example/app{number}")).await;
+    }
+    let kept = &case.providers.all[0].shared;
+    kept.run_pending_tasks();
+    assert!(kept.weighted_size() <= MOST_BYTES);
+    assert!(
+        (3..9).contains(&kept.entry_count()),
+        "{}",
+        kept.entry_count()
+    );
+    assert!(kept.contains_key("a.cloud.example/app11"), "the latest is");
 }
 
 #[track_caller]

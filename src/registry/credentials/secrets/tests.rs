@@ -12,11 +12,16 @@ struct Cluster {
     user: Mutex<Option<&'static str>>,
     away: Mutex<bool>,
     reads: Mutex<usize>,
+    generation: Mutex<Option<&'static str>>,
 }
 
 impl SecretReader for Cluster {
     fn closed(&self, namespace: &str) -> Option<String> {
         (namespace == "closed").then(|| "the setting".to_owned())
+    }
+
+    fn generation(&self, _: &str) -> Option<Arc<str>> {
+        self.generation.lock().unwrap().map(Arc::from)
     }
 
     fn read<'a>(&'a self, _: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>> {
@@ -47,7 +52,7 @@ fn user(offers: Option<Vec<Offer>>) -> Option<String> {
             let found = keyring.find("r.example/app");
             Some(found.first()?.username().to_owned())
         }
-        Offer::Nothing(why) | Offer::Unparsable(why) => Some(why.to_string()),
+        Offer::Nothing(why) | Offer::Unparsable(why) | Offer::Unread(why) => Some(why.to_string()),
     }
 }
 
@@ -84,6 +89,39 @@ async fn a_secret_is_read_again_behind_its_answer() {
         settle().await;
     }
     assert_eq!(reads(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_in_a_namespace_that_is_gone_counts_for_nothing_in_the_next() {
+    let cluster = Arc::new(Cluster::default());
+    let set = |user, generation| {
+        *cluster.user.lock().unwrap() = user;
+        *cluster.generation.lock().unwrap() = generation;
+    };
+    set(Some("former"), Some("uid-1"));
+    let secrets = Secrets::new(Arc::clone(&cluster) as _);
+    secrets.all(&names()).await;
+    assert_eq!(user(secrets.known(&names())).unwrap(), "former");
+
+    set(Some("tenant"), Some("uid-2"));
+    assert_eq!(user(secrets.known(&names())), None, "it has to be read");
+    let renewed = secrets.renewed(&names()).await;
+    assert_eq!(user(Some(renewed)).unwrap(), "tenant");
+    // Nor while the cluster cannot be asked, nor while there is no such namespace.
+    *cluster.away.lock().unwrap() = true;
+    set(Some("tenant"), Some("uid-3"));
+    let unread = user(Some(secrets.all(&names()).await)).unwrap();
+    assert!(unread.contains("could not be read"), "{unread}");
+    *cluster.away.lock().unwrap() = false;
+    set(Some("tenant"), Some("uid-3"));
+    advance(PAUSE + Duration::from_secs(1)).await;
+    secrets.known(&names());
+    settle().await;
+    assert_eq!(user(secrets.known(&names())).unwrap(), "tenant");
+    set(None, None);
+    assert_eq!(user(secrets.known(&names())), None);
+    let missing = user(Some(secrets.all(&names()).await)).unwrap();
+    assert!(missing.contains("was not found"), "{missing}");
 }
 
 #[tokio::test(start_paused = true)]

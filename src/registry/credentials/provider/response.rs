@@ -1,0 +1,89 @@
+//! What a program answers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Credential, Keyring, PROTOCOL_VERSION};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    api_version: String,
+    kind: String,
+    cache_key_type: CacheKeyType,
+    #[serde(default)]
+    cache_duration: Option<String>,
+    #[serde(default)]
+    auth: Option<BTreeMap<String, Authentication>>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+pub(super) enum CacheKeyType {
+    Image,
+    Registry,
+    Global,
+}
+
+#[derive(Deserialize)]
+struct Authentication {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
+}
+
+pub(super) type Answer = (Keyring, CacheKeyType, Option<Duration>);
+
+/// Errors never hold a part of the output.
+pub(super) fn read(output: &[u8]) -> Result<Answer, &'static str> {
+    let response: Response = serde_json::from_slice(output)
+        .map_err(|_| "its output is no CredentialProviderResponse")?;
+    if response.api_version != PROTOCOL_VERSION || response.kind != "CredentialProviderResponse" {
+        return Err("its output is of another kind or version");
+    }
+    let stated = match &response.cache_duration {
+        None => None,
+        Some(text) => Some(parse_duration(text).ok_or("its cacheDuration is no duration")?),
+    };
+    let entries = response.auth.unwrap_or_default().into_iter();
+    let config = entries.map(|(key, entry)| {
+        let password = zeroize::Zeroizing::new(entry.password);
+        (key, Credential::new(&entry.username, &password))
+    });
+    Ok((
+        Keyring::new(config.collect()),
+        response.cache_key_type,
+        stated,
+    ))
+}
+
+/// A duration as Go writes it, such as `12h`, `1h30m`, `0s` or `500ms`; not a negative one.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest
+            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .unwrap_or(rest.len());
+        let seconds = match &rest[..unit] {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = &rest[unit..];
+    }
+    (!text.is_empty()).then_some(total)
+}
