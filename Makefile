@@ -56,8 +56,9 @@ e2e: ## Tests on a real cluster with a real node.
 render: ## Render manifests/ from the chart.
 	scripts/render.sh
 
-render-check: ## Fail when manifests/ is not what the chart renders.
+render-check: ## What the chart renders: its rules, and that manifests/ is up to date.
 	scripts/render.sh --check
+	$(CARGO) test --locked --test chart
 
 image: ## The container image of this machine's platform, without a Docker engine.
 	scripts/image.sh

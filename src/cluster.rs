@@ -10,4 +10,4 @@ pub mod view;
 mod watch;
 
 pub use self::state::{NodeSettings, Record, State};
-pub use self::watch::{Cluster, watch, watch_discovering};
+pub use self::watch::{Accounts, Cluster, watch, watch_discovering};

@@ -4,6 +4,7 @@
 //! its products as arguments.
 
 pub mod certificates;
+pub mod listener;
 pub mod readiness;
 pub mod server;
 pub mod shutdown;

@@ -27,7 +27,8 @@ use super::setup::{self, Own, Registries};
 use super::snapshot;
 use crate::admission::{self, Reviewer};
 use crate::cluster;
-use crate::config::Configuration;
+use crate::config::{Configuration, SecretAccess};
+use crate::process::listener::listen;
 use crate::process::readiness::{Readiness, status_router};
 use crate::process::server::{Connections, Limits, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, shutdown};
@@ -85,6 +86,7 @@ pub struct Arguments {
 /// What the configuration or a file has wrong; what the API server lacks is waited for.
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let configuration = setup::configuration(config.as_deref())?;
+    warn_of_anybody(&configuration);
     let settings = Arc::new(ArcSwap::from_pointee(setup::admission_settings(
         &configuration,
     )?));
@@ -108,8 +110,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         None
     };
     // From here on probes are answered, and say what is waited for.
-    let listener = bind(arguments.listen).await?;
-    let status_listener = bind(arguments.status_listen).await?;
+    let listener = bind(arguments.listen)?;
+    let status_listener = bind(arguments.status_listen)?;
     drop(socket_bound);
     let scraped = Arc::new(OnceLock::new());
     let status = status_router(readiness.clone(), Arc::clone(&scraped));
@@ -126,7 +128,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let (view, secrets, cluster) = match &live {
         Some(client) => {
             let node_settings = setup::node_settings(&configuration);
-            let (cluster, watching) = cluster::watch(client.clone(), node_settings);
+            let accounts = setup::accounts(&configuration);
+            let (cluster, watching) = cluster::watch(client.clone(), node_settings, accounts);
             tasks.spawn(watching);
             let (synced, view) = (cluster.clone(), cluster.view());
             tasks.spawn(async move {
@@ -237,10 +240,20 @@ fn transport(configuration: &Configuration, serving: Arc<ServingCertificate>) ->
     })
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address}"))
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    listen(address).with_context(|| format!("listen on {address}"))
+}
+
+/// Reviews are believed, whoever sends them. We see no NetworkPolicy from inside.
+fn warn_of_anybody(configuration: &Configuration) {
+    let readable = configuration.credentials.secrets != SecretAccess::None;
+    if readable && configuration.client_auth.is_none() {
+        tracing::warn!(
+            "pull secrets may be read (credentials.secrets), and whoever reaches the webhook's \
+             port may ask in any namespace's name: set clientAuth, or let only the API server \
+             reach the port by a NetworkPolicy"
+        );
+    }
 }
 
 /// Probes are answered until the very end, also while requests in flight are finished.

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::admission;
 use crate::checker::{Checker, Rules};
 use crate::cluster;
-use crate::config::{self, Configuration};
+use crate::config::{self, Configuration, SecretAccess};
 use crate::domain::candidates::{CandidateRules, Cordoned};
 use crate::domain::pick::Entries;
 use crate::objects::kinds::KindRule;
@@ -127,6 +127,15 @@ pub fn node_settings(configuration: &Configuration) -> cluster::NodeSettings {
     cluster::NodeSettings {
         overrides: configuration.nodes.overrides.clone(),
         pools: configuration.pools.clone(),
+    }
+}
+
+/// Whether it matters which pull secrets service accounts give to pods.
+pub fn accounts(configuration: &Configuration) -> cluster::Accounts {
+    if configuration.credentials.secrets == SecretAccess::None {
+        cluster::Accounts::Ignored
+    } else {
+        cluster::Accounts::Watched
     }
 }
 

@@ -142,8 +142,11 @@ impl TargetArguments {
             None => kube::Config::infer().await.context(hint)?,
         };
         let client = kube::Client::try_from(config)?;
-        let node_settings = setup::node_settings(configuration);
-        let (cluster, watching) = cluster::watch(client.clone(), node_settings);
+        let (cluster, watching) = cluster::watch(
+            client.clone(),
+            setup::node_settings(configuration),
+            setup::accounts(configuration),
+        );
         let secrets = Arc::new(LiveSecrets {
             client,
             access: configuration.credentials.secrets.clone(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures::stream::{AbortHandle, SelectAll, Stream, StreamExt, abortable, select_all};
+use futures::stream::{self, AbortHandle, SelectAll, Stream, StreamExt, abortable, select_all};
 use kube::Client;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch as channel;
@@ -58,27 +58,52 @@ impl Cluster {
     }
 }
 
+/// Whether service accounts are watched. They say which pull secrets pods get, and nothing
+/// else that counts here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accounts {
+    /// Pull secrets may be read.
+    Watched,
+    /// No pull secret may be read.
+    Ignored,
+}
+
 /// A cluster, and the future that watches it. Nothing happens until it is polled; it ends
 /// only when it is dropped. While the API server is away, the last view stays.
-pub fn watch(client: Client, settings: NodeSettings) -> (Cluster, impl Future<Output = ()> + Send) {
-    watch_discovering(client, settings, optional::INTERVAL)
+pub fn watch(
+    client: Client,
+    settings: NodeSettings,
+    accounts: Accounts,
+) -> (Cluster, impl Future<Output = ()> + Send) {
+    watch_discovering(client, settings, accounts, optional::INTERVAL)
 }
 
 /// As [`watch`], with another time between two looks for kinds of pools.
 pub fn watch_discovering(
     client: Client,
     settings: NodeSettings,
+    accounts: Accounts,
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
+    let accounts = match accounts {
+        Accounts::Watched => events::<ServiceAccountKind>(&client, "v1"),
+        Accounts::Ignored => none(Kind::ServiceAccount),
+    };
     let events = select_all([
         events::<NodeKind>(&client, "v1"),
         events::<NamespaceKind>(&client, "v1"),
         events::<RuntimeClassKind>(&client, "v1"),
-        events::<ServiceAccountKind>(&client, "v1"),
+        accounts,
     ]);
     let discoveries = optional::discoveries(client.clone(), every);
     let open = move |kind, version: &str| optional::stream(&client, kind, version);
     follow(events, discoveries, open, settings)
+}
+
+/// The events of a kind that has no objects, as far as we are concerned.
+fn none(kind: Kind) -> Events {
+    let listed = stream::iter([(kind, Ok(Event::InitDone))]);
+    listed.chain(stream::pending()).boxed()
 }
 
 /// The same, whoever the events come from: `discoveries` say which kinds of pools there are,

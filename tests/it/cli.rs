@@ -4,6 +4,7 @@ mod cache_file;
 mod flags;
 mod metrics;
 mod webhook;
+mod who_asks;
 
 use std::process::{Command, Stdio};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use archmatch::cluster::secrets::{self, SecretError};
 use archmatch::cluster::view::{ServiceAccounts, View};
-use archmatch::cluster::{Cluster, NodeSettings, watch, watch_discovering};
+use archmatch::cluster::{Accounts, Cluster, NodeSettings, watch, watch_discovering};
 use archmatch::config::Configuration;
 use archmatch::domain::access::SecretName;
 use archmatch::domain::workload::PodTemplate;
@@ -56,7 +56,7 @@ fn platforms(view: &View) -> Vec<String> {
 
 /// A watched cluster; the task ends with its runtime.
 async fn start(api: &Api, settings: NodeSettings) -> Cluster {
-    let (cluster, work) = watch(api.client(), settings);
+    let (cluster, work) = watch(api.client(), settings, Accounts::Watched);
     tokio::spawn(work);
     cluster.synced().await;
     cluster
@@ -136,6 +136,19 @@ fn who_may_not_list_service_accounts_still_sees_the_cluster() {
         api.put("/api/v1/nodes/a1", node("amd64"));
         let cluster = start(&api, NodeSettings::default()).await;
         assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
+    });
+}
+
+#[test]
+fn service_accounts_are_not_asked_for_where_no_pull_secret_may_be_read() {
+    run(async {
+        let api = Api::start().await;
+        api.put("/api/v1/nodes/a1", node("amd64"));
+        let (cluster, work) = watch(api.client(), NodeSettings::default(), Accounts::Ignored);
+        tokio::spawn(work);
+        cluster.synced().await;
+        assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
+        assert_eq!(api.requests("GET /api/v1/serviceaccounts"), 0);
     });
 }
 
@@ -244,7 +257,7 @@ fn nothing_is_ready_before_every_list_is_complete() {
     run(async {
         let api = Api::start().await;
         api.set_down(true);
-        let (cluster, work) = watch(api.client(), NodeSettings::default());
+        let (cluster, work) = watch(api.client(), NodeSettings::default(), Accounts::Watched);
         tokio::spawn(work);
         api.asked("GET /api/v1/nodes", 2).await;
         assert!(cluster.synced().now_or_never().is_none() && view(&cluster).nodes.is_empty());
@@ -273,7 +286,8 @@ fn new_settings_change_the_view() {
 /// As [`start`], with many looks for kinds of pools.
 async fn start_looking(api: &Api) -> Cluster {
     let every = Duration::from_millis(20);
-    let (cluster, work) = watch_discovering(api.client(), NodeSettings::default(), every);
+    let settings = NodeSettings::default();
+    let (cluster, work) = watch_discovering(api.client(), settings, Accounts::Watched, every);
     tokio::spawn(work);
     cluster.synced().await;
     cluster

@@ -1,26 +1,76 @@
-{{/* Objects are named by the release, `archmatch` when it is called so. */}}
+{{/*
+Objects are named by the release, `archmatch` when it is called so. A Service's name begins
+with a letter and has no dots, which a release's name need not.
+*/}}
 {{- define "archmatch.name" -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- $name := default .Release.Name .Values.fullnameOverride | replace "." "-" -}}
+{{- if regexMatch "^[0-9]" $name -}}
+{{- $name = printf "archmatch-%s" $name -}}
+{{- end -}}
+{{- regexReplaceAll "-+$" ($name | trunc 52) "" -}}
 {{- end -}}
 
+{{/* Any text as the value of a label; Flux appends `+` and a digest to versions. */}}
+{{- define "archmatch.labelValue" -}}
+{{- $value := regexReplaceAll "[^A-Za-z0-9._-]" (toString .) "_" | trunc 63 -}}
+{{- regexReplaceAll "[^A-Za-z0-9]+$" $value "" -}}
+{{- end -}}
+
+{{/* What finds our pods. It may never change. */}}
 {{- define "archmatch.selector" -}}
-app.kubernetes.io/name: archmatch
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default "archmatch" .Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "archmatch.labels" -}}
-{{ include "archmatch.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- $own := include "archmatch.selector" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" (include "archmatch.labelValue" .Chart.AppVersion) -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" (include "archmatch.labelValue" .Release.Service) -}}
+{{- $_ := set $own "helm.sh/chart" (include "archmatch.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version)) -}}
+{{- merge $own .Values.commonLabels | toYaml -}}
 {{- end -}}
 
-{{- define "archmatch.image" -}}
-{{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
-{{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{/* Metadata of an object in the release's namespace. */}}
+{{- define "archmatch.metadata" -}}
+name: {{ include "archmatch.name" . | quote }}
+namespace: {{ .Release.Namespace | quote }}
+labels:
+  {{- include "archmatch.labels" . | nindent 2 }}
 {{- end -}}
+
+{{- define "archmatch.serviceAccount" -}}
+{{- default (include "archmatch.name" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{/* The account as the subject of a binding. */}}
+{{- define "archmatch.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "archmatch.serviceAccount" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
+{{- end -}}
+
+{{/* A registry takes the place of the repository's own one, if it names one. */}}
+{{- define "archmatch.image" -}}
+{{- $repository := .Values.image.repository -}}
+{{- with .Values.image.registry -}}
+{{- $repository = printf "%s/%s" . (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") -}}
+{{- end -}}
+{{- if .Values.image.digest -}}
+{{ $repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* A security context without the fields that are left to the platform. */}}
+{{- define "archmatch.set" -}}
+{{- $fields := dict -}}
+{{- range $key, $value := . -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- $_ := set $fields $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $fields -}}
 {{- end -}}
 
 {{/* The configuration file: `config`, with what the chart knows on top. */}}
@@ -78,8 +128,19 @@ request.?userInfo.?username.orValue('').matches({{ include "archmatch.globs" . }
 {{- printf "^(?:%s)$" (join "|" $patterns) | toJson -}}
 {{- end -}}
 
-{{- define "archmatch.readAtStart" -}}
-{{- pick (include "archmatch.config" . | fromYaml) "registries" "credentials" "clientAuth" "cache" | toJson -}}
+{{/* Whose pull secrets may be read: `none`, `namespaces` or `cluster`. */}}
+{{- define "archmatch.secrets" -}}
+{{- $secrets := dig "credentials" "secrets" "none" .Values.config -}}
+{{- ternary "namespaces" $secrets (kindIs "map" $secrets) -}}
+{{- end -}}
+
+{{/* Not empty where a NetworkPolicy lets only some addresses to the webhook. */}}
+{{- define "archmatch.closed" -}}
+{{- $open := false -}}
+{{- range .Values.networkPolicy.apiServer -}}
+{{- $open = or $open (hasSuffix "/0" .) -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (not $open) -}}closed{{- end -}}
 {{- end -}}
 
 {{- define "archmatch.tlsSecret" -}}

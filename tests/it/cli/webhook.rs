@@ -16,6 +16,8 @@ pub(super) struct Webhook {
     /// `host:port` of the webhook, and of probes and metrics.
     address: String,
     status_address: String,
+    /// The messages that it logged before it served.
+    pub(super) said: Vec<String>,
 }
 
 impl Webhook {
@@ -46,13 +48,18 @@ impl Webhook {
             let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
             line["fields"].clone()
         });
-        let serving = lines.find(|fields| fields["message"] == "serving");
+        let mut said = Vec::new();
+        let serving = lines.find(|fields| {
+            said.push(fields["message"].as_str().unwrap().to_owned());
+            fields["message"] == "serving"
+        });
         let serving = serving.expect("it serves");
         let address = |key: &str| serving[key].as_str().unwrap().to_owned();
         Self {
             process,
             address: address("webhook"),
             status_address: address("status"),
+            said,
             _log: log,
         }
     }
