@@ -8,7 +8,7 @@ mod cri_o;
 mod docker;
 mod why;
 
-use self::containerd::Acceptance;
+use self::containerd::{Acceptable, Acceptance, windows_version};
 pub use self::why::{Depth, Fit, Grounds, Lack, Place};
 use super::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use super::node::NodePlatform;
@@ -200,6 +200,13 @@ fn judge_config(
             made_for: config.clone(),
             why: why(Fit::Foreign),
         },
+        // Containers with a kernel of their own may run it: the object does not say.
+        _ if !Acceptable::of(&node.platform).runs_version(&config.os_version) => {
+            match windows_version(&node.platform.os_version) {
+                Some(_) => unsupported("it is made for another Windows build than the node's"),
+                None => unknown_build(),
+            }
+        }
         fit => Pick::Supported {
             path,
             why: why(fit),

@@ -153,11 +153,15 @@ impl<'a> Acceptable<'a> {
 
     /// How far down the list of acceptable platforms the candidate stands.
     fn position(&self, candidate: &Platform) -> Option<usize> {
-        let version = &candidate.os_version;
-        let runs = !self.is_windows()
-            || version.is_empty()
-            || self.build.is_some_and(|host| runs_build(host, version));
-        self.position_of_any_build(candidate).filter(|_| runs)
+        let position = self.position_of_any_build(candidate);
+        position.filter(|_| self.runs_version(&candidate.os_version))
+    }
+
+    /// Whether the node is sure to run what is made for a version of its operating system,
+    /// which only Windows looks at.
+    pub(super) fn runs_version(&self, version: &str) -> bool {
+        let runs = || self.build.is_some_and(|host| runs_build(host, version));
+        !self.is_windows() || version.is_empty() || runs()
     }
 
     /// Whether the node would accept the candidate if its unknown build were the right one.

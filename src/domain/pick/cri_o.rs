@@ -36,12 +36,14 @@ fn prefers(entry: &Entry, media_type: MediaType) -> bool {
     media_type == MediaType::OciIndex && entry.zstd
 }
 
-/// Variants that the node accepts, best first.
+/// Variants that the node accepts, best first. One that its architecture has no list for is
+/// wanted first, and none second.
+/// Source: `WantedPlatforms` in `image/internal/pkg/platform/platform_matcher.go`
 fn wanted_variants<'a>(architecture: &str, variant: &'a str) -> Vec<&'a str> {
     let listed: &[&'static str] = match architecture {
         "arm" => &["v8", "v7", "v6", "v5"],
         "arm64" => &["v8"],
-        _ => return vec![""],
+        _ => &[],
     };
     if variant.is_empty() {
         return [""].into_iter().chain(listed.iter().copied()).collect();

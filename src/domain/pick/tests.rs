@@ -256,3 +256,81 @@ fn of_a_node_that_does_not_say_its_platform_nothing_is_known() {
         assert!(matches!(picked, Pick::Unknown(_)), "{node:?}: {picked:?}");
     }
 }
+
+/// Every runtime pulls a plain manifest unread; only isolation may then still run it.
+#[test]
+fn a_plain_windows_manifest_of_another_build_is_unknown() {
+    for (host, image, expected) in [
+        ("10.0.20348", "10.0.20348.2340", "supported"),
+        ("10.0.26100", "10.0.20348.1", "supported"),
+        ("10.0.20348", "", "supported"),
+        ("", "", "supported"),
+        ("10.0.20348", "10.0.17763.1", "unsupported"),
+        ("10.0.17763", "10.0.20348", "unsupported"),
+        ("10.0.20348", "10.0", "unsupported"),
+        ("", "10.0.20348", "unsupported"),
+    ] {
+        for runtime in Runtime::ALL {
+            let windows = |version: &str, architecture: &str| Platform {
+                os_version: version.to_owned(),
+                ..Platform::new("windows", architecture, "")
+            };
+            let picked = |config: Platform| {
+                let node = NodePlatform {
+                    platform: windows(host, "amd64"),
+                    runtime,
+                    emulates: Vec::new(),
+                };
+                let root = Inspection {
+                    digest: digest(0),
+                    media_type: MediaType::OciManifest,
+                    content: Content::Manifest(config),
+                };
+                match pick(&node, &root, |_| None, Entries::Believed) {
+                    Pick::Supported { .. } => "supported",
+                    Pick::Mismatched { .. } => "mismatched",
+                    Pick::Unknown(unknown) => unknown.reason.name(),
+                    other => panic!("{other:?}"),
+                }
+            };
+            let found = picked(windows(image, "amd64"));
+            assert_eq!(found, expected, "{host} {image} {runtime}");
+            assert_eq!(picked(windows(image, "arm64")), "mismatched");
+        }
+    }
+}
+
+#[test]
+fn cri_o_wants_a_variant_without_a_list_first_and_none_second() {
+    for (node, entries, expected) in [
+        ("amd64/v3", &["amd64", "amd64/v3"] as &[&str], Some(1)),
+        ("amd64/v3", &["amd64/v2", "amd64"], Some(1)),
+        ("amd64/v3", &["amd64/v2"], None),
+        ("armel/custom", &["armel", "armel/custom"], Some(1)),
+        ("arm/custom", &["arm/v7", "arm"], Some(1)),
+        ("amd64", &["amd64/v3", "amd64"], Some(1)),
+        ("amd64", &["amd64/v3"], None),
+        ("arm64", &["arm64/v8"], Some(0)),
+    ] {
+        let mut documents = Documents::default();
+        let platform = |text: &str| short(&format!("linux/{text}"));
+        let entries = entries.iter();
+        let entries = entries.map(|text| documents.entry(Some(platform(text)), None));
+        let entries: Vec<Entry> = entries.collect();
+        let node = NodePlatform {
+            platform: platform(node),
+            runtime: Runtime::CriO,
+            emulates: Vec::new(),
+        };
+        let root = Inspection {
+            digest: digest(0),
+            media_type: MediaType::OciIndex,
+            content: Content::Index(entries),
+        };
+        let found = match pick(&node, &root, |_| None, Entries::Believed) {
+            Pick::Supported { path, .. } => Some(positions(&documents, &root, &path)[0]),
+            _ => None,
+        };
+        assert_eq!(found, expected, "{node:?}");
+    }
+}
