@@ -196,14 +196,18 @@ async fn one_peer_has_at_most_half_of_the_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_body_that_arrives_is_not_driven_out_by_slow_ones() {
-    let webhook = Webhook::with(little()).await;
+    let limits = Limits {
+        large_room_bytes: 400 * 1024,
+        ..little()
+    };
+    let webhook = Webhook::with(limits).await;
     let review = Review::pod(&json!({
-        "containers": [{"name": "a", "image": "a", "args": ["x".repeat(300_000)]}],
+        "containers": [{"name": "a", "image": "a", "args": ["x".repeat(60_000)]}],
     }));
     let text = Bytes::from(review.with("namespace", json!("off")).json());
     let length = text.len();
-    let parts: Vec<Bytes> = text.chunks(20_000).map(Bytes::copy_from_slice).collect();
-    let slow = (0..6).map(|_| webhook.upload(peer(5), 400_000, stalled(120_000)));
+    let parts: Vec<Bytes> = text.chunks(4_000).map(Bytes::copy_from_slice).collect();
+    let slow = (0..6).map(|_| webhook.upload(peer(5), 80_000, stalled(20_000)));
     let slow: Vec<_> = slow.collect();
     settle().await;
     let arriving = stream::iter(parts).then(|part| async {
