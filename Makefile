@@ -8,7 +8,7 @@ SECONDS ?= 30
 IMAGE := target/image/archmatch.oci.tar
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools render render-check image bench fuzz
+.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools chaos render render-check image bench fuzz
 
 help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -52,6 +52,9 @@ e2e: ## Tests on a real cluster with a real node.
 	@if scripts/can-run-cluster.sh; then \
 	  $(MAKE) image e2e-tools && $(CARGO) test --locked --test e2e; \
 	elif [ -n "$$CI" ]; then exit 1; fi
+
+chaos: ## 500 reviews/s through restarts, new certificates and a killed replica; a line each.
+	@scripts/can-run-cluster.sh && $(MAKE) image e2e-tools && $(CARGO) test --locked --test e2e -- --ignored
 
 render: ## Render manifests/ from the chart.
 	scripts/render.sh

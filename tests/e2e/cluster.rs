@@ -74,18 +74,19 @@ impl Cluster {
 
     /// The same, with a text on standard input.
     pub fn inside_with(&self, words: &[&str], input: &str) -> Said {
-        let mut child = self
-            .command(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("run a command inside");
+        let mut command = self.command(words);
+        let mut child = spawn(command.stderr(Stdio::piped()));
         let mut stdin = child.stdin.take().unwrap();
         // Whoever does not read its input closes the pipe; that is no failure.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         Said::of(&child.wait_with_output().expect("wait for a command"))
+    }
+
+    /// Starts a command inside the cluster's namespaces. The other ends of its input and
+    /// output are with the caller.
+    pub fn spawn_inside(&self, words: &[&str]) -> Child {
+        spawn(&mut self.command(words))
     }
 
     /// Starts, stops or restarts a part of the cluster.
@@ -94,6 +95,19 @@ impl Cluster {
         self.inside(&[control.to_str().unwrap(), action, service])
             .expect_ok();
     }
+
+    /// After the API server was away: cut off again and again, each of these would sleep up to
+    /// a minute before it asks again, and what is killed next would not be replaced.
+    pub fn restart_clients(&self) {
+        for client in ["controller-manager", "scheduler", "kubelet", "proxy"] {
+            self.control("restart", client);
+        }
+    }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.spawn().expect("run a command inside")
 }
 
 impl Drop for Cluster {

@@ -148,3 +148,15 @@ pub fn templated(api_version: &str, kind: &str, spec: Value) -> Value {
 pub fn deployment(spec: Value) -> Value {
     templated("apps/v1", "Deployment", spec)
 }
+
+/// Puts fields into an object, deep inside, too.
+pub fn merge(into: &mut Value, more: &Value) {
+    match (into, more) {
+        (Value::Object(into), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, more) => *into = more.clone(),
+    }
+}

@@ -6,19 +6,23 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests assert by panicking, their helpers too"
 )]
 
 mod accounts;
+mod chaos;
 mod cluster;
 mod faults;
 mod hostile;
 mod kinds;
 mod kubectl;
 mod lifecycle;
+mod load;
 mod mirrors;
 mod nodes;
+mod outage;
 mod product;
 mod reality;
 mod registries;
@@ -36,8 +40,16 @@ use crate::cluster::Cluster;
 
 type Test = fn(&Cluster);
 
-fn tests() -> Vec<(&'static str, Test)> {
-    [
+/// All tests; those of `make chaos` run only when they are asked for.
+fn trials(run: impl Fn(Test) -> Box<dyn FnOnce() + Send>) -> Vec<Trial> {
+    let trial = |(name, test): (&str, Test)| {
+        let run = run(test);
+        Trial::test(name, move || {
+            run();
+            Ok(())
+        })
+    };
+    let usual = [
         stories::TESTS,
         kinds::TESTS,
         reality::TESTS,
@@ -46,11 +58,15 @@ fn tests() -> Vec<(&'static str, Test)> {
         mirrors::TESTS,
         faults::TESTS,
         hostile::TESTS,
+        outage::TESTS,
         storm::TESTS,
         scale::TESTS,
         lifecycle::TESTS,
-    ]
-    .concat()
+    ];
+    let usual = usual.concat().into_iter().map(trial);
+    let chaos = chaos::TESTS.iter().copied().map(trial);
+    let chaos = chaos.map(|trial| trial.with_kind("chaos").with_ignored_flag(true));
+    usual.chain(chaos).collect()
 }
 
 /// Whether a cluster can run here; the script says in one line why it cannot.
@@ -62,13 +78,12 @@ fn possible() -> bool {
 }
 
 fn main() -> ExitCode {
+    load::send_if_asked();
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     if arguments.list {
-        let trials = tests()
-            .into_iter()
-            .map(|(name, _)| Trial::test(name, || Ok(())));
-        return libtest_mimic::run(&arguments, trials.collect()).exit_code();
+        let trials = trials(|_| Box::new(|| ()));
+        return libtest_mimic::run(&arguments, trials).exit_code();
     }
     if !possible() {
         let insisted = std::env::var_os("CI").is_some();
@@ -78,14 +93,12 @@ fn main() -> ExitCode {
     // The cluster ends with this value, whatever the tests do.
     let cluster = Arc::new(Cluster::start());
     product::install(&cluster);
-    let trials = tests().into_iter().map(|(name, test)| {
+    let trials = trials(|test| {
         let cluster = Arc::clone(&cluster);
-        Trial::test(name, move || {
-            test(&cluster);
-            Ok(())
-        })
+        Box::new(move || test(&cluster))
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    chaos::print_rows();
     if conclusion.has_failed() {
         eprintln!("{}", product::logs(&cluster));
     }

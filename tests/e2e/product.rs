@@ -7,7 +7,15 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Said, eventually};
+use crate::kubectl::merge;
 use crate::registries;
+
+/// The release, its namespace, and the objects in it.
+pub const NAME: &str = "archmatch";
+
+/// The entries of the webhook configuration. The first one has the failure policy that the
+/// operator chose; the second one never holds anybody up.
+pub const ENTRIES: [&str; 2] = ["validate.archmatch.io", "observe.archmatch.io"];
 
 /// The label of a namespace for which the API server does not ask us.
 pub const UNASKED: (&str, &str) = ("e2e/asked", "no");
@@ -16,20 +24,19 @@ pub const UNASKED: (&str, &str) = ("e2e/asked", "no");
 const READABLE_SECRETS: &str = "cluster";
 
 /// Values of the installation. The program itself has to run on the node that runs pods.
-fn values(readable_secrets: &Value) -> String {
+fn values() -> Value {
     json!({
         "image": {"repository": "10.99.0.1:5000/archmatch", "tag": "e2e"},
         "nodeSelector": {"kubernetes.io/hostname": "real-amd64"},
         "config": {
             "registries": registries::settings(),
-            "credentials": {"secrets": readable_secrets},
+            "credentials": {"secrets": READABLE_SECRETS},
         },
         // The network here knows no policies; the chart wants one where secrets may be read.
         "networkPolicy": {"enabled": true, "apiServer": ["10.99.0.1/32", "10.244.0.1/32"]},
         "webhook": {"namespaceSelector": {"matchExpressions":
             [{"key": UNASKED.0, "operator": "NotIn", "values": [UNASKED.1]}]}},
     })
-    .to_string()
 }
 
 /// Pushes the image and installs the chart; two replicas run when this returns.
@@ -61,7 +68,7 @@ pub fn install(cluster: &Cluster) {
             "10.99.0.1:5000/archmatch:e2e",
         ])
         .expect_ok();
-    let installed = helm(cluster, &json!(READABLE_SECRETS));
+    let installed = helm(cluster, &[], &json!({}));
     assert!(
         installed.ok,
         "{}\n{}\n{}",
@@ -72,47 +79,94 @@ pub fn install(cluster: &Cluster) {
     settle(cluster);
 }
 
-/// Installs or upgrades the chart, and waits for the replicas.
-fn helm(cluster: &Cluster, readable_secrets: &Value) -> Said {
+/// Installs or upgrades the chart with other values than usual, and waits for the replicas.
+fn helm(cluster: &Cluster, files: &[&str], change: &Value) -> Said {
     let words = [
         "helm",
         "upgrade",
         "--install",
-        "archmatch",
+        NAME,
         "charts/archmatch",
         "--namespace",
-        "archmatch",
+        NAME,
         "--create-namespace",
         "--wait",
         "--timeout",
         "120s",
-        "--values",
-        "-",
+        // Tests change by kubectl what the chart has set.
+        "--force-conflicts",
     ];
-    cluster.inside_with(&words, &values(readable_secrets))
+    let mut words = words.to_vec();
+    for file in files {
+        words.extend(["--values", file]);
+    }
+    words.extend(["--values", "-"]);
+    let mut values = values();
+    merge(&mut values, change);
+    cluster.inside_with(&words, &values.to_string())
+}
+
+/// The chart's values are other ones than as installed, for as long as this lives.
+pub struct Values<'a>(&'a Cluster);
+
+impl<'a> Values<'a> {
+    pub fn change(cluster: &'a Cluster, files: &[&str], change: &Value) -> Self {
+        let values = Self(cluster);
+        values.set(files, change);
+        values
+    }
+
+    fn set(&self, files: &[&str], change: &Value) {
+        helm(self.0, files, change).expect_ok();
+        hasten(self.0);
+    }
+}
+
+impl Drop for Values<'_> {
+    fn drop(&mut self) {
+        helm(self.0, &[], &json!({}));
+        hasten(self.0);
+    }
+}
+
+/// The kubelet brings a changed ConfigMap to a running pod within a minute or two, or at
+/// once when something else changes of the pod.
+fn hasten(cluster: &Cluster) {
+    let moment = format!("e2e/moment={}", crate::load::now());
+    let words = [
+        "kubectl",
+        "-n",
+        NAME,
+        "annotate",
+        "pods",
+        "--all",
+        "--overwrite",
+    ];
+    cluster.inside(&[&words[..], &[&moment]].concat());
 }
 
 /// Other pull secrets may be read than as installed, for as long as this lives.
-pub struct ReadableSecrets<'a>(&'a Cluster);
+pub struct ReadableSecrets<'a>(Values<'a>);
 
 impl<'a> ReadableSecrets<'a> {
     /// None at all.
     pub fn none(cluster: &'a Cluster) -> Self {
-        let access = Self(cluster);
-        helm(cluster, &json!("none")).expect_ok();
-        access
+        Self(Values::change(
+            cluster,
+            &[],
+            &readable_secrets(&json!("none")),
+        ))
     }
 
     /// From now on those of these namespaces.
     pub fn of_namespaces(&self, names: &[&str]) {
-        helm(self.0, &json!({"namespaces": names})).expect_ok();
+        let secrets = readable_secrets(&json!({"namespaces": names}));
+        self.0.set(&[], &secrets);
     }
 }
 
-impl Drop for ReadableSecrets<'_> {
-    fn drop(&mut self) {
-        helm(self.0, &json!(READABLE_SECRETS));
-    }
+fn readable_secrets(which: &Value) -> Value {
+    json!({"config": {"credentials": {"secrets": which}}})
 }
 
 /// Waits until the API server asks us and trusts what answers.
@@ -200,6 +254,17 @@ pub fn restarts(cluster: &Cluster) -> BTreeMap<String, u64> {
 /// Kills the process of a replica, and removes its pod: a new one starts at once, where the
 /// old one would be started later each time. Returns the pod's name.
 pub fn kill_replica(cluster: &Cluster) -> String {
+    let name = kill_process(cluster);
+    // Its log goes with the pod.
+    assert_eq!(panics(cluster), "");
+    let delete = ["kubectl", "-n", NAME, "delete", "pod", &name];
+    let now = ["--grace-period=0", "--force", "--wait=false"];
+    cluster.inside(&[&delete[..], &now].concat()).expect_ok();
+    name
+}
+
+/// Kills the process of a replica; the kubelet starts it again. Returns the pod's name.
+pub fn kill_process(cluster: &Cluster) -> String {
     let pods = ready_replicas(cluster);
     let metadata = &pods.first().expect("a replica runs")["metadata"];
     let (name, uid) = (metadata["name"].as_str().unwrap(), &metadata["uid"]);
@@ -210,11 +275,6 @@ pub fn kill_replica(cluster: &Cluster) -> String {
         uid.as_str().unwrap()
     );
     cluster.inside(&["bash", "-c", &kill]).expect_ok();
-    // Its log goes with the pod.
-    assert_eq!(panics(cluster), "");
-    let delete = ["kubectl", "-n", "archmatch", "delete", "pod", name];
-    let now = ["--grace-period=0", "--force", "--wait=false"];
-    cluster.inside(&[&delete[..], &now].concat()).expect_ok();
     name.to_owned()
 }
 
@@ -223,10 +283,6 @@ pub fn panics(cluster: &Cluster) -> String {
     let search = "grep -rhi panicked $RUN/pod-logs/archmatch_* || true";
     cluster.inside(&["bash", "-c", search]).expect_ok()
 }
-
-/// The entries of the webhook configuration. The first one has the failure policy that the
-/// operator chose; the second one never holds anybody up.
-pub const ENTRIES: [&str; 2] = ["validate.archmatch.io", "observe.archmatch.io"];
 
 /// What the webhook's own configuration says of a webhook that does not answer.
 pub fn set_failure_policy(cluster: &Cluster, policy: &str) {
@@ -251,7 +307,7 @@ fn configure(cluster: &Cluster, entries: &[&str], change: &Value) {
         "kubectl",
         "patch",
         "validatingwebhookconfiguration",
-        "archmatch",
+        NAME,
         "--type=strategic",
         "-p",
         &patch.to_string(),

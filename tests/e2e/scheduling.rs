@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::cluster::{Cluster, eventually};
-use crate::kubectl::{Namespace, image};
+use crate::kubectl::{Namespace, image, merge};
 use crate::nodes;
 use crate::product::{UNASKED, check};
 
@@ -20,17 +20,6 @@ fn node(name: &str, architecture: &str, more: Value) -> Value {
     let mut node = nodes::object(name, architecture);
     merge(&mut node, &more);
     node
-}
-
-fn merge(into: &mut Value, more: &Value) {
-    match (into, more) {
-        (Value::Object(into), Value::Object(more)) => {
-            for (key, value) in more {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, more) => *into = more.clone(),
-    }
 }
 
 fn labels(labels: Value) -> Value {

@@ -196,11 +196,7 @@ fn storm(cluster: &Cluster) {
             cluster.control("stop", "apiserver");
             storm.after(4 + round);
             cluster.control("start", "apiserver");
-            // Cut off again and again, each of these would sleep up to a minute before it
-            // asks the API server again, and what is killed next would not be replaced.
-            for client in ["controller-manager", "scheduler", "kubelet", "proxy"] {
-                cluster.control("restart", client);
-            }
+            cluster.restart_clients();
             storm.recovered("apiserver");
         }
     });
