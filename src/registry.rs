@@ -41,7 +41,7 @@ pub use cache::{Cache, TagInspector};
 pub use client::Registry;
 pub use credentials::secrets::{NoSecrets, ReadFailure, SecretReader};
 pub use grant::Grant;
-pub use host::{HostClass, HostSettings, Limits, Settings, SettingsError};
+pub use host::{Discretion, HostClass, HostSettings, Limits, Settings, SettingsError};
 pub use inspector::Inspector;
 pub use statistics::Statistics;
 

@@ -16,7 +16,9 @@ use crate::domain::pick::Entries;
 use crate::objects::kinds::KindRule;
 use crate::registry::credentials::client_files;
 use crate::registry::credentials::provider::Providers;
-use crate::registry::{self, CacheFile, HostSettings, Inspector, Keeper, Registry, SecretReader};
+use crate::registry::{
+    self, CacheFile, Discretion, HostSettings, Inspector, Keeper, Registry, SecretReader,
+};
 
 /// The configuration in a file, or the default one without a file. Keys that have no effect
 /// yet are named in the log.
@@ -67,6 +69,7 @@ impl Registries {
         let mut settings = registry_settings(configuration)?;
         if own == Own::Used {
             settings.client_files = client_files::usual_places();
+            settings.discretion = Discretion::Open;
         }
         let inspector = Arc::new(registry::open(settings, secrets)?);
         let checker = Checker::new(Arc::clone(&inspector) as _);

@@ -106,6 +106,9 @@ pub enum Origin {
     /// Our own budget: nobody was asked, so it says nothing of the image, and the next one to
     /// ask may fare better.
     Budget,
+    /// A host of which nobody is told more than that it could not be asked. The class is for
+    /// those who look for another way, see [`Unknown::told`].
+    Concealed,
 }
 
 impl Unknown {
@@ -120,6 +123,18 @@ impl Unknown {
             reason,
             detail,
             origin: Origin::Theirs,
+        }
+    }
+
+    /// The same as it may be told and kept.
+    #[must_use]
+    pub fn told(self) -> Self {
+        match self.origin {
+            Origin::Concealed => Self {
+                reason: Reason::Unreachable,
+                ..self
+            },
+            Origin::Theirs | Origin::Budget => self,
         }
     }
 

@@ -14,6 +14,8 @@ use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
@@ -76,6 +78,9 @@ fn range_4(address: Ipv4Addr) -> Range {
     match octets {
         // The metadata service of Alibaba Cloud lies in the shared range.
         [100, 100, 100, 200] => Range::Forbidden,
+        // That of Azure is a public address.
+        // Source: <https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>
+        [168, 63, 129, 16] => Range::Forbidden,
         // 192.0.0.0/24 holds Oracle's metadata service; from 224 on there are no hosts.
         [0 | 127 | 224.., ..] | [169, 254, ..] | [192, 0, 0, _] => Range::Forbidden,
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Range::Private,
@@ -92,6 +97,9 @@ fn range_6(address: Ipv6Addr) -> Range {
     match segments {
         // The metadata service of AWS, inside the private range.
         [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] => Range::Forbidden,
+        // That of Google's cloud.
+        // Source: <https://cloud.google.com/compute/docs/metadata/querying-metadata>
+        [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254] => Range::Forbidden,
         // ::/16 has the unspecified and the loopback address and nothing to connect to.
         [0, ..] => Range::Forbidden,
         // Local NAT64 (RFC 8215) and Teredo hide an address that we cannot read.
@@ -122,24 +130,42 @@ fn embedded_4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 /// Names to addresses: one resolver, shared by the clients of all hosts.
 ///
 /// Hickory, since a static binary has no name service switch.
-#[derive(Default)]
 pub(super) struct Names {
     /// Asked instead of the system's servers.
     server: Option<SocketAddr>,
     resolver: OnceLock<TokioResolver>,
+    /// Names that led to an address which is not public: written when a connection is made,
+    /// so that a name which leads elsewhere when it is asked for once more gains nothing.
+    inside: Cache<String, ()>,
 }
+
+/// Most names that are known to lead inside; the last used stay.
+const MOST_INSIDE: u64 = 10_000;
 
 impl Names {
     pub(super) fn new(server: Option<SocketAddr>) -> Self {
         Self {
             server,
-            ..Self::default()
+            resolver: OnceLock::new(),
+            inside: Cache::builder()
+                .max_capacity(MOST_INSIDE)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
+        }
+    }
+
+    /// Whether the URL's host is on an address that is not public, as far as it was asked.
+    pub(super) fn lead_inside(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => range(address) != Range::Public,
+            Err(_) => self.inside.contains_key(&lower(host)),
         }
     }
 
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
         // RFC 6761, section 6.3: these never leave the machine, whatever a server says.
-        let lower = name.trim_end_matches('.').to_ascii_lowercase();
+        let lower = lower(name);
         if lower == "localhost" || lower.ends_with(".localhost") {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
@@ -174,6 +200,10 @@ impl Names {
     }
 }
 
+fn lower(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
 /// The resolver of one client: only addresses that its hosts may have.
 pub(super) struct FilteringResolver {
     pub(super) names: Arc<Names>,
@@ -186,6 +216,9 @@ impl Resolve for FilteringResolver {
         let addresses = self.addresses;
         Box::pin(async move {
             let found = names.resolve(name.as_str()).await?;
+            if found.iter().any(|address| range(*address) != Range::Public) {
+                names.inside.insert(lower(name.as_str()), ());
+            }
             Ok(allowed(found, addresses)?)
         })
     }
@@ -222,6 +255,7 @@ mod tests {
             &[
                 "1.1.1.1",
                 "100.63.0.1",
+                "168.63.129.17",
                 "172.32.0.1",
                 "2606:4700::1",
                 "64:ff9b::101:101",
@@ -238,6 +272,7 @@ mod tests {
                 "100.64.0.1",
                 "198.18.0.1",
                 "fd00::1",
+                "fd20:ce::255",
                 "fec0::1",
                 "::ffff:10.0.0.1",
                 "64:ff9b::10.0.0.1",
@@ -261,6 +296,10 @@ mod tests {
                 "fe80::1",
                 "ff02::1",
                 "fd00:ec2::254",
+                "fd20:ce::254",
+                "168.63.129.16",
+                "::ffff:168.63.129.16",
+                "64:ff9b::a83f:8110",
                 "::ffff:127.0.0.1",
                 "::127.0.0.1",
                 "::ffff:0:127.0.0.1",
@@ -308,7 +347,7 @@ mod tests {
 
     #[tokio::test]
     async fn localhost_never_leaves_the_machine() {
-        let names = Names::default();
+        let names = Names::new(None);
         for name in ["localhost", "LOCALHOST", "a.b.localhost", "localhost."] {
             let found = names.resolve(name).await.expect(name);
             assert!(found.iter().all(IpAddr::is_loopback), "{name}");

@@ -7,11 +7,12 @@ mod tags;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::bulkhead::Claim;
 use super::credentials::Credential;
@@ -20,7 +21,7 @@ use super::credentials::docker_config;
 use super::credentials::keyring::Keyring;
 use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, LARGEST_DOCUMENT};
-use super::error::{blocked, from_status, malformed, refused, timeout};
+use super::error::{blocked, concealed, from_status, malformed, refused, timeout};
 use super::grant::{Grant, Operator, Tries};
 use super::host::{DOCKER_HUB, DOCKER_HUB_API, Hosts, Settings, SettingsError};
 use super::statistics::Statistics;
@@ -29,7 +30,7 @@ use super::transport::{Answer, Request, Target, Transport};
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
-use crate::domain::unknown::{Reason, Unknown};
+use crate::domain::unknown::{Origin, Reason, Unknown};
 
 /// What runtimes ask for, in containerd's order.
 const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+json, \
@@ -71,7 +72,12 @@ impl Registry {
         if !settings.client_files.is_empty() {
             operator.client_files = Some(ClientFiles::open(&settings.client_files));
         }
-        let hosts = Hosts::new(settings.hosts, settings.limits, settings.name_server)?;
+        let hosts = Hosts::new(
+            settings.hosts,
+            settings.limits,
+            settings.name_server,
+            settings.discretion,
+        )?;
         Ok(Self {
             transport: Arc::new(Transport {
                 statistics: Arc::new(Statistics::new(hosts.class_names().map(str::to_owned))),
@@ -122,14 +128,16 @@ impl Registry {
         names.collect()
     }
 
-    /// Tries every place and credential until one answers, in bounded time.
+    /// Tries every place and credential until one answers, in bounded time. A failure of
+    /// which nothing is told is told at whole seconds, since its time would tell.
     async fn attempt<'a, T>(
         &'a self,
         image: &'a ImageReference,
         grant: &'a Grant,
         ask: impl Fn(Attempt<'a>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
     ) -> Result<T, Unknown> {
-        let deadline = Instant::now() + self.transport.limits.lookup;
+        let started = Instant::now();
+        let deadline = started + self.transport.limits.lookup;
         let tried = timeout_at(deadline, async {
             let mut last = None;
             let mut tries = Tries::default();
@@ -153,14 +161,23 @@ impl Registry {
                     .await
                 {
                     Ok(found) => return Ok(found),
+                    Err(failure) if self.transport.hosts.conceals(&url) => {
+                        last = Some(concealed(failure, image.registry()));
+                    }
                     Err(failure) => last = Some(failure),
                 }
             }
             Err(last.unwrap_or_else(|| malformed("there is no registry to ask")))
         });
-        tried
+        let found = tried
             .await
-            .unwrap_or_else(|_| Err(timeout(image.registry())))
+            .unwrap_or_else(|_| Err(timeout(image.registry())));
+        if matches!(&found, Err(failure) if failure.origin == Origin::Concealed) {
+            let waited = started.elapsed().as_millis().div_ceil(1000).max(1);
+            let seconds = u64::try_from(waited).unwrap_or(u64::MAX);
+            sleep_until(started + Duration::from_secs(seconds)).await;
+        }
+        found
     }
 
     /// The mirrors in their order, then the registry itself.
@@ -191,7 +208,17 @@ impl Registry {
     ) -> Result<Inspection, Unknown> {
         let path = format!("manifests/{}", selector(image));
         let answer = self.get(attempt, Method::GET, &path).await?;
-        let digest = verify(&answer, image.digest())?;
+        let read = self.read(attempt, image, &answer).await;
+        read.map_err(|failure| answer.failure(failure, &attempt.target.authority))
+    }
+
+    async fn read(
+        &self,
+        attempt: &Attempt<'_>,
+        image: &ImageReference,
+        answer: &Answer,
+    ) -> Result<Inspection, Unknown> {
+        let digest = verify(answer, image.digest())?;
         let content_type = answer.headers.get(CONTENT_TYPE);
         // A header that is not text names no type that we know.
         let content_type = content_type.map(|value| value.to_str().unwrap_or("unknown"));
@@ -288,14 +315,14 @@ impl Registry {
                 answer = send(proof).await?;
             }
         }
-        match answer.status.as_u16() {
-            200 => Ok(answer),
+        let label = &attempt.target.authority;
+        let failure = match answer.status.as_u16() {
+            200 => return Ok(answer),
             // What was shown is refused itself; anything else may be about the image.
-            401 if attempt.credential.is_some() => {
-                Err(refused(&attempt.target.authority, answer.status))
-            }
-            _ => Err(from_status(answer.status, &attempt.target.authority)),
-        }
+            401 if attempt.credential.is_some() => refused(label),
+            _ => from_status(answer.status, label),
+        };
+        Err(answer.failure(failure, label))
     }
 }
 

@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use super::address::AddressRefused;
 use super::bulkhead::{Blame, Failure, Refusal};
 use crate::domain::access::SecretName;
-use crate::domain::unknown::{Reason, Unknown};
+use crate::domain::unknown::{Origin, Reason, Unknown};
 
 /// The same text for a missing and for a hidden image: the difference would tell who may
 /// not read an image that it exists.
@@ -25,9 +25,24 @@ pub(super) fn hidden(reason: Reason, host: &str) -> Unknown {
 const SHOWN: &str = "refused the credentials";
 
 /// The registry did not take the credentials that it was shown.
-pub(super) fn refused(host: &str, status: StatusCode) -> Unknown {
-    let detail = format!("{host} {SHOWN} ({})", status.as_u16());
-    Unknown::new(Reason::Unauthorized, detail)
+pub(super) fn refused(host: &str) -> Unknown {
+    Unknown::new(Reason::Unauthorized, format!("{host} {SHOWN}"))
+}
+
+/// One text for whatever a host did: closed and open ports, silence and odd answers would
+/// tell whoever names images what is in a network that he cannot look into. The class is
+/// kept for those who try another credential.
+pub(super) fn concealed(failure: Unknown, host: &str) -> Unknown {
+    let text = format!(
+        "{host} could not be asked; why is told only of hosts that the configuration names"
+    );
+    match failure.origin {
+        Origin::Budget => failure,
+        Origin::Theirs | Origin::Concealed => Unknown {
+            origin: Origin::Concealed,
+            ..Unknown::new(failure.reason, text)
+        },
+    }
 }
 
 /// The text of a failure with the secrets that were shown.
@@ -116,15 +131,12 @@ pub(super) fn from_status(status: StatusCode, host: &str) -> Unknown {
     match status.as_u16() {
         404 | 410 => hidden(Reason::NotFound, host),
         401 | 403 => hidden(Reason::Unauthorized, host),
-        429 => Unknown::new(
-            Reason::RateLimited,
-            format!("{host} limits our requests (429)"),
-        ),
+        429 => Unknown::new(Reason::RateLimited, format!("{host} limits our requests")),
         408 => timeout(host),
-        code @ 500.. => Unknown::new(Reason::Unreachable, format!("{host} is failing ({code})")),
-        code => Unknown::new(
+        500.. => Unknown::new(Reason::Unreachable, format!("{host} is failing")),
+        _ => Unknown::new(
             Reason::Unsupported,
-            format!("{host} answered in a way that registries do not ({code})"),
+            format!("{host} answered in a way that registries do not"),
         ),
     }
 }

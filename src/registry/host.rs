@@ -13,7 +13,7 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 use thiserror::Error;
 
-use super::address::Addresses;
+use super::address::{Addresses, Names};
 use super::bulkhead::Bulkhead;
 use super::credentials::provider::Providers;
 use crate::domain::glob;
@@ -44,6 +44,19 @@ pub struct Settings {
     pub limits: Limits,
     /// A name server to ask instead of the system's.
     pub name_server: Option<SocketAddr>,
+    /// What is told of hosts in private networks.
+    pub discretion: Discretion,
+}
+
+/// What is told of failing hosts that are on no public address, where no entry of the
+/// settings names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discretion {
+    /// No more than that they could not be asked: whoever may create a pod asks through us.
+    #[default]
+    Discreet,
+    /// Everything: whoever runs the program can look himself.
+    Open,
 }
 
 /// The settings of the hosts that a pattern matches.
@@ -114,6 +127,7 @@ impl Default for Settings {
             providers: None,
             limits: Limits::default(),
             name_server: None,
+            discretion: Discretion::default(),
         }
     }
 }
@@ -157,6 +171,13 @@ impl HostSettings {
     }
 }
 
+impl HostSettings {
+    /// Whether they name no host in particular.
+    fn is_for_all(&self) -> bool {
+        self.host.bytes().all(|letter| letter == b'*')
+    }
+}
+
 /// One entry of the settings, ready for use.
 pub(super) struct Host {
     pub(super) settings: HostSettings,
@@ -184,6 +205,8 @@ pub(super) struct Hosts {
     entries: Vec<Host>,
     others: Host,
     bulkheads: moka::sync::Cache<Server, Arc<Bulkhead>>,
+    names: Arc<Names>,
+    discretion: Discretion,
 }
 
 impl Hosts {
@@ -191,8 +214,10 @@ impl Hosts {
         settings: Vec<HostSettings>,
         limits: Limits,
         name_server: Option<SocketAddr>,
+        discretion: Discretion,
     ) -> Result<Self, SettingsError> {
-        let mut clients = Clients::new(limits, name_server);
+        let names = Arc::new(Names::new(name_server));
+        let mut clients = Clients::new(limits, Arc::clone(&names));
         let mut host = |settings: HostSettings| {
             Ok::<_, SettingsError>(Host {
                 client: clients.for_host(&settings)?,
@@ -210,7 +235,27 @@ impl Hosts {
                 .max_capacity(MOST_HOSTS)
                 .eviction_policy(moka::policy::EvictionPolicy::lru())
                 .build(),
+            names,
+            discretion,
         })
+    }
+
+    /// Whether nobody is told more of the URL's host than that it could not be asked: it is
+    /// on no public address, and the configuration does not name it.
+    pub(super) fn conceals(&self, url: &Url) -> bool {
+        self.discretion == Discretion::Discreet
+            && !self.is_named(&authority(url))
+            && self.names.lead_inside(url)
+    }
+
+    /// Whether an entry is for this host, more or less, or has it as a mirror.
+    fn is_named(&self, authority: &str) -> bool {
+        let names = |host: &Host| {
+            let mut mirrors = host.mirrors.iter();
+            !host.settings.is_for_all() && matches(&host.settings.host, authority)
+                || mirrors.any(|mirror| mirror.registry.eq_ignore_ascii_case(authority))
+        };
+        self.entries.iter().any(names)
     }
 
     /// The settings for `host[:port]`.
@@ -364,7 +409,7 @@ mod tests {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut hub = HostSettings::new("docker.io");
         hub.blocked = true;
-        let hosts = Hosts::new(vec![hub], Limits::default(), None).unwrap();
+        let hosts = Hosts::new(vec![hub], Limits::default(), None, Discretion::Open).unwrap();
         for name in ["docker.io", "registry-1.docker.io", "Index.docker.io:443"] {
             assert!(hosts.of(name).settings.blocked, "{name}");
             assert_eq!(hosts.class(name), HostClass(0), "{name}");
@@ -375,7 +420,7 @@ mod tests {
     #[test]
     fn a_new_host_is_never_without_a_budget() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let hosts = Hosts::new(Vec::new(), Limits::default(), None).unwrap();
+        let hosts = Hosts::new(Vec::new(), Limits::default(), None, Discretion::Open).unwrap();
         let bulkhead = |number: u64| {
             let url = Url::parse(&format!("https://r{number}.example/")).unwrap();
             hosts.bulkhead(&url)

@@ -347,14 +347,15 @@ async fn fetch(
         claim,
     };
     let answer = transport.exchange(&request).await?;
-    match answer.status.as_u16() {
+    let outcome = match answer.status.as_u16() {
         200..300 => read(&answer.body),
         300..400 => Err(blocked(label, "its token server redirects")),
         408 | 429 | 500.. => Err(super::error::from_status(answer.status, label)),
         // Other refusals mean that these credentials get no token.
-        _ if credential.is_some() => Err(refused(label, answer.status)),
+        _ if credential.is_some() => Err(refused(label)),
         _ => Err(hidden(Reason::Unauthorized, label)),
-    }
+    };
+    outcome.map_err(|failure| answer.failure(failure, label))
 }
 
 fn read(body: &[u8]) -> Result<Token, Unknown> {

@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 use super::address::check_literal;
 use super::bulkhead::{Claim, Failure, Urgency};
 use super::error::{
-    address_refused, blocked, from_transport, malformed, refused_entry, timeout as timed_out,
-    too_large, unsupported,
+    address_refused, blocked, concealed, from_transport, malformed, refused_entry,
+    timeout as timed_out, too_large, unsupported,
 };
 use super::host::{Host, Hosts, Limits, authority};
 use super::jitter::jittered;
@@ -73,6 +73,19 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// Whether the registry itself answered, not one that it redirected to.
     pub(super) is_direct: bool,
+    /// Whether nobody is told anything of whom it is from.
+    pub(super) is_concealed: bool,
+}
+
+impl Answer {
+    /// What the answer fails by, as far as that is told.
+    pub(super) fn failure(&self, failure: Unknown, label: &str) -> Unknown {
+        if self.is_concealed {
+            concealed(failure, label)
+        } else {
+            failure
+        }
+    }
 }
 
 impl Transport {
@@ -96,7 +109,8 @@ impl Transport {
                     ..answer
                 });
             }
-            let next = location(&request, &answer.headers)?;
+            let next = location(&request, &answer.headers);
+            let next = next.map_err(|failure| answer.failure(failure, request.label))?;
             if next.origin() != request.url.origin() {
                 is_direct = false;
                 request.authorization = None;
@@ -109,9 +123,24 @@ impl Transport {
         Err(unsupported("the registry redirects too often"))
     }
 
+    /// Sends a request, and tells no more of the host than may be told.
+    pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+        let exchanged = self.exchange_openly(request).await;
+        if !self.hosts.conceals(&request.url) {
+            return exchanged;
+        }
+        match exchanged {
+            Ok(answer) => Ok(Answer {
+                is_concealed: true,
+                ..answer
+            }),
+            Err(failure) => Err(concealed(failure, request.label)),
+        }
+    }
+
     /// Sends a request. Redirects are answers like others. Where somebody waits, a host that
     /// stumbles gets one more try, and so does one that asks for a short pause.
-    pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+    async fn exchange_openly(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
         let answer = self.exchange_once(request).await?;
         let pause = match answer.status.as_u16() {
             // The bulkhead waits as long as the registry asks for, or refuses.
@@ -209,6 +238,7 @@ impl Transport {
             headers: std::mem::take(response.headers_mut()),
             body,
             is_direct: true,
+            is_concealed: false,
         })
     }
 }

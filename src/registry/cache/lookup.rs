@@ -72,6 +72,7 @@ impl<I: TagInspector> Shared<I> {
                 Ok(inspection.into())
             }
             Err(unknown) => {
+                let unknown = unknown.told();
                 if unknown.origin == Origin::Budget {
                     let class = self.inspector.host_class(&key.image);
                     self.statistics.limited(class);
@@ -190,7 +191,8 @@ impl<I: TagInspector> Shared<I> {
         if !is_passing(unknown.reason) || !age.may_outlive_failures(now) {
             return None;
         }
-        age.fail(unknown.reason, failure_lifetime(unknown.reason)?);
+        let told = unknown.clone().told().reason;
+        age.fail(told, failure_lifetime(told)?);
         if unknown.origin != Origin::Budget {
             self.answers.insert(key.clone(), answer.clone());
         }

@@ -1,7 +1,6 @@
 //! Clients for hosts, one for all with the same rules.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,20 +14,27 @@ use crate::registry::address::{Addresses, FilteringResolver, Names};
 pub(super) struct Clients {
     names: Arc<Names>,
     limits: Limits,
-    made: HashMap<(Option<Vec<u8>>, Addresses), Client>,
+    made: HashMap<(Option<Vec<u8>>, Addresses, Duration), Client>,
 }
 
 impl Clients {
-    pub(super) fn new(limits: Limits, name_server: Option<SocketAddr>) -> Self {
+    pub(super) fn new(limits: Limits, names: Arc<Names>) -> Self {
         Self {
-            names: Arc::new(Names::new(name_server)),
+            names,
             limits,
             made: HashMap::new(),
         }
     }
 
     pub(super) fn for_host(&mut self, settings: &HostSettings) -> Result<Client, SettingsError> {
-        let key = (settings.ca.clone(), settings.addresses);
+        // What is told of hosts that nothing names is told at whole seconds: one that does not
+        // take the connection has to fail within the same one as one that refuses it.
+        let connect = if settings.is_for_all() {
+            self.limits.connect * 9 / 10
+        } else {
+            self.limits.connect
+        };
+        let key = (settings.ca.clone(), settings.addresses, connect);
         if let Some(client) = self.made.get(&key) {
             return Ok(client.clone());
         }
@@ -49,7 +55,7 @@ impl Clients {
                 .redirect(redirect::Policy::none())
                 .no_proxy()
                 .retry(reqwest::retry::never())
-                .connect_timeout(self.limits.connect)
+                .connect_timeout(connect)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .pool_max_idle_per_host(settings.concurrency)
                 .user_agent(concat!("archmatch/", env!("CARGO_PKG_VERSION")))

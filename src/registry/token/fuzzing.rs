@@ -13,7 +13,7 @@ use crate::domain::unknown::Unknown;
 use crate::registry::bulkhead::Urgency;
 use crate::registry::credentials::Credential;
 use crate::registry::error::malformed;
-use crate::registry::host::{HostSettings, Hosts, Limits};
+use crate::registry::host::{Discretion, HostSettings, Hosts, Limits};
 use crate::registry::transport::Target;
 
 /// Registries that may have sent the challenge, and the other host that may see their
@@ -27,7 +27,13 @@ const REGISTRIES: [(&str, Option<&str>); 4] = [
 
 static HOSTS: LazyLock<Option<Hosts>> = LazyLock::new(|| {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Hosts::new(vec![HostSettings::new("*")], Limits::default(), None).ok()
+    Hosts::new(
+        vec![HostSettings::new("*")],
+        Limits::default(),
+        None,
+        Discretion::Open,
+    )
+    .ok()
 });
 
 /// Headers, one a line: a challenge that is written down again reads the same, and no

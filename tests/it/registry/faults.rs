@@ -13,6 +13,7 @@
 //! | R24: a dead host beside a healthy one | `bulkheads` |
 
 mod bulkheads;
+mod concealed;
 mod connections;
 mod documents;
 mod kept;

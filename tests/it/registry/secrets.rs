@@ -187,7 +187,7 @@ async fn wrong_credentials_see_nothing_of_what_right_ones_saw() {
         (refused.reason, &*refused.detail),
         (
             Reason::Unauthorized,
-            &*format!("{host} refused the credentials of secret shop/regcred (401)")
+            &*format!("{host} refused the credentials of secret shop/regcred")
         )
     );
 }

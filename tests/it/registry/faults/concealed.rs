@@ -1,0 +1,163 @@
+//! Of a host on an address that is not public, and that the settings do not name, nobody is
+//! told more than that it could not be asked: whoever may create a pod names any host.
+
+use std::time::Duration;
+
+use archmatch::domain::reference::ImageReference;
+use archmatch::domain::unknown::{Reason, Unknown};
+use archmatch::registry::{Addresses, Discretion, HostSettings, Inspector, Settings};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use crate::registry::{inspect, inspector_with};
+use crate::support::raw::RawServer;
+use crate::support::registry::{FakeRegistry, Fault, index, manifest};
+
+/// Everybody may be contacted, nobody is named.
+fn unnamed(plain_http: bool, change: impl FnOnce(&mut Settings)) -> Inspector {
+    let mut all = HostSettings::new("*");
+    all.addresses = Addresses::Any;
+    all.plain_http = plain_http;
+    inspector_with(&[all], |settings| {
+        settings.limits.connect = Duration::from_secs(1);
+        settings.limits.request = Duration::from_secs(5);
+        change(settings);
+    })
+}
+
+/// What is told, without the host, and after how long.
+async fn told(inspector: &Inspector, host: &str, repository: &str) -> (Unknown, Duration) {
+    let image: ImageReference = format!("{host}/{repository}").parse().unwrap();
+    let started = Instant::now();
+    let unknown = inspect(inspector, &image).await.unwrap_err();
+    let unknown = Unknown {
+        detail: unknown.detail.replace(host, "HOST").into(),
+        ..unknown
+    };
+    (unknown, started.elapsed())
+}
+
+async fn closed() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_ports_silence_and_what_is_no_tls_are_one_text_after_one_second() {
+    let silent = RawServer::start(async |_stream| std::future::pending().await).await;
+    let other = RawServer::start(async |mut stream: TcpStream| {
+        let _ = stream.write_all(b"SSH-2.0-dropbear\r\n").await;
+    })
+    .await;
+    let inspector = unnamed(false, |_| {});
+    let (expected, time) = told(&inspector, &closed().await, "etcd:1").await;
+    assert_eq!(
+        &*expected.detail,
+        "HOST could not be asked; why is told only of hosts that the configuration names"
+    );
+    assert_eq!(expected.reason, Reason::Unreachable);
+    for host in [silent.host(), other.host()] {
+        let (unknown, same_time) = told(&inspector, &host, "etcd:1").await;
+        assert_eq!(unknown, expected);
+        assert_eq!(same_time.as_secs(), time.as_secs());
+    }
+    assert!(silent.connections() > 0 && other.connections() > 0);
+}
+
+#[tokio::test]
+async fn whatever_an_unnamed_host_answers_is_the_same_text() {
+    let registry = FakeRegistry::start().await;
+    registry.push("web:1", &index([manifest("linux/amd64")]));
+    let inspector = unnamed(true, |_| {});
+    let (expected, _) = told(&inspector, &closed().await, "web:1").await;
+    let html = vec![
+        Fault::Header("content-type", "text/html".to_owned()),
+        Fault::Body(b"<h1>Grafana".to_vec()),
+    ];
+    let challenge = vec![
+        Fault::Header("www-authenticate", "Bearer realm=\"none\"".to_owned()),
+        Fault::Status(401),
+    ];
+    let odd = [204, 401, 403, 404, 418, 429, 501].map(|status| vec![Fault::Status(status)]);
+    for (number, faults) in odd.into_iter().chain([html, challenge]).enumerate() {
+        registry.recover();
+        for fault in faults {
+            registry.misbehave("GET", fault);
+        }
+        let (unknown, time) = told(&inspector, &registry.host(), &format!("web:{number}")).await;
+        assert_eq!(unknown, expected, "{number}");
+        assert!(time >= Duration::from_secs(1), "{number}: {time:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_keeps_failing_tells_nothing_by_that_either() {
+    let inspector = unnamed(false, |_| {});
+    let host = closed().await;
+    let (expected, _) = told(&inspector, &host, "app:0").await;
+    let tags: Vec<String> = (1..9).map(|tag| format!("app{tag}:1")).collect();
+    let asked = tags.iter().map(|name| told(&inspector, &host, name));
+    for (unknown, _) in futures::future::join_all(asked).await {
+        assert_eq!(unknown, expected);
+    }
+    assert_eq!(inspector.failing_hosts(), 1);
+    let (unknown, _) = told(&inspector, &host, "app:9").await;
+    assert_eq!(unknown, expected);
+}
+
+#[tokio::test]
+async fn nor_is_anything_told_of_where_a_registry_redirects_to_or_has_its_tokens_made() {
+    let (named, inside) = (FakeRegistry::start().await, FakeRegistry::start().await);
+    named.push("app:1", &index([manifest("linux/amd64")]));
+    let image = |tag: &str| named.reference(&format!("app:{tag}"));
+    let mut all = HostSettings::new("*");
+    all.addresses = Addresses::Any;
+    all.plain_http = true;
+    let inspector = inspector_with(&[named.settings(), all], |_| {});
+    let mut texts = Vec::new();
+    for (tag, url) in [
+        ("closed", format!("http://{}/secret?q=1", closed().await)),
+        ("missing", format!("{}/secret?q=2", inside.url())),
+        ("found", format!("{}/v2/found/manifests/1", inside.url())),
+    ] {
+        inside.push("found:1", &index([manifest("linux/amd64")]));
+        let html = Fault::Header("content-type", "text/html".to_owned());
+        inside.misbehave("GET /v2/found", html);
+        named.misbehave(
+            &format!("GET /v2/app/manifests/{tag}"),
+            Fault::Redirect(url),
+        );
+        texts.push(inspect(&inspector, &image(tag)).await.unwrap_err());
+    }
+    assert!(texts[0].detail.contains("could not be asked"), "{texts:?}");
+    assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+    assert!(inside.requests().len() >= 2);
+}
+
+#[tokio::test]
+async fn of_hosts_that_the_settings_name_and_on_the_command_line_all_is_told() {
+    let registry = FakeRegistry::start().await;
+    let named = |host: &str| {
+        let mut settings = registry.settings();
+        settings.host = host.to_owned();
+        settings
+    };
+    for host in [registry.host(), "127.0.0.1:*".to_owned()] {
+        let inspector = inspector_with(&[named(&host)], |_| {});
+        let (unknown, _) = told(&inspector, &registry.host(), "app:1").await;
+        assert_eq!(unknown.reason, Reason::NotFound, "{host}");
+    }
+    let open = unnamed(true, |settings| settings.discretion = Discretion::Open);
+    let (unknown, _) = told(&open, &registry.host(), "app:1").await;
+    assert_eq!(unknown.reason, Reason::NotFound);
+    // A mirror is named by the host that has it.
+    let mut mirrored = HostSettings::new("hub.example");
+    mirrored.mirrors = vec![registry.host()];
+    mirrored.blocked = false;
+    let mut all = named("*");
+    all.addresses = Addresses::Any;
+    let inspector = inspector_with(&[mirrored, all], |_| {});
+    let (unknown, _) = told(&inspector, &registry.host(), "app:1").await;
+    assert_eq!(unknown.reason, Reason::NotFound);
+}
