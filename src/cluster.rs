@@ -2,6 +2,7 @@
 
 pub mod certificates;
 mod events;
+mod freshness;
 mod optional;
 pub mod secrets;
 mod snapshot;
@@ -9,5 +10,6 @@ mod state;
 pub mod view;
 mod watch;
 
+pub use self::freshness::Freshness;
 pub use self::state::{NodeSettings, Record, State};
 pub use self::watch::{Accounts, Cluster, watch, watch_discovering};

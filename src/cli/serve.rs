@@ -19,21 +19,21 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use self::conditions::Conditions;
+use self::conditions::{Conditions, Reloads, inform_of_age};
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::secrets::LiveSecrets;
 use super::setup::{self, Own, Registries};
 use super::snapshot;
 use crate::admission::{self, Reviewer};
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::config::{Configuration, SecretAccess};
 use crate::process::listener::listen;
 use crate::process::readiness::{Readiness, status_router};
 use crate::process::server::{Connections, Limits, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, shutdown};
 use crate::process::telemetry;
-use crate::process::tls::{ClientAuthentication, ServingCertificate, server_config};
+use crate::process::tls::{ClientAuthorities, ServingCertificate, server_config};
 use crate::registry::SecretReader;
 
 /// How long the API server may take to accept a connection.
@@ -101,6 +101,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         &mut registry,
         arguments.webhook_configuration.as_deref(),
     );
+    let reloads = Reloads::register(&mut registry);
     // Tasks end with this set, and with them everything that they hold.
     let mut tasks = JoinSet::new();
 
@@ -123,14 +124,15 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         status_connections.clone(),
         shutdown.clone(),
     ));
-    tasks.spawn(unready_while_leaving(readiness, shutdown.clone()));
-    let serving = certificate::open(&arguments, live.as_ref(), conditions, &mut tasks)?;
+    tasks.spawn(unready_while_leaving(readiness.clone(), shutdown.clone()));
+    let serving = certificate::open(&arguments, live.as_ref(), conditions, &reloads, &mut tasks)?;
     let (view, secrets, cluster) = match &live {
         Some(client) => {
             let node_settings = setup::node_settings(&configuration);
             let accounts = setup::accounts(&configuration);
             let (cluster, watching) = cluster::watch(client.clone(), node_settings, accounts);
             tasks.spawn(watching);
+            inform_of_age(&readiness, cluster.freshness());
             let (synced, view) = (cluster.clone(), cluster.view());
             tasks.spawn(async move {
                 synced.synced().await;
@@ -167,15 +169,23 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         &mut registry,
         &registries,
         Arc::clone(&view),
+        cluster.as_ref().map(Cluster::freshness),
         Arc::clone(&serving),
         [
             ("webhook", connections.clone()),
             ("status", status_connections.clone()),
         ],
     );
-    let transport = transport(&configuration, serving)?;
+    let transport = transport(&configuration, serving, &reloads, &mut tasks)?;
+    if let Some(path) = configuration.credentials.docker_config.clone() {
+        let inspector = Arc::clone(&registries.inspector);
+        let apply = move |text: &[u8]| Ok(inspector.set_docker_config(text)?);
+        let failures = reloads.of("docker-config");
+        tasks.spawn(reload::follow_contents(path, failures, apply));
+    }
     if let Some(path) = config {
-        let follow = reload::follow(path, settings, cluster, arguments.snapshot.clone(), view);
+        let (sources, failures) = (arguments.snapshot.clone(), reloads.of("configuration"));
+        let follow = reload::follow(path, settings, cluster, sources, view, failures);
         tasks.spawn(follow);
     }
 
@@ -220,23 +230,30 @@ async fn kube_client() -> Result<kube::Client> {
     kube::Client::try_from(config).context("prepare calls to the API server")
 }
 
-fn transport(configuration: &Configuration, serving: Arc<ServingCertificate>) -> Result<Transport> {
-    let clients = configuration.client_auth.as_ref();
-    let clients = clients
-        .map(|clients| -> Result<_> {
-            let ca = std::fs::read(&clients.ca)
-                .with_context(|| format!("clientAuth.ca: read {}", clients.ca.display()))?;
-            let names = clients.names.iter().cloned().collect();
-            Ok(ClientAuthentication { ca, names })
-        })
-        .transpose()?;
-    let config = server_config(serving, clients.as_ref())?;
+fn transport(
+    configuration: &Configuration,
+    serving: Arc<ServingCertificate>,
+    reloads: &Reloads,
+    tasks: &mut JoinSet<()>,
+) -> Result<Transport> {
+    let Some(clients) = &configuration.client_auth else {
+        return Ok(Transport::Tls {
+            acceptor: TlsAcceptor::from(Arc::new(server_config(serving, None)?)),
+            client_names: Arc::new([]),
+        });
+    };
+    let bundle = std::fs::read(&clients.ca)
+        .with_context(|| format!("clientAuth.ca: read {}", clients.ca.display()))?;
+    let authorities = ClientAuthorities::from_pem(&bundle)?;
+    let config = server_config(serving, Some(Arc::clone(&authorities)))?;
+    tasks.spawn(reload::follow_contents(
+        clients.ca.clone(),
+        reloads.of("client-ca"),
+        move |bundle| Ok(authorities.swap(bundle)?),
+    ));
     Ok(Transport::Tls {
         acceptor: TlsAcceptor::from(Arc::new(config)),
-        client_names: clients
-            .map(|clients| clients.names)
-            .unwrap_or_default()
-            .into(),
+        client_names: clients.names.iter().cloned().collect(),
     })
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::Client;
 use kube::runtime::watcher;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::events::{Events, Watched, events};
 use super::state::{Kind, Record};
@@ -21,6 +21,9 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long until the API server is asked again when it did not answer.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the API server may take to tell.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Kinds of pools that are there, with the version to ask for.
 pub(super) type Installed = BTreeMap<Kind, String>;
@@ -55,13 +58,12 @@ pub(super) fn discoveries(client: Client, every: Duration) -> BoxStream<'static,
         (client, Duration::ZERO),
         move |(client, pause)| async move {
             sleep(pause).await;
-            match discover(&client).await {
-                Ok(installed) => Some((Some(installed), (client, every))),
-                Err(error) => {
-                    tracing::debug!(%error, "look for kinds of pools");
-                    Some((None, (client, RETRY.min(every))))
-                }
+            match timeout(CALL_LIMIT, discover(&client)).await {
+                Ok(Ok(installed)) => return Some((Some(installed), (client, every))),
+                Ok(Err(error)) => tracing::debug!(%error, "look for kinds of pools"),
+                Err(_) => tracing::debug!("look for kinds of pools: no answer in time"),
             }
+            Some((None, (client, RETRY.min(every))))
         },
     );
     looks.filter_map(std::future::ready).boxed()

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use self::kinds::{NamespaceKind, NodeKind, RuntimeClassKind, ServiceAccountKind};
 use super::events::{Events, events};
+use super::freshness::Freshness;
 use super::optional::{self, Installed};
 use super::state::{Kind, NodeSettings, Record, State};
 use super::view::View;
@@ -32,6 +33,7 @@ pub struct Cluster {
     view: Arc<ArcSwap<View>>,
     settings: channel::Sender<NodeSettings>,
     views: channel::Receiver<u64>,
+    freshness: Freshness,
 }
 
 impl Cluster {
@@ -50,6 +52,11 @@ impl Cluster {
         let mut views = self.views();
         // An error means that nobody watches any more; the last view stays.
         let _ = views.wait_for(|count| *count > 0).await;
+    }
+
+    /// How old the view may be.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness.clone()
     }
 
     /// How many views there were, for whoever waits for the next one.
@@ -118,10 +125,12 @@ fn follow(
     let state = State::new(settings.clone());
     let (settings, changed) = channel::channel(settings);
     let (sender, views) = channel::channel(0);
+    let freshness = Freshness::new();
     let cluster = Cluster {
         view: Arc::clone(&view),
         settings,
         views,
+        freshness: freshness.clone(),
     };
     let watching = Watching {
         view,
@@ -130,6 +139,7 @@ fn follow(
         state,
         listings: Default::default(),
         optional: None,
+        freshness,
     };
     (cluster, watching.run(events, discoveries, open))
 }
@@ -142,6 +152,7 @@ struct Watching {
     listings: [Listing; Kind::COUNT],
     /// The kinds of pools that are watched; nothing before the first look for them.
     optional: Option<BTreeMap<Kind, Watch>>,
+    freshness: Freshness,
 }
 
 /// A watch that ends when it is dropped.
@@ -179,6 +190,7 @@ impl Watching {
                     None => return,
                 },
                 Some(installed) = discoveries.next() => {
+                    self.freshness.answered();
                     self.watch_installed(installed, &open, &mut events)
                 }
                 settings = self.settings.changed() => match settings {
@@ -265,6 +277,9 @@ impl Watching {
         let Some(listing) = self.listings.get_mut(kind as usize) else {
             return false;
         };
+        if event.is_ok() {
+            self.freshness.heard(kind);
+        }
         match event {
             Ok(Event::Apply(record)) => self.state.apply(record),
             Ok(Event::Delete(record)) => self.state.remove(&record),
@@ -293,6 +308,7 @@ impl Watching {
             }
             Err(error) => {
                 // The stream goes on by itself, with longer and longer pauses.
+                self.freshness.failed(kind);
                 tracing::warn!(kind = ?kind, %error, "watch");
                 false
             }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::bulkhead::Claim;
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
-use super::credentials::docker_config;
+use super::credentials::docker_config::DockerConfigError;
 use super::credentials::keyring::Keyring;
 use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, LARGEST_DOCUMENT};
@@ -67,7 +67,7 @@ impl Registry {
             ..Operator::default()
         };
         if let Some(text) = &settings.docker_config {
-            operator.keyring = Keyring::new(docker_config::parse_client(text)?.auths);
+            operator.set_docker_config(text)?;
         }
         if !settings.client_files.is_empty() {
             operator.client_files = Some(ClientFiles::open(&settings.client_files));
@@ -87,6 +87,14 @@ impl Registry {
             tokens: Arc::default(),
             operator,
         })
+    }
+
+    /// Shows the operator's credentials of another docker config from now on.
+    ///
+    /// # Errors
+    /// When it cannot be read: the old ones stay.
+    pub(super) fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
+        self.operator.set_docker_config(text)
     }
 
     /// The counters of requests, shared with the cache around this registry.

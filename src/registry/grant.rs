@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use futures::{FutureExt, future};
 
 use super::bulkhead::Urgency;
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
+use super::credentials::docker_config::{self, DockerConfigError};
 use super::credentials::identity::{Identity, Marking};
 use super::credentials::keyring::{self, Keyring};
 use super::credentials::provider::Providers;
@@ -125,7 +127,7 @@ pub(super) struct Tries(usize);
 #[derive(Default)]
 pub(super) struct Operator {
     /// The configured docker config.
-    pub(super) keyring: Keyring,
+    pub(super) keyring: ArcSwap<Keyring>,
     /// On the command line: what docker and podman have.
     pub(super) client_files: Option<ClientFiles>,
     /// The kubelet's credential providers.
@@ -151,11 +153,18 @@ impl Stage {
 }
 
 impl Operator {
+    /// Shows the credentials of another docker config from now on.
+    pub(super) fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
+        let keyring = Keyring::new(docker_config::parse_client(text)?.auths);
+        self.keyring.store(Arc::new(keyring));
+        Ok(())
+    }
+
     /// Whether any source may have something for `registry/repository`.
     pub(super) fn may_know(&self, place: &str) -> bool {
         let has_files = self.client_files.as_ref();
         let has_providers = self.providers.as_ref();
-        !self.keyring.find(place).is_empty()
+        !self.keyring.load().find(place).is_empty()
             || has_files.is_some_and(|files| files.may_know(place))
             || has_providers.is_some_and(|providers| providers.may_know(place))
     }
@@ -205,7 +214,7 @@ impl Operator {
         let found = |credentials| future::ready(Ok(credentials)).boxed();
         match stage {
             Stage::Secrets => found(grant.find(place)),
-            Stage::Operator => found(self.keyring.find(place)),
+            Stage::Operator => found(self.keyring.load().find(place)),
             Stage::ClientFiles => match &self.client_files {
                 Some(files) => files.find(place).map(Ok).boxed(),
                 None => found(Vec::new()),

@@ -17,6 +17,7 @@ use super::cache::file::CacheFile;
 use super::cache::keeper::Keeper;
 use super::cache::{Cache, TagInspector};
 use super::client::Registry;
+use super::credentials::docker_config::DockerConfigError;
 use super::credentials::secrets::{Offer, SecretReader, Secrets};
 use super::error::{self, SECRETS_SHOWN, naming_secrets, of_secrets};
 use super::flight::Flights;
@@ -60,6 +61,14 @@ impl Inspector {
     /// Fills the cache from a file, to be kept by what is returned.
     pub async fn keep_in(&self, file: CacheFile) -> Keeper<Registry> {
         Keeper::open(self.shared.cache.clone(), file).await
+    }
+
+    /// Shows the operator's credentials of another docker config from now on.
+    ///
+    /// # Errors
+    /// When it cannot be read: the old ones stay.
+    pub fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
+        self.shared.cache.inspector().set_docker_config(text)
     }
 
     /// How many entries the cache has, by kind.

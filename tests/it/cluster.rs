@@ -404,3 +404,36 @@ fn configuration_settles_an_architecture_that_a_pool_leaves_open() {
         shows(&cluster, &["linux/amd64: any", "linux/arm64: any"]).await;
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_view_ages_while_the_api_server_is_silent_or_refuses() {
+    let api = Api::in_memory();
+    api.put("/api/v1/nodes/a1", node("amd64"));
+    let (cluster, work) = watch(
+        api.direct_client(),
+        NodeSettings::default(),
+        Accounts::Watched,
+    );
+    tokio::spawn(work);
+    cluster.synced().await;
+    let freshness = cluster.freshness();
+    let minute = Duration::from_secs(60);
+    let still = |cluster: &Cluster| platforms(&view(cluster)) == ["linux/amd64: a1"];
+    for _ in 0..10 {
+        tokio::time::sleep(minute).await;
+        assert!(freshness.age() <= minute / 2, "{:?}", freshness.age());
+    }
+    api.set_silent(true);
+    tokio::time::sleep(10 * minute).await;
+    assert!(freshness.age() >= 9 * minute, "{:?}", freshness.age());
+    assert!(still(&cluster));
+    api.set_silent(false);
+    tokio::time::sleep(3 * minute).await;
+    assert!(freshness.age() <= minute, "{:?}", freshness.age());
+    api.set_down(true);
+    tokio::time::sleep(10 * minute).await;
+    assert!(freshness.age() >= 9 * minute, "{:?}", freshness.age());
+    api.set_down(false);
+    tokio::time::sleep(3 * minute).await;
+    assert!(still(&cluster) && freshness.age() <= minute);
+}

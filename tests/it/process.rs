@@ -10,9 +10,10 @@ use std::time::Duration;
 use archmatch::process::certificates::{PairFiles, SelfSigned};
 use archmatch::process::server::{Connections, Limits, Transport, serve};
 use archmatch::process::shutdown::{Phase, Trigger, shutdown};
-use archmatch::process::tls::{ClientAuthentication, ServingCertificate, server_config};
+use archmatch::process::tls::{ClientAuthorities, ServingCertificate, server_config};
 use axum::Router;
 use axum::routing::get;
+use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -62,14 +63,13 @@ impl Server {
     }
 }
 
-fn tls(serving: Arc<ServingCertificate>, clients: Option<&ClientAuthentication>) -> Transport {
+fn tls(serving: Arc<ServingCertificate>, clients: Option<Arc<ClientAuthorities>>) -> Transport {
+    let names = clients.iter().map(|_| "kube-apiserver".to_owned());
+    let client_names = names.collect();
     let config = server_config(serving, clients).unwrap();
     Transport::Tls {
         acceptor: TlsAcceptor::from(Arc::new(config)),
-        client_names: clients
-            .map(|clients| clients.names.clone())
-            .unwrap_or_default()
-            .into(),
+        client_names,
     }
 }
 
@@ -115,7 +115,12 @@ async fn a_swapped_link_is_a_new_certificate_and_a_half_written_pair_is_not() {
         key: data.join("tls.key"),
     };
     let serving = ServingCertificate::new(files.load().unwrap());
-    let follow = files.follow(Arc::clone(&serving), Duration::from_millis(5));
+    let failures = Counter::default();
+    let follow = files.follow(
+        Arc::clone(&serving),
+        Duration::from_millis(5),
+        failures.clone(),
+    );
     let follow = tokio::spawn(follow);
     let server = Server::start(tls(serving, None), hello(), Limits::webhook()).await;
     assert_eq!(
@@ -129,6 +134,12 @@ async fn a_swapped_link_is_a_new_certificate_and_a_half_written_pair_is_not() {
     std::fs::write(folder.path().join("half/tls.crt"), &second.certificate).unwrap();
     copy(&folder.path().join("one/tls.key"), "half/tls.key");
     point("half");
+    let refused = timeout(SOON, async {
+        while failures.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    refused.await.expect("the half is seen, and counted");
     assert!(fetch(client(&first.ca), server.port).await.is_ok());
 
     write("two", &second);
@@ -147,14 +158,10 @@ async fn a_swapped_link_is_a_new_certificate_and_a_half_written_pair_is_not() {
 async fn only_known_clients_are_served_when_names_are_given() {
     let pair = made();
     let (known, other) = (named("kube-apiserver"), named("somebody"));
-    let clients = |ca: &str| ClientAuthentication {
-        ca: ca.as_bytes().to_vec(),
-        names: vec!["kube-apiserver".to_owned()],
-    };
     let both = format!("{}{}", known.ca, other.ca);
     let transport = tls(
         ServingCertificate::new(pair.pair().unwrap()),
-        Some(&clients(&both)),
+        Some(ClientAuthorities::from_pem(both.as_bytes()).unwrap()),
     );
     let server = Server::start(transport, hello(), Limits::webhook()).await;
     let with = |identity: &SelfSigned| {
@@ -170,6 +177,40 @@ async fn only_known_clients_are_served_when_names_are_given() {
         fetch(client(&pair.ca), server.port).await.is_err(),
         "no certificate"
     );
+}
+
+#[tokio::test]
+async fn another_client_authority_counts_at_once_and_half_of_one_does_not() {
+    let pair = made();
+    let (old, new) = (named("kube-apiserver"), named("kube-apiserver"));
+    let authorities = ClientAuthorities::from_pem(old.ca.as_bytes()).unwrap();
+    let serving = ServingCertificate::new(pair.pair().unwrap());
+    let transport = tls(serving, Some(Arc::clone(&authorities)));
+    let server = Server::start(transport, hello(), Limits::webhook()).await;
+    let with = |identity: &SelfSigned| {
+        let pem = format!("{}{}", identity.certificate, identity.key);
+        let identity = reqwest::Identity::from_pem(pem.as_bytes()).unwrap();
+        // Every request is a handshake of its own, which may resume a session.
+        let client = client(&pair.ca)
+            .identity(identity)
+            .pool_max_idle_per_host(0);
+        client.build().unwrap()
+    };
+    let url = format!("https://localhost:{}/", server.port);
+    let is_served = async |client: &reqwest::Client| client.get(&url).send().await.is_ok();
+    let (before, after) = (with(&old), with(&new));
+    assert!(is_served(&before).await && !is_served(&after).await);
+    let both = format!("{}{}", new.ca, old.ca);
+    for broken in [
+        "",
+        &both[..both.len() - 30],
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        assert!(authorities.swap(broken.as_bytes()).is_err(), "{broken}");
+    }
+    assert!(is_served(&before).await && !is_served(&after).await);
+    authorities.swap(new.ca.as_bytes()).unwrap();
+    assert!(!is_served(&before).await && is_served(&after).await);
 }
 
 /// A client certificate; the leaf's DNS name is what is looked at.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Arguments;
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Reloads};
 use crate::cluster::certificates::{
     CertificateStore, Stored, Trust, Written, changes_of_secret, changes_of_webhook_configuration,
 };
@@ -70,6 +70,7 @@ pub(super) fn open(
     arguments: &Arguments,
     client: Option<&Client>,
     conditions: Conditions,
+    reloads: &Reloads,
     tasks: &mut JoinSet<()>,
 ) -> Result<Arc<ServingCertificate>> {
     if let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
@@ -79,7 +80,7 @@ pub(super) fn open(
         };
         let serving = ServingCertificate::new(files.load()?);
         conditions.loaded();
-        tasks.spawn(files.follow(Arc::clone(&serving), CHECK_EVERY));
+        tasks.spawn(files.follow(Arc::clone(&serving), CHECK_EVERY, reloads.of("certificate")));
         return Ok(serving);
     }
     let names = Names {

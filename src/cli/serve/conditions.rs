@@ -3,13 +3,59 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::cluster::Freshness;
 use crate::process::certificates::{Bundles, Rotation};
 use crate::process::readiness::{Readiness, Waiting};
+
+/// A view that is older is worth a line: twice what is normal.
+const OLD: Duration = Duration::from_secs(60);
+
+/// Adds a line about the age of the view.
+pub(super) fn inform_of_age(readiness: &Readiness, freshness: Freshness) {
+    readiness.inform("view", move || {
+        let age = freshness.age();
+        if age <= OLD {
+            return Ok(());
+        }
+        let seconds = age.as_secs();
+        Err(format!(
+            "the API server has not confirmed it for {seconds}s"
+        ))
+    });
+}
+
+/// Files that changed and could not be used, by what they are.
+#[derive(Clone, Default)]
+pub(super) struct Reloads {
+    failures: Family<[(&'static str, &'static str); 1], Counter>,
+}
+
+impl Reloads {
+    pub(super) fn register(metrics: &mut Registry) -> Self {
+        let reloads = Self::default();
+        for file in ["configuration", "certificate", "client-ca", "docker-config"] {
+            reloads.of(file);
+        }
+        metrics.register(
+            "reload_failures",
+            "Changed files that could not be used, so that the old contents still count",
+            reloads.failures.clone(),
+        );
+        reloads
+    }
+
+    /// The counter of one file.
+    pub(super) fn of(&self, file: &'static str) -> Counter {
+        self.failures.get_or_create(&[("file", file)]).clone()
+    }
+}
 
 /// The state of the certificate that replicas share. Clones share it.
 #[derive(Clone)]

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
 
 use crate::cli::setup::Registries;
+use crate::cluster::Freshness;
 use crate::cluster::view::View;
 use crate::domain::node::Source;
 use crate::process::server::Connections;
@@ -23,12 +24,14 @@ pub(super) fn register(
     metrics: &mut Metrics,
     registries: &Registries,
     view: Arc<ArcSwap<View>>,
+    freshness: Option<Freshness>,
     certificate: Arc<ServingCertificate>,
     listeners: [(&'static str, Connections); 2],
 ) {
     metrics.register_collector(Box::new(Parts {
         inspector: Arc::clone(&registries.inspector),
         view,
+        freshness,
         certificate,
         listeners,
     }));
@@ -37,6 +40,8 @@ pub(super) fn register(
 struct Parts {
     inspector: Arc<Inspector>,
     view: Arc<ArcSwap<View>>,
+    /// Of a live cluster.
+    freshness: Option<Freshness>,
     certificate: Arc<ServingCertificate>,
     /// Who is connected, by the name of the listener.
     listeners: [(&'static str, Connections); 2],
@@ -104,6 +109,15 @@ impl Collector for Parts {
             }),
         )?;
         self.encode_connections(&mut encoder)?;
+        if let Some(freshness) = &self.freshness {
+            let age = encoder.encode_descriptor(
+                "view_age_seconds",
+                "How long the API server has not confirmed the view; up to 30 is normal",
+                None,
+                MetricType::Gauge,
+            )?;
+            ConstGauge::new(freshness.age().as_secs()).encode(age)?;
+        }
         if let Some(expiry) = self.certificate.expires_at() {
             let descriptor = encoder.encode_descriptor(
                 "certificate_expiry_timestamp_seconds",

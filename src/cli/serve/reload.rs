@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::counter::Counter;
 
 use crate::admission::Settings;
 use crate::cli::{setup, snapshot};
@@ -24,6 +25,7 @@ pub(super) async fn follow(
     cluster: Option<Cluster>,
     sources: Vec<String>,
     view: Arc<ArcSwap<View>>,
+    failures: Counter,
 ) {
     let mut known = std::fs::read(&path).ok();
     let mut counts = Configuration::load(&path).unwrap_or_default();
@@ -58,10 +60,44 @@ pub(super) async fn follow(
                 counts = configuration;
             }
             Err(error) => {
+                failures.inc();
                 let error = format!("{error:#}");
                 tracing::error!(error, "kept the old configuration");
             }
         }
+    }
+}
+
+/// Follows the contents of a file that something was made of. Contents that cannot be used,
+/// half of a file above all, leave the old ones in place.
+pub(super) async fn follow_contents(
+    path: PathBuf,
+    failures: Counter,
+    apply: impl Fn(&[u8]) -> Result<()>,
+) {
+    // What was read at start may have changed since: the first look applies it again.
+    let mut known = None;
+    let mut timer = tokio::time::interval(CHECK_EVERY);
+    loop {
+        timer.tick().await;
+        let found = std::fs::read(&path).map_err(|error| error.to_string());
+        if known.as_ref() == Some(&found) {
+            continue;
+        }
+        let applied = match &found {
+            Ok(contents) => apply(contents).map_err(|error| format!("{error:#}")),
+            Err(error) => Err(error.clone()),
+        };
+        let file = path.display();
+        match applied {
+            Ok(()) if known.is_none() => {}
+            Ok(()) => tracing::info!(%file, "the file changed and counts from now on"),
+            Err(error) => {
+                failures.inc();
+                tracing::error!(%file, error, "kept the old contents");
+            }
+        }
+        known = Some(found);
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use rustls::sign::CertifiedKey;
 
 use super::CertificateError;
@@ -32,7 +33,12 @@ impl PairFiles {
     /// Follows the files: compares their contents on a timer and swaps. Events of the file
     /// system would miss the links that a kubelet swaps. A pair that cannot be used, a
     /// half-written one above all, keeps the old one.
-    pub async fn follow(self, serving: Arc<ServingCertificate>, every: Duration) {
+    pub async fn follow(
+        self,
+        serving: Arc<ServingCertificate>,
+        every: Duration,
+        failures: Counter,
+    ) {
         let mut served = self.read().ok();
         let mut complained = false;
         let mut timer = tokio::time::interval(every);
@@ -50,6 +56,7 @@ impl PairFiles {
                 }
                 Err(error) if !complained => {
                     complained = true;
+                    failures.inc();
                     let error = anyhow::Error::new(error);
                     tracing::warn!(error = format!("{error:#}"), "kept the old certificate");
                 }
