@@ -154,11 +154,12 @@ impl Names {
         }
     }
 
-    /// Whether the URL's host is on an address that is not public, as far as it was asked.
-    pub(super) fn lead_inside(&self, url: &Url) -> bool {
+    /// Whether the URL's host was contacted on an address that is not public. One whose
+    /// addresses are refused was not, and that says nothing of the network.
+    pub(super) fn lead_inside(&self, url: &Url, addresses: Addresses) -> bool {
         let host = url.host_str().unwrap_or_default();
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) => range(address) != Range::Public,
+            Ok(address) => addresses.allow(address) && range(address) != Range::Public,
             Err(_) => self.inside.contains_key(&lower(host)),
         }
     }
@@ -215,26 +216,23 @@ impl Resolve for FilteringResolver {
         let names = Arc::clone(&self.names);
         let addresses = self.addresses;
         Box::pin(async move {
-            let found = names.resolve(name.as_str()).await?;
+            let found = allowed(names.resolve(name.as_str()).await?, addresses)?;
             if found.iter().any(|address| range(*address) != Range::Public) {
                 names.inside.insert(lower(name.as_str()), ());
             }
-            Ok(allowed(found, addresses)?)
+            // The port comes from the URL.
+            let sockets = found.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(sockets) as Addrs)
         })
     }
 }
 
-fn allowed(found: Vec<IpAddr>, addresses: Addresses) -> Result<Addrs, AddressRefused> {
-    let allowed: Vec<SocketAddr> = found
-        .into_iter()
-        .filter(|address| addresses.allow(*address))
-        // The port comes from the URL.
-        .map(|address| SocketAddr::new(address, 0))
-        .collect();
-    if allowed.is_empty() {
+fn allowed(mut found: Vec<IpAddr>, addresses: Addresses) -> Result<Vec<IpAddr>, AddressRefused> {
+    found.retain(|address| addresses.allow(*address));
+    if found.is_empty() {
         return Err(AddressRefused);
     }
-    Ok(Box::new(allowed.into_iter()))
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -338,10 +336,8 @@ mod tests {
     #[test]
     fn only_allowed_addresses_of_a_name_are_kept() {
         let found = vec!["127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap()];
-        let kept: Vec<_> = allowed(found.clone(), Addresses::Private)
-            .unwrap()
-            .collect();
-        assert_eq!(kept, ["10.0.0.1:0".parse().unwrap()]);
+        let kept = allowed(found.clone(), Addresses::Private).unwrap();
+        assert_eq!(kept, ["10.0.0.1".parse::<IpAddr>().unwrap()]);
         assert!(allowed(found, Addresses::Public).is_err());
     }
 

@@ -243,9 +243,11 @@ impl Hosts {
     /// Whether nobody is told more of the URL's host than that it could not be asked: it is
     /// on no public address, and the configuration does not name it.
     pub(super) fn conceals(&self, url: &Url) -> bool {
+        let authority = authority(url);
+        let addresses = self.of(&authority).settings.addresses;
         self.discretion == Discretion::Discreet
-            && !self.is_named(&authority(url))
-            && self.names.lead_inside(url)
+            && !self.is_named(&authority)
+            && self.names.lead_inside(url, addresses)
     }
 
     /// Whether an entry is for this host, more or less, or has it as a mirror.
