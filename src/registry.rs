@@ -11,6 +11,7 @@
 //! [`ImageInspector`]: crate::checker::ImageInspector
 
 mod address;
+mod audience;
 mod bulkhead;
 pub mod cache;
 mod client;
@@ -34,7 +35,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::Addresses;
-pub use bulkhead::Urgency;
 pub use cache::file::CacheFile;
 pub use cache::keeper::Keeper;
 pub use cache::{Cache, TagInspector};

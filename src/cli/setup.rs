@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
@@ -45,6 +46,9 @@ pub enum Own {
     Ignored,
 }
 
+/// How long one look-up may wait for its turn where a person waits: `--timeout` ends it.
+const PERSONS_LOOKUP: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A checker over real registries, and what its look-ups count.
 pub struct Registries {
     /// Judges pod templates.
@@ -70,6 +74,7 @@ impl Registries {
         if own == Own::Used {
             settings.client_files = client_files::usual_places();
             settings.discretion = Discretion::Open;
+            settings.limits.lookup = PERSONS_LOOKUP;
         }
         let inspector = Arc::new(registry::open(settings, secrets)?);
         let checker = Checker::new(Arc::clone(&inspector) as _);

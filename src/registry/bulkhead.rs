@@ -1,65 +1,53 @@
 //! What one registry host may take of us, and what it may do to us.
 //!
-//! A host has a number of requests at once and a rate, so that a slow one slows no other. Who
-//! keeps failing is answered for without being asked ([`health`]). What a registry asks of an
-//! account, to wait or not to spend more, is kept in its [`allowance`].
-//!
-//! Look-ups that somebody waits for go first: the others get at most half of the places and
-//! of the rate, and only while nobody waits.
+//! A host has a number of requests at once and a rate, which tenants share fairly ([`queue`]).
+//! Who keeps failing is answered for without being asked ([`health`]). What a registry asks of
+//! an account, to wait or not to spend more, is kept in its [`allowance`].
 
 mod allowance;
 mod breaker;
 mod health;
+mod queue;
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
+use super::audience::{Audience, Urgency};
 use super::credentials::identity::Mark;
-use crate::domain::access::Tenant;
 use crate::domain::unknown::{Reason, Unknown};
 use allowance::{Allowances, Spent};
 pub(super) use health::Blame;
 use health::{Admitted, Health};
+pub(super) use queue::{Budget, Queue};
+use queue::{Full, HostId, Place};
 
 /// A pause that somebody who waits for an answer may as well wait for.
 const SHORT_PAUSE: Duration = Duration::from_secs(2);
 
-/// Whether somebody waits for the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
-    /// A review or a person waits.
-    Awaited,
-    /// Nobody waits: a tag is asked for again, or an audit runs.
-    Background,
-}
-
 /// What a request wants of a host.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
-    pub(super) urgency: Urgency,
-    /// On whose account it is.
-    pub(super) tenant: Tenant,
+    /// Who waits for it, and on whose account it is.
+    pub(super) audience: Audience,
     /// What it asks for, or has a proof made for.
     pub(super) repository: Arc<str>,
     /// Whose allowance it is; `None` is anonymous.
     pub(super) account: Option<Mark>,
     /// Whether registries that count pulls count this request.
     pub(super) is_counted: bool,
+    /// Whether it may go on when it takes long, since nobody else is asked instead.
+    pub(super) may_go_on: bool,
     pub(super) deadline: Instant,
 }
 
 /// Why a host is not asked now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Its queue did not move until the deadline.
+    /// Too many of ours wait for it, or did until the deadline.
     Busy,
     /// It asked us to wait.
     Paused,
@@ -90,12 +78,9 @@ impl From<Unknown> for Failure {
 
 /// One host.
 pub(super) struct Bulkhead {
-    places: Arc<Semaphore>,
-    background_places: Arc<Semaphore>,
-    rate: DefaultDirectRateLimiter,
-    background_rate: DefaultDirectRateLimiter,
-    /// How many awaited requests have no place yet.
-    waiting: watch::Sender<usize>,
+    queue: Arc<Queue>,
+    host: HostId,
+    budget: Budget,
     known: Mutex<Known>,
 }
 
@@ -107,44 +92,37 @@ struct Known {
 }
 
 impl Bulkhead {
-    /// A host that takes so many requests at once and in a second.
-    pub(super) fn new(concurrency: usize, requests_per_second: u32) -> Self {
-        let places = concurrency.max(1);
-        let rate = NonZeroU32::new(requests_per_second).unwrap_or(NonZeroU32::MIN);
-        let half = NonZeroU32::new(rate.get() / 2).unwrap_or(NonZeroU32::MIN);
+    /// A host that takes so much.
+    pub(super) fn new(queue: &Arc<Queue>, budget: Budget) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(places)),
-            background_places: Arc::new(Semaphore::new((places / 2).max(1))),
-            rate: RateLimiter::direct(Quota::per_second(rate)),
-            background_rate: RateLimiter::direct(Quota::per_second(half)),
-            waiting: watch::Sender::new(0),
+            queue: Arc::clone(queue),
+            host: queue.host(),
+            budget,
             known: Mutex::default(),
         }
     }
 
-    /// Waits for a place and for the rate. What the host's health forbids is found out
-    /// before each wait and after the last: others may have learned more meanwhile.
+    /// Waits for one's turn. What the host's health forbids is found out before and after:
+    /// others may have learned more meanwhile.
     pub(super) async fn enter(self: &Arc<Self>, claim: &Claim) -> Result<Passage, Refusal> {
         self.wait_for_short_pause(claim).await?;
         self.known().permit(claim)?;
-        let entered = timeout_at(claim.deadline, async {
-            let _waiting = match claim.urgency {
-                Urgency::Awaited => Some(Waiting::new(&self.waiting)),
-                Urgency::Background => None,
-            };
-            let places = self.places(claim.urgency).await;
-            self.known().permit(claim)?;
-            turn(&self.rate).await;
-            Ok(places)
-        });
-        let places = entered.await.unwrap_or(Err(Refusal::Busy))?;
+        let Claim {
+            audience, deadline, ..
+        } = claim;
+        let entered = self
+            .queue
+            .enter(self.host, &self.budget, audience, *deadline);
+        let place = entered.await.map_err(|Full| Refusal::Busy)?;
         let admitted = self.known().admit(claim)?;
         Ok(Passage {
             bulkhead: Arc::clone(self),
             account: claim.account,
             repository: Arc::clone(&claim.repository),
             admitted: Some(admitted),
-            _places: places,
+            is_overdue: false,
+            is_late: false,
+            place,
         })
     }
 
@@ -155,36 +133,11 @@ impl Bulkhead {
         };
         let until = now + pause;
         let fits = pause <= SHORT_PAUSE && until < claim.deadline;
-        if claim.urgency == Urgency::Background || !fits {
+        if !claim.audience.is_awaited() || !fits {
             return Err(Refusal::Paused);
         }
         sleep_until(until).await;
         Ok(())
-    }
-
-    async fn places(&self, urgency: Urgency) -> Vec<OwnedSemaphorePermit> {
-        let places = match urgency {
-            Urgency::Awaited => [Arc::clone(&self.places).acquire_owned().await.ok(), None],
-            Urgency::Background => {
-                let half = Arc::clone(&self.background_places).acquire_owned().await;
-                turn(&self.background_rate).await;
-                [half.ok(), self.place_nobody_waits_for().await]
-            }
-        };
-        places.into_iter().flatten().collect()
-    }
-
-    /// A place that came free while nobody waits for one.
-    async fn place_nobody_waits_for(&self) -> Option<OwnedSemaphorePermit> {
-        let mut waiting = self.waiting.subscribe();
-        loop {
-            drop(waiting.wait_for(|waiting| *waiting == 0).await);
-            let place = Arc::clone(&self.places).acquire_owned().await.ok();
-            // The queue is in order of arrival: who came meanwhile gets this one.
-            if *waiting.borrow() == 0 {
-                return place;
-            }
-        }
     }
 
     /// Whether the host is not asked at the moment, since it keeps failing.
@@ -227,37 +180,23 @@ impl Known {
     fn admit(&mut self, claim: &Claim) -> Result<Admitted, Refusal> {
         self.permit(claim)?;
         if claim.is_counted {
-            let now = Instant::now();
-            let spent = self.allowances.spend(claim.account, &claim.tenant, now);
-            spent.map_err(|spent| match spent {
-                Spent::Half => Refusal::HalfSpent,
-                Spent::Share => Refusal::ShareSpent,
-            })?;
+            self.spend(claim)?;
         }
         Ok(self.health.admit(&claim.repository))
     }
-}
 
-/// Waits for its turn in a rate.
-async fn turn(rate: &DefaultDirectRateLimiter) {
-    while let Err(not_until) = rate.check() {
-        sleep(not_until.wait_time_from(rate.clock().now())).await;
-    }
-}
-
-/// One who waits, counted.
-struct Waiting<'a>(&'a watch::Sender<usize>);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a watch::Sender<usize>) -> Self {
-        count.send_modify(|waiting| *waiting += 1);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|waiting| *waiting -= 1);
+    /// Takes one request of a counted window, on the account of anybody who waits.
+    fn spend(&mut self, claim: &Claim) -> Result<(), Refusal> {
+        let now = Instant::now();
+        let mut refusal = Refusal::HalfSpent;
+        for tenant in claim.audience.tenants() {
+            match self.allowances.spend(claim.account, &tenant, now) {
+                Ok(()) => return Ok(()),
+                Err(Spent::Half) => {}
+                Err(Spent::Share) => refusal = Refusal::ShareSpent,
+            }
+        }
+        Err(refusal)
     }
 }
 
@@ -267,10 +206,44 @@ pub(super) struct Passage {
     account: Option<Mark>,
     repository: Arc<str>,
     admitted: Option<Admitted>,
-    _places: Vec<OwnedSemaphorePermit>,
+    /// Whether it counts as failed, since it took too long.
+    is_overdue: bool,
+    /// Whether it goes on without a place.
+    is_late: bool,
+    place: Place,
 }
 
 impl Passage {
+    /// Whether somebody waited when its turn came.
+    pub(super) fn urgency(&self) -> Urgency {
+        self.place.urgency()
+    }
+
+    /// Waits until the place is another tenant's.
+    pub(super) async fn asked_for(&mut self) {
+        self.place.asked_for().await;
+    }
+
+    /// Goes on without a place, if there is room for that.
+    pub(super) fn go_on_late(&mut self) -> bool {
+        self.is_late = self.is_late || self.place.leave();
+        self.is_late
+    }
+
+    /// There was no answer in the usual time. One may come yet.
+    pub(super) fn overdue(&mut self) {
+        self.is_overdue = true;
+        self.end(Err((Blame::Repository, Reason::Timeout)));
+    }
+
+    /// It ends for a reason of our own.
+    pub(super) fn given_up(mut self) {
+        if let Some(admitted) = self.admitted.take() {
+            let health = &mut self.bulkhead.known().health;
+            health.withdrawn(&self.repository, admitted);
+        }
+    }
+
     /// The host answered.
     pub(super) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let now = Instant::now();
@@ -280,7 +253,9 @@ impl Passage {
             .allowances
             .learn(self.account, &self.repository, learned, now);
         drop(known);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.is_overdue && status.is_success() {
+            self.bulkhead.known().health.recovered(&self.repository);
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             self.end(Err((Blame::Repository, Reason::Unreachable)));
         } else {
             self.end(Ok(()));

@@ -28,13 +28,14 @@ use moka::sync::Cache as Bounded;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use super::flight::{Flight, Flights};
+use super::error::absent;
+use super::flight::{Absent, Flights, Joined};
 use super::grant::Grant;
 use super::host::HostClass;
 use super::statistics::Statistics;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
-use crate::domain::unknown::{Reason, Unknown};
+use crate::domain::unknown::Unknown;
 use key::{Key, KeyParts};
 use lifetime::Age;
 use served::Document;
@@ -229,12 +230,15 @@ impl<I: TagInspector + 'static> Cache<I> {
         key: &Key,
         grant: &Grant,
         known: impl FnOnce() -> Option<Outcome>,
-    ) -> Flight<Outcome> {
+    ) -> Joined<Outcome> {
         let shared = &self.shared;
-        shared.flights.join(key.clone(), known, || {
-            let (shared, key, grant) = (Arc::clone(shared), key.clone(), grant.clone());
-            async move { shared.look_up(key, &grant).await }.boxed()
-        })
+        shared
+            .flights
+            .join_as(grant.audience(), key.clone(), known, |audience| {
+                let grant = grant.for_audience(audience);
+                let (shared, key) = (Arc::clone(shared), key.clone());
+                async move { shared.look_up(key, &grant).await }.boxed()
+            })
     }
 
     /// The answer, asked for if it is not known.
@@ -251,7 +255,8 @@ impl<I: TagInspector + 'static> Cache<I> {
         let key: &dyn KeyParts = &(grant.identity(), image);
         let key = key.to_key();
         let flight = self.flight(&key, grant, || shared.fresh_outcome(&key));
-        flight.await.unwrap_or_else(ended)
+        let found = flight.wait(grant.audience()).await;
+        found.unwrap_or_else(|why| shared.without_outcome(&key, why))
     }
 
     /// The answer of a registry that was asked within the last 5 s: what it said before is
@@ -273,9 +278,10 @@ impl<I: TagInspector + 'static> Cache<I> {
         }
         let key = key.to_key();
         let flight = self.flight(&key, grant, || shared.recent_outcome(&key));
-        match timeout_at(deadline, flight).await {
-            Ok(outcome) => outcome.unwrap_or_else(ended),
-            Err(_) => shared.unconfirmed(&key),
+        match timeout_at(deadline, flight.wait(grant.audience())).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(Absent::Ended)) => Err(absent(image.registry(), Absent::Ended)),
+            Ok(Err(Absent::Late)) | Err(_) => shared.unconfirmed(&key),
         }
     }
 
@@ -285,11 +291,6 @@ impl<I: TagInspector + 'static> Cache<I> {
         let failure = || self.shared.failure(key, Instant::now());
         self.shared.answers.contains_key(key) || failure().is_some()
     }
-}
-
-fn ended() -> Outcome {
-    let why = "the look-up ended without an answer";
-    Err(Unknown::new(Reason::Unreachable, why))
 }
 
 impl Answer {

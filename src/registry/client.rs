@@ -53,6 +53,8 @@ struct Attempt<'a> {
     repository: Arc<str>,
     credential: Option<Arc<Credential>>,
     grant: &'a Grant,
+    /// Whether nobody is asked after this one.
+    is_last: bool,
     deadline: Instant,
 }
 
@@ -149,7 +151,9 @@ impl Registry {
         let tried = timeout_at(deadline, async {
             let mut last = None;
             let mut tries = Tries::default();
-            for (target, repository) in self.places(image)? {
+            let places = self.places(image)?;
+            let count = places.len();
+            for (position, (target, repository)) in places.into_iter().enumerate() {
                 let url = base_url(&target)?;
                 let place = name(&target, &repository);
                 let repository: Arc<str> = repository.into();
@@ -160,6 +164,7 @@ impl Registry {
                         repository: Arc::clone(&repository),
                         credential,
                         grant,
+                        is_last: position + 1 == count,
                         deadline,
                     })
                 };
@@ -337,11 +342,11 @@ impl Registry {
 impl Attempt<'_> {
     fn claim(&self, is_counted: bool) -> Claim {
         Claim {
-            urgency: self.grant.urgency(),
-            tenant: self.grant.tenant().clone(),
+            audience: self.grant.audience().clone(),
             repository: Arc::clone(&self.repository),
             account: self.credential.as_ref().map(|credential| credential.mark()),
             is_counted,
+            may_go_on: self.is_last,
             deadline: self.deadline,
         }
     }

@@ -9,6 +9,7 @@ use reqwest::StatusCode;
 
 use super::address::AddressRefused;
 use super::bulkhead::{Blame, Failure, Refusal};
+use super::flight::Absent;
 use crate::domain::access::SecretName;
 use crate::domain::unknown::{Origin, Reason, Unknown};
 
@@ -83,6 +84,17 @@ pub(super) fn address_refused(host: &str) -> Unknown {
 
 pub(super) fn timeout(host: &str) -> Unknown {
     Unknown::new(Reason::Timeout, format!("{host} did not answer in time"))
+}
+
+/// What it means that a look-up has no answer.
+pub(super) fn absent(host: &str, absent: Absent) -> Unknown {
+    match absent {
+        Absent::Late => timeout(host),
+        Absent::Ended => {
+            let why = "the look-up ended without an answer";
+            Unknown::new(Reason::Unreachable, why)
+        }
+    }
 }
 
 /// What a bulkhead's refusal means. Nothing was sent.

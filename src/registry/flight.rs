@@ -10,14 +10,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 
+use super::audience::{Audience, Room, Seat};
+use crate::domain::access::Tenant;
+
 /// Work that is under way: `None` if it ended without a value.
 pub(super) type Flight<V> = Shared<BoxFuture<'static, Option<V>>>;
 
-type Running<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
+type Running<K, V> = Arc<Mutex<HashMap<K, (Flight<V>, Arc<Room>)>>>;
 
 /// The work under way, by key.
 pub(super) struct Flights<K, V: Clone> {
     running: Running<K, V>,
+}
+
+/// Work under way that knows who waits for it, and a place among those.
+pub(super) struct Joined<V> {
+    flight: Flight<V>,
+    seat: Seat,
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It takes too long to wait for; the work goes on.
+    Late,
+    /// The work ended without one.
+    Ended,
 }
 
 impl<K, V: Clone> Default for Flights<K, V> {
@@ -43,25 +61,62 @@ where
         known: impl FnOnce() -> Option<V>,
         start: impl FnOnce() -> BoxFuture<'static, V>,
     ) -> Flight<V> {
+        let nobody = Audience::Nobody(Tenant::Operator);
+        self.join_as(&nobody, key, known, |_| start()).flight
+    }
+
+    /// The same with a place among those who wait, which the work knows of.
+    pub(super) fn join_as(
+        &self,
+        audience: &Audience,
+        key: K,
+        known: impl FnOnce() -> Option<V>,
+        start: impl FnOnce(Audience) -> BoxFuture<'static, V>,
+    ) -> Joined<V> {
         let mut running = lock(&self.running);
-        if let Some(flight) = running.get(&key) {
-            return flight.clone();
+        if let Some((flight, room)) = running.get(&key) {
+            return Joined {
+                flight: flight.clone(),
+                seat: room.seat(audience),
+            };
         }
+        let room = Room::new(audience.owner());
+        let seat = room.seat(audience);
         if let Some(value) = known() {
-            return futures::future::ready(Some(value)).boxed().shared();
+            let flight = futures::future::ready(Some(value)).boxed().shared();
+            return Joined { flight, seat };
         }
         let landing = Landing {
             running: Arc::clone(&self.running),
             key: key.clone(),
         };
-        let work = start();
+        let work = start(Audience::Joined(Arc::clone(&room)));
         let task = tokio::spawn(async move {
             let _landing = landing;
             work.await
         });
         let flight = async move { task.await.ok() }.boxed().shared();
-        running.insert(key, flight.clone());
-        flight
+        running.insert(key, (flight.clone(), room));
+        Joined { flight, seat }
+    }
+}
+
+impl<V: Clone> Joined<V> {
+    /// Waits on behalf of the audience: the work is as urgent as that is, as it changes.
+    pub(super) async fn wait(mut self, audience: &Audience) -> Result<V, Absent> {
+        let mut changes = audience.changes();
+        let mut delays = self.seat.delays();
+        self.seat.follow(audience);
+        loop {
+            tokio::select! {
+                biased;
+                value = &mut self.flight => return value.ok_or(Absent::Ended),
+                // The room is there as long as the seat: this is no error.
+                _ = delays.changed() => return Err(Absent::Late),
+                () = changes.next() => {}
+            }
+            self.seat.follow(audience);
+        }
     }
 }
 

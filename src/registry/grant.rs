@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use futures::{FutureExt, future};
 
-use super::bulkhead::Urgency;
+use super::audience::Audience;
 use super::credentials::Credential;
 use super::credentials::client_files::ClientFiles;
 use super::credentials::docker_config::{self, DockerConfigError};
@@ -25,27 +25,31 @@ pub struct Grant {
     keyrings: Vec<(usize, Arc<Keyring>)>,
     /// Positions of the secrets that fit the image, in the order of their credentials.
     fitting: Vec<usize>,
-    tenant: Tenant,
-    urgency: Urgency,
+    audience: Audience,
 }
 
 impl Grant {
     /// What everybody's look-ups may show, on the tenant's account.
     pub fn without_secrets(tenant: Tenant) -> Self {
         Self {
-            tenant,
+            audience: Audience::Caller(tenant),
             identity: Identity::Operator,
             keyrings: Vec::new(),
             fitting: Vec::new(),
-            urgency: Urgency::Awaited,
         }
     }
 
     /// The same for a look-up that nobody waits for.
     #[must_use]
     pub fn in_background(&self) -> Self {
+        self.for_audience(Audience::Nobody(self.audience.owner()))
+    }
+
+    /// The same for a look-up with this audience.
+    #[must_use]
+    pub(super) fn for_audience(&self, audience: Audience) -> Self {
         Self {
-            urgency: Urgency::Background,
+            audience,
             ..self.clone()
         }
     }
@@ -80,11 +84,10 @@ impl Grant {
             return Self::without_secrets(tenant);
         }
         Self {
-            tenant,
+            audience: Audience::Caller(tenant),
             identity: Identity::Secrets(marking.mark()),
             keyrings,
             fitting,
-            urgency: Urgency::Awaited,
         }
     }
 
@@ -93,14 +96,9 @@ impl Grant {
         self.identity
     }
 
-    /// On whose account the look-up is.
-    pub fn tenant(&self) -> &Tenant {
-        &self.tenant
-    }
-
-    /// Whether somebody waits for the look-up.
-    pub fn urgency(&self) -> Urgency {
-        self.urgency
+    /// Who waits for the look-up, and on whose account it is.
+    pub(super) fn audience(&self) -> &Audience {
+        &self.audience
     }
 
     /// Positions of the secrets that have something for the image.
@@ -220,7 +218,10 @@ impl Operator {
                 None => found(Vec::new()),
             },
             Stage::Providers => match &self.providers {
-                Some(providers) => providers.find(place, grant.tenant()).boxed(),
+                Some(providers) => {
+                    let tenant = grant.audience().owner();
+                    async move { providers.find(place, &tenant).await }.boxed()
+                }
                 None => found(Vec::new()),
             },
         }

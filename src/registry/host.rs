@@ -14,7 +14,7 @@ use reqwest::{Client, Url};
 use thiserror::Error;
 
 use super::address::{Addresses, Names};
-use super::bulkhead::Bulkhead;
+use super::bulkhead::{Budget, Bulkhead, Queue};
 use super::credentials::provider::Providers;
 use crate::domain::glob;
 use crate::domain::reference::ImageReference;
@@ -85,9 +85,11 @@ pub struct HostSettings {
 pub struct Limits {
     /// To connect, names and TLS included.
     pub connect: Duration,
-    /// One request, from its sending to the last byte of its answer.
+    /// One request, from its sending to the last byte of its answer, for those who wait.
     pub request: Duration,
-    /// One look-up: every request, every wait, every mirror.
+    /// The same request, which goes on when they have left: what it finds answers the retry.
+    pub late: Duration,
+    /// One look-up: every request, every wait, every mirror. Who waits has limits of one's own.
     pub lookup: Duration,
 }
 
@@ -150,7 +152,8 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(1),
             request: Duration::from_secs(5),
-            lookup: Duration::from_secs(15),
+            late: Duration::from_secs(20),
+            lookup: Duration::from_secs(20),
         }
     }
 }
@@ -207,6 +210,7 @@ pub(super) struct Hosts {
     bulkheads: moka::sync::Cache<Server, Arc<Bulkhead>>,
     names: Arc<Names>,
     discretion: Discretion,
+    queue: Arc<Queue>,
 }
 
 impl Hosts {
@@ -237,6 +241,7 @@ impl Hosts {
                 .build(),
             names,
             discretion,
+            queue: Arc::default(),
         })
     }
 
@@ -324,10 +329,11 @@ impl Hosts {
         let server = Server::of(url);
         self.bulkheads.get_with_by_ref(&server, || {
             let settings = &self.of(&server.authority).settings;
-            Arc::new(Bulkhead::new(
-                settings.concurrency,
-                settings.requests_per_second,
-            ))
+            let budget = Budget {
+                places: settings.concurrency,
+                requests_per_second: settings.requests_per_second,
+            };
+            Arc::new(Bulkhead::new(&self.queue, budget))
         })
     }
 }

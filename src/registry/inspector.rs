@@ -13,6 +13,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::audience::Audience;
 use super::cache::file::CacheFile;
 use super::cache::keeper::Keeper;
 use super::cache::{Cache, TagInspector};
@@ -109,12 +110,13 @@ impl ImageInspector for Inspector {
             if let Some(known) = shared.known(image, access) {
                 return known;
             }
-            let start = || {
+            let start = |audience| {
                 let (shared, image, access) = (Arc::clone(shared), image.clone(), access.clone());
-                async move { shared.look_up(&image, &access).await }.boxed()
+                async move { shared.look_up(&image, &access, &audience).await }.boxed()
             };
             let key = (Arc::clone(names), image.clone());
-            let look_up = shared.flights.join(key, || None, start);
+            let caller = Audience::Caller(access.tenant.clone());
+            let look_up = shared.flights.join_as(&caller, key, || None, start);
             if timeout(PATIENCE, shared.secrets.all(names)).await.is_err() {
                 return shared.known_to_all(image, access).unwrap_or_else(|| {
                     let detail = format!(
@@ -124,8 +126,8 @@ impl ImageInspector for Inspector {
                     Err(Unknown::new(Reason::Timeout, detail))
                 });
             }
-            let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
-            look_up.await.unwrap_or_else(|| Err(ended()))
+            let found = look_up.wait(&caller).await;
+            found.unwrap_or_else(|why| Err(error::absent(image.registry(), why)))
         }
         .boxed()
     }
@@ -189,10 +191,16 @@ impl Shared {
         self.cache.cached(image, &grant).filter(Result::is_ok)
     }
 
-    async fn look_up(&self, image: &ImageReference, access: &Access) -> Outcome {
+    async fn look_up(
+        &self,
+        image: &ImageReference,
+        access: &Access,
+        audience: &Audience,
+    ) -> Outcome {
         let names = &access.secrets;
         let offers = self.secrets.all(names).await;
         let grant = self.grant(image, access, &offers)?;
+        let grant = grant.for_audience(audience.clone());
         let found = self.ask(image, access, &grant).await;
         let is_refused =
             |found: &Outcome| matches!(found, Err(unknown) if is_refusal(unknown.reason));
@@ -200,6 +208,7 @@ impl Shared {
             // Perhaps they were replaced since they were read.
             let renewed = self.secrets.renewed(names).await;
             let new_grant = self.grant(image, access, &renewed)?;
+            let new_grant = new_grant.for_audience(audience.clone());
             if new_grant.identity() != grant.identity() {
                 let found = self.ask(image, access, &new_grant).await;
                 return found.map_err(|unknown| explain(unknown, &new_grant, names, &renewed));

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 use super::bulkhead::Claim;
 use super::credentials::Credential;
 use super::credentials::identity::Mark;
-use super::error::{blocked, hidden, malformed, refused, unsupported};
+use super::error::{absent, blocked, hidden, malformed, refused, unsupported};
 use super::flight::Flights;
 use super::transport::{Request, Target, Transport};
 use crate::domain::unknown::{Reason, Unknown};
@@ -217,15 +217,20 @@ impl Tokens {
         if let Some(token) = known() {
             return Ok(token);
         }
-        let flight = self.flights.join(
+        let audience = &purpose.claim.audience;
+        let flight = self.flights.join_as(
+            audience,
             key.clone(),
             || known().map(Ok),
-            || {
+            |audience| {
                 let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
                 let (key, label) = (key.clone(), purpose.target.authority.to_string());
                 let credential = purpose.credential.cloned();
-                // The deadline of the caller who came first: the others have later ones.
-                let claim = purpose.claim.clone();
+                let claim = Claim {
+                    audience,
+                    // The deadline of who came first: the others have later ones.
+                    ..purpose.claim.clone()
+                };
                 Box::pin(async move {
                     let token = fetch(
                         &transport,
@@ -240,8 +245,8 @@ impl Tokens {
                 })
             },
         );
-        let ended = || Unknown::new(Reason::Unreachable, "the look-up ended without an answer");
-        flight.await.unwrap_or_else(|| Err(ended()))
+        let found = flight.wait(audience).await;
+        found.unwrap_or_else(|why| Err(absent(&purpose.target.authority, why)))
     }
 }
 

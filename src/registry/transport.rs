@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cmp::min;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,12 @@ use reqwest::header::{
     LOCATION,
 };
 use reqwest::{Method, Response, StatusCode, Url};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::address::check_literal;
-use super::bulkhead::{Claim, Failure, Urgency};
+use super::audience::Urgency;
+use super::bulkhead::{Claim, Failure, Passage, Refusal};
 use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
     timeout as timed_out, too_large, unsupported,
@@ -148,7 +150,7 @@ impl Transport {
             500 | 502..=504 => jittered(STUMBLE),
             _ => return Ok(answer),
         };
-        if request.claim.urgency == Urgency::Background || request.method == Method::POST {
+        if !request.claim.audience.is_awaited() || request.method == Method::POST {
             return Ok(answer);
         }
         sleep(pause).await;
@@ -162,14 +164,12 @@ impl Transport {
     async fn exchange_once(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
         self.judge(request)?;
         let bulkhead = self.hosts.bulkhead(&request.url);
-        let passage = bulkhead
-            .enter(&request.claim)
-            .await
-            .map_err(|refusal| refused_entry(request.label, refusal))?;
-        let deadline = min(request.claim.deadline, Instant::now() + self.limits.request);
-        let answer = timeout_at(deadline, self.perform(request))
-            .await
-            .unwrap_or_else(|_| Err(timed_out(request.label).into()));
+        let refused = |refusal| refused_entry(request.label, refusal);
+        let mut passage = bulkhead.enter(&request.claim).await.map_err(refused)?;
+        let Some(answer) = self.in_time(request, &mut passage).await else {
+            passage.given_up();
+            return Err(refused(Refusal::Busy));
+        };
         match answer {
             Ok(answer) => {
                 self.statistics.answered(answer.status);
@@ -180,6 +180,55 @@ impl Transport {
                 self.statistics.failed();
                 passage.failed(&failure);
                 Err(failure.unknown)
+            }
+        }
+    }
+
+    /// What comes of the request, or nothing where its place is another tenant's.
+    ///
+    /// After the time of a request those who wait are told that it is over, and the host's
+    /// health is. The request itself goes on for longer where nobody else is asked instead and
+    /// where there is room for such, as it does when those who waited have left: what it finds
+    /// answers the retry.
+    async fn in_time(
+        &self,
+        request: &Request<'_>,
+        passage: &mut Passage,
+    ) -> Option<Result<Answer, Failure>> {
+        let (claim, limits) = (&request.claim, &self.limits);
+        let mut changes = claim.audience.changes();
+        let was_awaited = passage.urgency() == Urgency::Awaited;
+        let started = Instant::now();
+        let longest = if claim.may_go_on {
+            limits.late.max(limits.request)
+        } else {
+            limits.request
+        };
+        let end = min(claim.deadline, started + longest);
+        let mut overdue = min(end, started + limits.request);
+        let mut answer = pin!(self.perform(request));
+        loop {
+            if was_awaited && !claim.audience.is_awaited() {
+                // Without room for it, it keeps its place for the rest of its time.
+                passage.go_on_late();
+            }
+            tokio::select! {
+                biased;
+                answer = &mut answer => return Some(answer),
+                () = passage.asked_for() => {
+                    if !passage.go_on_late() {
+                        return None;
+                    }
+                }
+                () = sleep_until(overdue) => {
+                    passage.overdue();
+                    if end <= overdue || !passage.go_on_late() {
+                        return Some(Err(timed_out(request.label).into()));
+                    }
+                    claim.audience.delay();
+                    overdue = min(end, overdue + limits.request);
+                }
+                () = changes.next() => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 mod cache_file;
 mod flags;
 mod metrics;
+mod silence;
 mod webhook;
 mod who_asks;
 

@@ -68,6 +68,13 @@ impl Breaker {
         }
     }
 
+    /// A request that passed ended for no fault of theirs: another one may try.
+    pub(super) fn withdrawn(&mut self, passing: Passing) {
+        if let (Some(open), Passing::Probe) = (&mut self.open, passing) {
+            open.is_probed = false;
+        }
+    }
+
     /// A request that passed was not answered.
     pub(super) fn failed(
         &mut self,

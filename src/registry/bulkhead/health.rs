@@ -78,6 +78,23 @@ impl Health {
         }
     }
 
+    /// A successful answer to a request that had counted as failed: all is well by now.
+    pub(super) fn recovered(&mut self, repository: &str) {
+        let probe = Admitted {
+            host: Passing::Probe,
+            repository: Passing::Probe,
+        };
+        self.succeeded(repository, probe);
+    }
+
+    /// The request ended for a reason of our own.
+    pub(super) fn withdrawn(&mut self, repository: &str, admitted: Admitted) {
+        self.host.withdrawn(admitted.host);
+        if let Some((_, breaker)) = self.repositories.get_mut(repository) {
+            breaker.withdrawn(admitted.repository);
+        }
+    }
+
     pub(super) fn failed(
         &mut self,
         repository: &Arc<str>,
@@ -185,6 +202,8 @@ mod tests {
             fail(&mut health, repository, Blame::Repository, 1);
         }
         assert_eq!(health.fails("other", now), Some(Reason::Timeout));
+        health.recovered("c");
+        assert_eq!(health.fails("other", now), None);
     }
 
     #[test]

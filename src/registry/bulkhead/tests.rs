@@ -1,24 +1,39 @@
 use super::*;
+use crate::domain::access::Tenant;
+use crate::registry::audience::Room;
+use tokio::time::sleep;
 
-fn bulkhead(concurrency: usize) -> Arc<Bulkhead> {
-    Arc::new(Bulkhead::new(concurrency, 50))
+fn bulkhead(places: usize) -> Arc<Bulkhead> {
+    let budget = Budget {
+        places,
+        requests_per_second: 50,
+    };
+    Arc::new(Bulkhead::new(&Arc::default(), budget))
 }
 
-fn claim(urgency: Urgency) -> Claim {
+fn claim(audience: Audience) -> Claim {
     Claim {
-        urgency,
-        tenant: Tenant::Operator,
+        audience,
         repository: "a".into(),
         account: None,
         is_counted: true,
+        may_go_on: true,
         deadline: Instant::now() + Duration::from_secs(15),
     }
+}
+
+fn awaited() -> Claim {
+    claim(Audience::Caller(Tenant::Operator))
+}
+
+fn background() -> Claim {
+    claim(Audience::Nobody(Tenant::Operator))
 }
 
 fn of(repository: &str) -> Claim {
     Claim {
         repository: repository.into(),
-        ..claim(Urgency::Awaited)
+        ..awaited()
     }
 }
 
@@ -29,7 +44,7 @@ fn failure(blame: Blame, reason: Reason) -> Failure {
 }
 
 async fn enter(bulkhead: &Arc<Bulkhead>) -> Result<Passage, Refusal> {
-    bulkhead.enter(&claim(Urgency::Awaited)).await
+    bulkhead.enter(&awaited()).await
 }
 
 fn answer(passage: Passage, status: u16, headers: &[(&'static str, &'static str)]) {
@@ -57,7 +72,7 @@ async fn a_full_host_is_busy_at_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn who_is_waited_for_goes_first() {
     let bulkhead = bulkhead(2);
-    let background = claim(Urgency::Background);
+    let background = background();
     let first = bulkhead.enter(&background).await.ok();
     assert!(first.is_some());
     // The others get half of the places.
@@ -68,10 +83,10 @@ async fn who_is_waited_for_goes_first() {
     assert!(second.is_some() && third.is_some());
 
     let order = Mutex::new(Vec::new());
-    let (one, two) = (claim(Urgency::Background), claim(Urgency::Awaited));
+    let (one, two) = (self::background(), awaited());
     let passes = async |claim: &Claim| {
         let passage = bulkhead.enter(claim).await.ok();
-        order.lock().unwrap().push(claim.urgency);
+        order.lock().unwrap().push(claim.audience.urgency());
         answer(passage.unwrap(), 200, &[]);
     };
     let leave = async {
@@ -158,7 +173,7 @@ async fn a_short_pause_is_waited_for_and_a_long_one_is_not() {
         429,
         &[("retry-after", "2")],
     );
-    let background = claim(Urgency::Background);
+    let background = background();
     is_refused(bulkhead.enter(&background).await, Refusal::Paused);
     let started = Instant::now();
     let passage = enter(&bulkhead).await.ok().unwrap();
@@ -178,11 +193,55 @@ async fn accounts_are_limited_apart() {
     answer(enter(&bulkhead).await.ok().unwrap(), 200, &spent);
     is_refused(enter(&bulkhead).await, Refusal::HalfSpent);
     assert_eq!(bulkhead.remaining(), Some(50));
-    let mut other = claim(Urgency::Awaited);
+    let mut other = awaited();
     other.is_counted = false;
     assert!(bulkhead.enter(&other).await.is_ok(), "what is not counted");
     other.is_counted = true;
     let credential = crate::registry::credentials::Credential::new("ada", "smash");
     other.account = Some(credential.mark());
     assert!(bulkhead.enter(&other).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_is_spent_on_the_account_of_anybody_who_waits() {
+    let bulkhead = bulkhead(8);
+    let window = [
+        ("ratelimit-limit", "100;w=21600"),
+        ("ratelimit-remaining", "54;w=21600"),
+    ];
+    answer(enter(&bulkhead).await.ok().unwrap(), 200, &window);
+    let [a, b] = ["a", "b"].map(|name| Tenant::Namespace(name.into()));
+    let own = claim(Audience::Caller(a.clone()));
+    assert!(bulkhead.enter(&own).await.is_ok());
+    is_refused(bulkhead.enter(&own).await, Refusal::ShareSpent);
+    let room = Room::new(a.clone());
+    let _seats = [&a, &b].map(|tenant| room.seat(&Audience::Caller(tenant.clone())));
+    let shared = claim(Audience::Joined(room));
+    assert!(bulkhead.enter(&shared).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_shows_that_the_host_is_well() {
+    let bulkhead = bulkhead(8);
+    let mut late = Vec::new();
+    for repository in ["a", "b", "c"] {
+        let mut passage = bulkhead.enter(&of(repository)).await.ok().unwrap();
+        passage.overdue();
+        late.push(passage);
+    }
+    assert!(bulkhead.is_failing());
+    answer(late.remove(0), 200, &[]);
+    assert!(!bulkhead.is_failing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_ends_for_our_own_reasons_leaves_it_to_another() {
+    let bulkhead = bulkhead(8);
+    let failure = failure(Blame::Host, Reason::Timeout);
+    for _ in 0..5 {
+        enter(&bulkhead).await.ok().unwrap().failed(&failure);
+    }
+    sleep(Duration::from_secs(7)).await;
+    enter(&bulkhead).await.ok().unwrap().given_up();
+    assert!(enter(&bulkhead).await.is_ok());
 }

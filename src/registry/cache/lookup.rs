@@ -13,7 +13,8 @@ use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::registry::credentials::identity::Identity;
-use crate::registry::error::timeout;
+use crate::registry::error::{absent, timeout};
+use crate::registry::flight::Absent;
 use crate::registry::grant::Grant;
 use crate::registry::jitter::jittered;
 
@@ -90,6 +91,13 @@ impl<I: TagInspector> Shared<I> {
                 Err(unknown)
             }
         }
+    }
+
+    /// The look-up has no answer for those who wait.
+    pub(super) fn without_outcome(&self, key: &Key, why: Absent) -> Outcome {
+        let unknown = absent(key.image.registry(), why);
+        let kept = self.keep_previous(key, self.answers.get(key), &unknown);
+        kept.ok_or(unknown)
     }
 
     /// As few and as cheap requests as will do.

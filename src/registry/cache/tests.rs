@@ -8,6 +8,7 @@ use super::keeper::Keeper;
 use super::*;
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, MediaType, Outdated, Staleness};
+use crate::domain::unknown::Reason;
 use tokio::time::advance;
 
 const FRESH: Duration = Duration::from_secs(300);

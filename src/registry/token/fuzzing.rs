@@ -10,7 +10,7 @@ use super::challenge::{Challenge, choose};
 use super::{Claim, Purpose, judge_realm, parse_realm};
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
-use crate::registry::bulkhead::Urgency;
+use crate::registry::audience::Audience;
 use crate::registry::credentials::Credential;
 use crate::registry::error::malformed;
 use crate::registry::host::{Discretion, HostSettings, Hosts, Limits};
@@ -100,9 +100,9 @@ pub(super) fn judged(
         repository: "a/b",
         credential,
         claim: Claim {
-            tenant: Tenant::Operator,
             repository: "a".into(),
-            urgency: Urgency::Awaited,
+            audience: Audience::Caller(Tenant::Operator),
+            may_go_on: false,
             account: None,
             is_counted: false,
             deadline: Instant::now(),

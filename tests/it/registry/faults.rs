@@ -11,11 +11,13 @@
 //! | R19, R20: realms and tokens | `proofs`, and `access` beside this module |
 //! | R21: names | `names` |
 //! | R24: a dead host beside a healthy one | `bulkheads` |
+//! | what one namespace or repository does to others | `fairness` |
 
 mod bulkheads;
 mod concealed;
 mod connections;
 mod documents;
+mod fairness;
 mod kept;
 mod limits;
 mod names;
@@ -45,7 +47,10 @@ struct Failure {
 
 /// An inspector that gives a request little time.
 fn hasty(hosts: &[HostSettings]) -> Inspector {
-    inspector_with(hosts, |settings| settings.limits.request = REQUEST)
+    inspector_with(hosts, |settings| {
+        settings.limits.request = REQUEST;
+        settings.limits.late = REQUEST;
+    })
 }
 
 /// A look-up fails as it should, in time, and leaves nothing behind but the failure; the

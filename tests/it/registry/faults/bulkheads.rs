@@ -17,6 +17,7 @@ async fn r24_a_thousand_images_of_a_dead_host_do_not_delay_a_healthy_one() {
     dead.misbehave("GET", Fault::Silence);
     let inspector = inspector_with(&[dead.settings(), healthy.settings()], |settings| {
         settings.limits.request = 3 * REQUEST;
+        settings.limits.lookup = 600 * REQUEST;
     });
     let lost: Vec<_> = (0..1000)
         .map(|number| dead.reference(&format!("app-{number}:1")))
