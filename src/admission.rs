@@ -348,16 +348,20 @@ fn is_judged(request: &Request) -> bool {
 /// The workload with what admission adds to its pods later.
 fn with_defaults(mut workload: Workload, request: &Request, view: &View) -> Workload {
     let namespace = request.namespace.as_deref().unwrap_or_default();
-    let service_accounts = if request.kind.group.is_empty() && request.kind.kind == "Pod" {
+    // A pod carries all of it already.
+    let is_pod = workload.is_pod();
+    let service_accounts = if is_pod {
         ServiceAccounts::Applied
     } else {
         ServiceAccounts::ToApply
     };
     let tenant = Tenant::Namespace(namespace.into());
     for template in &mut workload.templates {
-        let class = template.placement.runtime_class.as_deref();
-        let defaults = view.placement_defaults(namespace, class);
-        template.placement.add_defaults(&defaults);
+        if !is_pod {
+            let class = template.placement.runtime_class.as_deref();
+            let defaults = view.placement_defaults(namespace, class);
+            template.placement.add_defaults(&defaults);
+        }
         template.access = Access {
             tenant: tenant.clone(),
             secrets: view.pull_secrets(namespace, template, service_accounts),

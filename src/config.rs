@@ -13,6 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::domain::node::{Node, NodeOverride};
+use crate::domain::placement::AdmissionPlugin;
 use crate::domain::placement::toleration::ComparisonOperators;
 use crate::domain::policy::{Levels, OnUnknown, OwnedPods};
 
@@ -122,6 +123,8 @@ pub struct NodeSettings {
     pub count_cordoned: bool,
     /// `tolerationComparison`: the cluster's feature gate of the operators `Lt` and `Gt`.
     pub toleration_comparison: ComparisonOperators,
+    /// `admissionPlugins`: what the cluster's admission adds to pods.
+    pub admission_plugins: BTreeSet<AdmissionPlugin>,
     /// `overrides`: what nodes do not say of themselves; the first match wins.
     pub overrides: Vec<NodeOverride>,
 }

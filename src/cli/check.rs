@@ -118,10 +118,13 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     }
     let Snapshot { view, secrets } = arguments.target.view(&configuration).await?;
     for subject in &mut subjects {
+        let is_pod = subject.workload.is_pod();
         for template in &mut subject.workload.templates {
-            let class = template.placement.runtime_class.as_deref();
-            let defaults = view.placement_defaults(&subject.workload.namespace, class);
-            template.placement.add_defaults(&defaults);
+            if !is_pod {
+                let class = template.placement.runtime_class.as_deref();
+                let defaults = view.placement_defaults(&subject.workload.namespace, class);
+                template.placement.add_defaults(&defaults);
+            }
             let namespace = &subject.workload.namespace;
             template.access = Access {
                 tenant: Tenant::Operator,

@@ -135,6 +135,7 @@ pub fn node_settings(configuration: &Configuration) -> cluster::NodeSettings {
     cluster::NodeSettings {
         overrides: configuration.nodes.overrides.clone(),
         pools: configuration.pools.clone(),
+        admission_plugins: configuration.nodes.admission_plugins.clone(),
     }
 }
 

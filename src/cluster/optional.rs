@@ -1,6 +1,7 @@
-//! Kinds of pools, which the API server may or may not have, and may get while we run.
+//! Kinds of pools and admission plugins, which the API server may or may not have, and may
+//! get while we run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
@@ -13,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::events::{Events, Watched, events};
 use super::state::{Kind, Record};
 use crate::domain::node::Source;
+use crate::domain::placement::AdmissionPlugin;
 use crate::objects::json::ObjectError;
 use crate::objects::pool::{self, CLUSTER_API_GROUP, KARPENTER_GROUP, OPENSHIFT_GROUP, PoolRecord};
 
@@ -25,8 +27,17 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long the API server may take to tell.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Kinds of pools that are there, with the version to ask for.
-pub(super) type Installed = BTreeMap<Kind, String>;
+/// What the API server has of what it may lack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Installed {
+    /// Kinds of pools, with the version to ask for.
+    pub(super) pools: BTreeMap<Kind, String>,
+    /// Admission plugins that its API groups give away.
+    pub(super) plugins: BTreeSet<AdmissionPlugin>,
+}
+
+/// The API group that every OpenShift cluster has, and no other.
+const OPENSHIFT_CONFIG_GROUP: &str = "config.openshift.io";
 
 const KINDS: [(Kind, &str, &str); 5] = [
     (Kind::NodePool, NodePoolKind::GROUP, NodePoolKind::PLURAL),
@@ -76,7 +87,13 @@ async fn discover(client: &Client) -> Result<Installed, kube::Error> {
         Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let mut installed = Installed::new();
+    let mut installed = Installed::default();
+    if groups
+        .iter()
+        .any(|group| group.name == OPENSHIFT_CONFIG_GROUP)
+    {
+        installed.plugins.insert(AdmissionPlugin::OpenShift);
+    }
     let ours = |group: &&APIGroup| KINDS.iter().any(|(_, name, _)| *name == group.name);
     for group in groups.iter().filter(ours) {
         let preferred = group.preferred_version.as_ref().or(group.versions.first());
@@ -93,7 +110,9 @@ async fn discover(client: &Client) -> Result<Installed, kube::Error> {
         let found = KINDS.iter().filter(|(_, name, plural)| {
             *name == group.name && resources.iter().any(|resource| resource.name == *plural)
         });
-        installed.extend(found.map(|(kind, _, _)| (*kind, version.version.clone())));
+        installed
+            .pools
+            .extend(found.map(|(kind, _, _)| (*kind, version.version.clone())));
     }
     Ok(installed)
 }

@@ -1,6 +1,6 @@
 //! The objects that count, reduced, and the view that they amount to.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rpds::HashTrieMapSync;
@@ -8,7 +8,7 @@ use rpds::HashTrieMapSync;
 use super::view::View;
 use crate::domain::access::SecretName;
 use crate::domain::node::{Node, NodeOverride, Nodes, Source};
-use crate::domain::placement::RuntimeClass;
+use crate::domain::placement::{AdmissionPlugin, RuntimeClass};
 use crate::objects::context::Namespace;
 use crate::objects::node::{Interner, NodeRecord};
 use crate::objects::pool::{OPENSHIFT_GROUP, PoolRecord};
@@ -20,6 +20,8 @@ pub struct NodeSettings {
     pub overrides: Vec<NodeOverride>,
     /// Pools that have no node yet.
     pub pools: Vec<Node>,
+    /// Plugins that the cluster's admission has. OpenShift is found out where it is.
+    pub admission_plugins: BTreeSet<AdmissionPlugin>,
 }
 
 /// An object that counts.
@@ -41,6 +43,8 @@ pub enum Record {
 #[derive(Debug, Default)]
 pub struct State {
     settings: NodeSettings,
+    /// What was found out of them.
+    found_plugins: BTreeSet<AdmissionPlugin>,
     records: HashMap<Arc<str>, Box<NodeRecord>>,
     interner: Interner,
     pools: BTreeMap<(Kind, String), PoolRecord>,
@@ -69,6 +73,13 @@ impl State {
         let pools = pools.flat_map(|record| pool_nodes(record, &self.settings, Warnings::Logged));
         let declared = self.settings.pools.iter().cloned();
         self.nodes = live.chain(pools).chain(declared).collect();
+    }
+
+    /// Takes in which plugins were found; tells whether that is new.
+    pub(super) fn set_found_plugins(&mut self, found: BTreeSet<AdmissionPlugin>) -> bool {
+        let changed = self.found_plugins != found;
+        self.found_plugins = found;
+        changed
     }
 
     /// Adds or replaces an object; tells whether anything changed that a decision reads.
@@ -188,6 +199,7 @@ impl State {
     pub fn view(&self) -> View {
         View {
             nodes: self.nodes.clone(),
+            admission_plugins: &self.settings.admission_plugins | &self.found_plugins,
             namespaces: self.namespaces.clone(),
             runtime_classes: self.runtime_classes.clone(),
             service_accounts: self.service_accounts.clone(),

@@ -1,12 +1,13 @@
 //! What a decision needs of the cluster, as one value that is replaced whole.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rpds::HashTrieMapSync;
 
 use crate::domain::access::SecretName;
 use crate::domain::node::Nodes;
-use crate::domain::placement::{PlacementDefaults, RuntimeClass};
+use crate::domain::placement::{AdmissionPlugin, PlacementDefaults, RuntimeClass};
 use crate::domain::workload::PodTemplate;
 use crate::objects::context::Namespace;
 
@@ -16,6 +17,8 @@ use crate::objects::context::Namespace;
 pub struct View {
     /// Nodes, and pools that have none yet.
     pub nodes: Nodes,
+    /// The plugins that add what namespaces say.
+    pub(super) admission_plugins: BTreeSet<AdmissionPlugin>,
     pub(super) namespaces: HashTrieMapSync<String, Namespace>,
     pub(super) runtime_classes: HashTrieMapSync<String, RuntimeClass>,
     /// The pull secrets of service accounts that have some, by `namespace/name`.
@@ -41,24 +44,41 @@ impl View {
         }
     }
 
-    /// What admission adds to pods of a namespace and a RuntimeClass. A namespace or class
-    /// that is not known adds nothing.
+    /// What admission adds to pods of a namespace and a RuntimeClass, which templates do not
+    /// carry yet. A namespace or class that is not known adds nothing, and neither does a
+    /// plugin that is off.
     pub fn placement_defaults(
         &self,
         namespace: &str,
         runtime_class: Option<&str>,
     ) -> PlacementDefaults {
         let class = runtime_class.and_then(|name| self.runtime_classes.get(name));
-        let namespace = self.namespaces.get(namespace);
-        PlacementDefaults {
-            node_selector: namespace
-                .map(|found| found.node_selector.clone())
-                .unwrap_or_default(),
-            tolerations: namespace
-                .map(|found| found.tolerations.clone())
-                .unwrap_or_default(),
+        let mut defaults = PlacementDefaults {
             runtime_class: class.cloned(),
+            ..PlacementDefaults::default()
+        };
+        let Some(namespace) = self.namespaces.get(namespace) else {
+            return defaults;
+        };
+        for plugin in &self.admission_plugins {
+            match plugin {
+                AdmissionPlugin::PodNodeSelector => {
+                    defaults
+                        .node_selector
+                        .extend(namespace.node_selector.clone());
+                }
+                AdmissionPlugin::PodTolerationRestriction => {
+                    defaults.tolerations.clone_from(&namespace.tolerations);
+                }
+                AdmissionPlugin::OpenShift => {
+                    for (key, value) in &namespace.project_node_selector {
+                        let label = defaults.node_selector.entry(key.clone());
+                        label.or_insert_with(|| value.clone());
+                    }
+                }
+            }
         }
+        defaults
     }
 
     /// The pull secrets with which a pod's images are looked up: its own, else those of its

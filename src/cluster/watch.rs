@@ -244,10 +244,11 @@ impl Watching {
         events: &mut SelectAll<Events>,
     ) -> bool {
         let mut changed = self.optional.is_none();
+        changed |= self.state.set_found_plugins(installed.plugins);
         let watches = self.optional.get_or_insert_default();
         let mut gone = Vec::new();
         watches.retain(|kind, watch| {
-            let stays = installed.get(kind) == Some(&watch.version);
+            let stays = installed.pools.get(kind) == Some(&watch.version);
             if !stays {
                 gone.push(*kind);
             }
@@ -261,7 +262,7 @@ impl Watching {
             }
             tracing::info!(kind = ?kind, "pools are no longer watched");
         }
-        for (kind, version) in installed {
+        for (kind, version) in installed.pools {
             watches.entry(kind).or_insert_with(|| {
                 tracing::info!(kind = ?kind, %version, "pools are watched");
                 let (stream, handle) = abortable(open(kind, &version));

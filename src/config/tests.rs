@@ -13,6 +13,7 @@ policy: {enforce: runnable, warn: portable, audit: portable, onUnknown: warn, ow
 nodes:
   countCordoned: false
   tolerationComparison: false      # the cluster's TaintTolerationComparisonOperators gate
+  admissionPlugins: []             # PodNodeSelector, PodTolerationRestriction, OpenShift: what the cluster adds to pods
   overrides:                       # first match wins; what a node does not say of itself
   - selector: {pool: legacy}
     runtime: docker                # containerd-transfer | containerd-local | cri-o | docker
@@ -105,7 +106,7 @@ fn every_value_can_be_set() {
     let found = Configuration::parse(
         r#"
 policy: {enforce: portable, warn: "off", audit: off, onUnknown: deny, ownedPods: enforce, controllers: [a, b], verifyChildren: true}
-nodes: {countCordoned: true, tolerationComparison: true, overrides: [{variant: "", osFeatures: [erofs]}]}
+nodes: {countCordoned: true, tolerationComparison: true, admissionPlugins: [OpenShift, PodNodeSelector, OpenShift], overrides: [{variant: "", osFeatures: [erofs]}]}
 pools: [{name: a, platform: linux/arm64, labels: {kubernetes.io/arch: other}}]
 registries: [{host: "*", addresses: any, blocked: true, concurrency: 1, requestsPerSecond: 2}]
 credentials: {secrets: {namespaces: [x, y]}}
@@ -125,6 +126,8 @@ audit: {interval: 1h30m5s, reports: none}
     assert_eq!(found.policy.owned_pods, OwnedPods::Enforce);
     assert!(found.policy.verify_children && found.policy.controllers.contains("b"));
     assert!(found.nodes.count_cordoned);
+    let plugins = [AdmissionPlugin::PodNodeSelector, AdmissionPlugin::OpenShift];
+    assert_eq!(found.nodes.admission_plugins, plugins.into());
     assert_eq!(
         found.nodes.toleration_comparison,
         ComparisonOperators::Enabled
@@ -167,7 +170,16 @@ fn what_is_wrong_is_named_with_line_and_path() {
         ("policy: []", "line 1: policy: expected a map, found a list"),
         (
             "policy: {onUnknown: deney}",
-            "line 1: policy.onUnknown: unknown value \"deney\", expected one of allow, warn, deny",
+            "line 1: policy.onUnknown: unknown value \"deney\", expected one of allow, warn, deny; the nearest is deny",
+        ),
+        (
+            "nodes: {admissionPlugins: [podnodeselectors]}",
+            "line 1: nodes.admissionPlugins[0]: unknown value \"podnodeselectors\", expected one of \
+             PodNodeSelector, PodTolerationRestriction, OpenShift; the nearest is PodNodeSelector",
+        ),
+        (
+            "nodes: {admissionPlugins: OpenShift}",
+            "line 1: nodes.admissionPlugins: expected a list, found text",
         ),
         (
             "policy: {verifyChildren: yes}",

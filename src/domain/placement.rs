@@ -46,10 +46,38 @@ pub enum Placer {
     },
 }
 
-/// What admission adds to pods and templates do not carry yet.
-///
-/// For a pod that was already through admission it changes nothing: merging twice is
-/// merging once.
+/// An admission plugin that adds a namespace's defaults to pods. Kubernetes has them off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AdmissionPlugin {
+    /// The default node selector of a namespace's annotation.
+    /// Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#podnodeselector>
+    PodNodeSelector,
+    /// The default tolerations of a namespace's annotation.
+    /// Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#podtolerationrestriction>
+    PodTolerationRestriction,
+    /// The default node selector of an OpenShift project.
+    OpenShift,
+}
+
+impl AdmissionPlugin {
+    /// Every plugin.
+    pub const ALL: [Self; 3] = [
+        Self::PodNodeSelector,
+        Self::PodTolerationRestriction,
+        Self::OpenShift,
+    ];
+
+    /// The name in the configuration, which is the API server's where it has one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PodNodeSelector => "PodNodeSelector",
+            Self::PodTolerationRestriction => "PodTolerationRestriction",
+            Self::OpenShift => "OpenShift",
+        }
+    }
+}
+
+/// What admission adds to pods and templates do not carry yet. A pod carries it already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlacementDefaults {
     /// The namespace's default node selector (PodNodeSelector, OpenShift projects).

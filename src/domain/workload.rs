@@ -21,6 +21,13 @@ pub struct Workload {
     pub templates: Vec<PodTemplate>,
 }
 
+impl Workload {
+    /// Whether it is a pod, which admission has completed, and no template.
+    pub fn is_pod(&self) -> bool {
+        self.api_version == "v1" && self.kind == "Pod"
+    }
+}
+
 /// One pod template, or a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodTemplate {

@@ -43,9 +43,11 @@ pub struct Namespace {
     pub warn: Option<String>,
     /// Value of the label `archmatch.io/audit`, as written.
     pub audit: Option<String>,
-    /// What its pods' selectors get.
+    /// What its pods' selectors get of PodNodeSelector.
     pub node_selector: Labels,
-    /// What its pods' tolerations get.
+    /// What its pods' selectors get on OpenShift.
+    pub project_node_selector: Labels,
+    /// What its pods' tolerations get of PodTolerationRestriction.
     pub tolerations: Vec<Toleration>,
 }
 
@@ -172,13 +174,15 @@ impl NamespaceObject<'_> {
                 "namespace {name}: annotation {key} has no effect: expected {expected}"
             ));
         };
-        let mut node_selector = Labels::new();
-        for key in [OPENSHIFT_NODE_SELECTOR_ANNOTATION, NODE_SELECTOR_ANNOTATION] {
-            match parse_selector(self.metadata.annotations.value(key).unwrap_or("")) {
-                Some(selector) => node_selector.extend(selector),
-                None => ignored(key, "labels such as disk=ssd,pool=z"),
-            }
-        }
+        let mut selector = |key: &str| {
+            let text = self.metadata.annotations.value(key).unwrap_or("");
+            parse_selector(text).unwrap_or_else(|| {
+                ignored(key, "labels such as disk=ssd,pool=z");
+                Labels::new()
+            })
+        };
+        let node_selector = selector(NODE_SELECTOR_ANNOTATION);
+        let project_node_selector = selector(OPENSHIFT_NODE_SELECTOR_ANNOTATION);
         let tolerations = self.metadata.annotations.value(TOLERATIONS_ANNOTATION);
         let tolerations = match tolerations.filter(|text| !text.is_empty()) {
             None => Vec::new(),
@@ -196,6 +200,7 @@ impl NamespaceObject<'_> {
             warn: label(WARN_LABEL),
             audit: label(AUDIT_LABEL),
             node_selector,
+            project_node_selector,
             tolerations,
         };
         (namespace, warnings)

@@ -1,6 +1,7 @@
 //! The webhook's router, called in process with reviews, against a registry on loopback.
 
 mod cordon;
+mod defaults;
 mod evidence;
 mod judged;
 mod malformed;
@@ -16,6 +17,7 @@ use archmatch::admission::{Limits, Metrics, Reviewer, Settings, router};
 use archmatch::checker::Checker;
 use archmatch::cluster::NodeSettings;
 use archmatch::cluster::view::View;
+use archmatch::domain::placement::AdmissionPlugin;
 use archmatch::registry::{self, Inspector};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -89,6 +91,18 @@ impl Webhook {
             }
         }
         self.view.store(Arc::new(view(&objects)));
+    }
+
+    /// The same cluster with further objects and with admission plugins.
+    fn extend(&self, further: &[Value], admission_plugins: &[AdmissionPlugin]) {
+        let objects = [&cluster(), further].concat();
+        let settings = NodeSettings {
+            admission_plugins: admission_plugins.iter().copied().collect(),
+            ..NodeSettings::default()
+        };
+        let (view, errors) = View::from_objects(&objects, &settings);
+        assert!(errors.is_empty(), "{errors:?}");
+        self.view.store(Arc::new(view));
     }
 
     fn set(&self, change: impl FnOnce(&mut Settings)) {

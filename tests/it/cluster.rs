@@ -278,6 +278,7 @@ fn new_settings_change_the_view() {
         cluster.set_settings(NodeSettings {
             overrides: configuration.nodes.overrides,
             pools: configuration.pools,
+            ..NodeSettings::default()
         });
         shows(&cluster, &["linux/arm/v6: a1", "linux/s390x: z"]).await;
     });
@@ -325,6 +326,32 @@ fn pools_are_picked_up_when_their_kind_appears_and_forgotten_when_it_goes() {
         shows(&cluster, &["linux/amd64: a1", "linux/s390x: z"]).await;
         api.delete(path);
         shows(&cluster, &["linux/amd64: a1"]).await;
+    });
+}
+
+#[test]
+fn openshift_adds_a_projects_selector_by_itself() {
+    run(async {
+        let api = Api::start().await;
+        api.put("/api/v1/nodes/a1", node("amd64"));
+        let annotations = json!({"openshift.io/node-selector": "pool=z",
+            "scheduler.alpha.kubernetes.io/node-selector": "pool=y"});
+        let project = json!({"metadata": {"annotations": annotations}});
+        api.put("/api/v1/namespaces/web", project);
+        let cluster = start_looking(&api).await;
+        let selector = |view: &View| view.placement_defaults("web", None).node_selector;
+        assert!(selector(&view(&cluster)).is_empty());
+        let mut views = cluster.views();
+        let mut seen = *views.borrow_and_update();
+        api.install("config.openshift.io/v1", &["clusterversions"]);
+        while selector(&view(&cluster)).is_empty() {
+            seen = *views.wait_for(|count| *count > seen).await.unwrap();
+        }
+        assert_eq!(selector(&view(&cluster))["pool"], "z");
+        api.uninstall("config.openshift.io/v1");
+        while !selector(&view(&cluster)).is_empty() {
+            seen = *views.wait_for(|count| *count > seen).await.unwrap();
+        }
     });
 }
 
@@ -400,6 +427,7 @@ fn configuration_settles_an_architecture_that_a_pool_leaves_open() {
         cluster.set_settings(NodeSettings {
             overrides: configuration.nodes.overrides,
             pools: configuration.pools,
+            ..NodeSettings::default()
         });
         shows(&cluster, &["linux/amd64: any", "linux/arm64: any"]).await;
     });

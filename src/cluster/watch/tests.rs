@@ -17,7 +17,7 @@ impl Watched {
     /// An empty cluster, listed once.
     async fn start() -> Self {
         let (events, received) = unbounded();
-        let no_pools = stream::iter([Installed::new()]).chain(stream::pending());
+        let no_pools = stream::iter([Installed::default()]).chain(stream::pending());
         let (cluster, work) = follow(
             select_all([received.boxed()]),
             no_pools,

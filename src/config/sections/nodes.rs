@@ -8,12 +8,19 @@ use super::texts;
 use crate::domain::node::{
     Effect, Labels, Node, NodeOverride, NodePlatform, Source, Taint, default_variant,
 };
+use crate::domain::placement::AdmissionPlugin;
 use crate::domain::placement::toleration::ComparisonOperators;
 use crate::domain::platform::Platform;
 
 pub(super) fn nodes(field: &Field<'_>) -> Result<NodeSettings, ConfigError> {
-    let section = field.section(&["countCordoned", "tolerationComparison", "overrides"])?;
+    let section = field.section(&[
+        "countCordoned",
+        "tolerationComparison",
+        "admissionPlugins",
+        "overrides",
+    ])?;
     let comparison = section.read("tolerationComparison", Field::boolean)?;
+    let plugins = AdmissionPlugin::ALL.map(|plugin| (plugin.name(), plugin));
     Ok(NodeSettings {
         count_cordoned: section
             .read("countCordoned", Field::boolean)?
@@ -22,6 +29,10 @@ pub(super) fn nodes(field: &Field<'_>) -> Result<NodeSettings, ConfigError> {
             Some(true) => ComparisonOperators::Enabled,
             Some(false) | None => ComparisonOperators::Disabled,
         },
+        admission_plugins: section
+            .list("admissionPlugins", |field| field.one_of(&plugins))?
+            .into_iter()
+            .collect(),
         overrides: section.list("overrides", node_override)?,
     })
 }

@@ -16,15 +16,17 @@ fn a_namespace_is_read_in_full() {
     }});
     let (name, namespace, warnings) = read_namespace(&object).unwrap();
     assert_eq!((&*name, warnings), ("web", vec![]));
-    let pairs = [("disk", "ssd"), ("pool", "z"), ("region", "east")];
+    let labels = |pairs: [(&str, &str); 2]| {
+        let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Labels::from(pairs)
+    };
     let expected = Namespace {
         uid: "u-1".into(),
         enforce: Some("portable".to_owned()),
         warn: None,
         audit: Some("nonsense".to_owned()),
-        node_selector: pairs
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
+        node_selector: labels([("disk", "ssd"), ("pool", "z")]),
+        project_node_selector: labels([("pool", "y"), ("region", "east")]),
         tolerations: vec![Toleration::exists("z", "NoSchedule")],
     };
     assert_eq!(namespace, expected);
