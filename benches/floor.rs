@@ -5,7 +5,7 @@
 //! of their CPU time and memory can be read; the load comes from this process.
 //!
 //!     cargo bench --bench floor            # everything
-//!     cargo bench --bench floor -- cpu     # one part: cpu, latency, burst, memory
+//!     cargo bench --bench floor -- cpu     # one part: cpu, latency, burst, content, crowd, memory
 
 #![expect(
     clippy::expect_used,
@@ -13,6 +13,10 @@
     reason = "a benchmark ends at the first surprise"
 )]
 
+#[path = "floor/content.rs"]
+mod content;
+#[path = "floor/crowd.rs"]
+mod crowd;
 #[path = "floor/load.rs"]
 mod load;
 #[path = "floor/server.rs"]
@@ -23,7 +27,8 @@ mod world;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use load::Load;
+use crowd::Crowd;
+use load::{Load, Outcome};
 use world::World;
 
 /// What the product is held to (ratios to the floor).
@@ -31,6 +36,18 @@ const CPU: f64 = 1.5;
 const P50: f64 = 2.0;
 const P99: f64 = 3.0;
 const BURST_P99: f64 = 1.5;
+
+/// CPU time of a review of any content, in milliseconds.
+const CONTENT_CPU: f64 = 250.0;
+
+/// What others may do to the p99 of a review, as a ratio to the same without them.
+const OTHERS_P99: f64 = 2.0;
+
+/// Resident memory under the load of others, in KiB.
+const CROWD_RESIDENT: u64 = 96 * 1024;
+
+/// Reviews a second, and how long, while others do what they do.
+const BESIDE: (u32, Duration) = (200, Duration::from_secs(10));
 
 /// How often CPU time is measured, and over how many reviews each time.
 const TURNS: usize = 11;
@@ -130,6 +147,12 @@ fn main() {
                 of_floor.failures, of_product.failures
             );
         }
+        if asked("content") {
+            content_of_any_kind(&world, &product).await;
+        }
+        if asked("crowd") {
+            others(&world, &product).await;
+        }
         if asked("memory") {
             println!(
                 "resident after all that, KiB: floor {}, archmatch {} (5,000 nodes in 12 groups)",
@@ -138,6 +161,63 @@ fn main() {
             );
         }
     });
+}
+
+/// What a review of any content costs, and what it costs those beside it.
+async fn content_of_any_kind(world: &World, product: &Server) {
+    let load = Load::new(world, &world.deployment);
+    let (rate, length) = BESIDE;
+    let alone = load.open(&product.url, rate, length).await;
+    for (what, body) in content::bodies() {
+        let once = product.cpu_of(load.send_other(&product.url, &body)).await;
+        let milliseconds = once.as_secs_f64() * 1e3;
+        let mark = if milliseconds <= CONTENT_CPU {
+            "ok"
+        } else {
+            "OVER"
+        };
+        println!(
+            "cpu of a review, {what}, {} bytes: {milliseconds:.0} ms (target {CONTENT_CPU:.0}: {mark})",
+            body.len()
+        );
+        let again = async {
+            loop {
+                load.send_other(&product.url, &body).await;
+            }
+        };
+        let beside = tokio::select! {
+            beside = load.open(&product.url, rate, length) => beside,
+            () = again => continue,
+        };
+        print_beside(&format!("beside {what}"), &alone, &beside);
+    }
+}
+
+/// What other peers' connections cost: idle ones, half heads and slow bodies.
+async fn others(world: &World, product: &Server) {
+    let load = Load::new(world, &world.deployment);
+    let (rate, length) = BESIDE;
+    let alone = load.open(&product.url, rate, length).await;
+    product.forget_peak();
+    let crowd = Crowd::gather(world, product.port).await;
+    let beside = load.open(&product.url, rate, length).await;
+    print_beside("beside a crowd of other peers", &alone, &beside);
+    let (resident, peak) = (product.resident(), product.peak());
+    let mark = if peak <= CROWD_RESIDENT { "ok" } else { "OVER" };
+    println!(
+        "resident beside {} connections of other peers, KiB: {resident}, at most {peak} (target {CROWD_RESIDENT}: {mark})",
+        crowd.connected
+    );
+}
+
+fn print_beside(what: &str, alone: &Outcome, beside: &Outcome) {
+    let (alone, p99) = (alone.quantile(0.99), beside.quantile(0.99));
+    let ratio = p99 / alone;
+    let mark = if ratio <= OTHERS_P99 { "ok" } else { "OVER" };
+    println!(
+        "p99 {what}: alone {alone:.1} us, then {p99:.1} us, ratio {ratio:.2} (target {OTHERS_P99:.1}: {mark}), failures {}",
+        beside.failures
+    );
 }
 
 fn print_ratio(what: &str, unit: &str, floor: f64, product: f64, target: f64) {
@@ -152,6 +232,7 @@ fn print_ratio(what: &str, unit: &str, floor: f64, product: f64, target: f64) {
 struct Server {
     child: Child,
     url: String,
+    port: u16,
 }
 
 impl Server {
@@ -197,6 +278,7 @@ impl Server {
         let server = Self {
             child,
             url: format!("https://localhost:{port}/validate?timeout=10s"),
+            port,
         };
         world::wait_for(port);
         server
@@ -222,9 +304,24 @@ impl Server {
     }
 
     fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Forgets what was resident so far. Source: proc_pid_clear_refs(5).
+    fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        std::fs::write(path, "5").expect("the server runs");
+    }
+
+    /// The most that was resident since then.
+    fn peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).expect("the server runs");
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok())
             .unwrap_or(0)
     }

@@ -68,6 +68,18 @@ impl Load {
             .expect("a client")
     }
 
+    /// One review with another body, whatever is answered.
+    pub(crate) async fn send_other(&self, url: &str, body: &str) {
+        let request = self
+            .client()
+            .post(url)
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        if let Ok(answer) = request.send().await {
+            let _ = answer.bytes().await;
+        }
+    }
+
     async fn send(client: &reqwest::Client, url: &str, body: &Arc<str>) -> bool {
         let request = client
             .post(url)

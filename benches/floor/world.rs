@@ -79,7 +79,7 @@ impl World {
     }
 }
 
-fn review(group: &str, kind: &str, resource: &str, spec: &Value) -> String {
+pub(crate) fn review(group: &str, kind: &str, resource: &str, spec: &Value) -> String {
     let api_version = if group.is_empty() {
         "v1".to_owned()
     } else {
