@@ -39,7 +39,7 @@ use crate::registry::SecretReader;
 /// How long the API server may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long it may say nothing: above the time of any watch, which is the longest silence.
-const READ_LIMIT: Duration = Duration::from_secs(150);
+const READ_LIMIT: Duration = Duration::from_secs(75);
 
 /// Arguments of `archmatch serve`.
 #[derive(Args, Clone, Debug)]

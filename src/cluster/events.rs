@@ -18,7 +18,7 @@ use super::state::{Kind, Record};
 use crate::objects::json::ObjectError;
 
 /// When a watch is asked anew. A connection that died silently is noticed after as long.
-const WATCH_SECONDS: u32 = 120;
+const WATCH_SECONDS: u32 = 60;
 
 /// Events of any kind, with the objects reduced to what is kept.
 pub(super) type Events = BoxStream<'static, (Kind, Result<Event<Record>, watcher::Error>)>;

@@ -2,6 +2,7 @@
 
 mod api;
 mod certificates;
+mod start;
 
 use std::sync::Arc;
 use std::time::Duration;
