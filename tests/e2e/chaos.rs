@@ -9,7 +9,7 @@ use crate::Test;
 use crate::cluster::Cluster;
 use crate::load::{Failure, Load, Report, Step, now};
 use crate::nodes;
-use crate::product::{self, NAME, Values};
+use crate::product::{self, NAME, Reloaded};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_rolling_restart", rolling_restart),
@@ -109,7 +109,7 @@ fn reload(cluster: &Cluster) {
     let _nodes = ready(cluster);
     let load = Load::start(cluster, rate());
     load.until("reviews are warned", |progress| progress.warned > 0);
-    let changed = Values::change(cluster, &[], &json!({"policy": {"warn": "off"}}));
+    let changed = Reloaded::new(cluster, &json!({"policy": {"warn": "off"}}));
     load.until("nobody is warned", |progress| {
         progress.warned == 0 && progress.answered > 0
     });

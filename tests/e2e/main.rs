@@ -16,6 +16,7 @@ mod chaos;
 mod cluster;
 mod faults;
 mod hostile;
+mod installs;
 mod kinds;
 mod kubectl;
 mod lifecycle;
@@ -57,6 +58,7 @@ fn trials(run: impl Fn(Test) -> Box<dyn FnOnce() + Send>) -> Vec<Trial> {
         accounts::TESTS,
         mirrors::TESTS,
         faults::TESTS,
+        installs::TESTS,
         hostile::TESTS,
         outage::TESTS,
         storm::TESTS,

@@ -118,31 +118,48 @@ impl<'a> Values<'a> {
 
     fn set(&self, files: &[&str], change: &Value) {
         helm(self.0, files, change).expect_ok();
-        hasten(self.0);
     }
 }
 
 impl Drop for Values<'_> {
     fn drop(&mut self) {
         helm(self.0, &[], &json!({}));
-        hasten(self.0);
     }
 }
 
-/// The kubelet brings a changed ConfigMap to a running pod within a minute or two, or at
-/// once when something else changes of the pod.
-fn hasten(cluster: &Cluster) {
-    let moment = format!("e2e/moment={}", crate::load::now());
-    let words = [
-        "kubectl",
-        "-n",
-        NAME,
-        "annotate",
-        "pods",
-        "--all",
-        "--overwrite",
-    ];
-    cluster.inside(&[&words[..], &[&moment]].concat());
+/// Another configuration for the replicas that run, until this goes. With the chart a change
+/// is a rollout; the pods themselves take one in place.
+pub struct Reloaded<'a> {
+    cluster: &'a Cluster,
+    before: String,
+}
+
+const CONFIGURATION: &str = "archmatch.io/config";
+
+impl<'a> Reloaded<'a> {
+    pub fn new(cluster: &'a Cluster, change: &Value) -> Self {
+        let pods = replicas(cluster);
+        let before = pods[0]["metadata"]["annotations"][CONFIGURATION].as_str();
+        let before = before.expect("its configuration").to_owned();
+        let mut changed = serde_saphyr::from_str(&before).expect("YAML");
+        merge(&mut changed, change);
+        let reloaded = Self { cluster, before };
+        reloaded.set(&changed.to_string());
+        reloaded
+    }
+
+    fn set(&self, text: &str) {
+        let annotation = format!("{CONFIGURATION}={text}");
+        let words = ["kubectl", "-n", NAME, "annotate", "pods", "--all"];
+        let words = [&words[..], &["--overwrite", &annotation]].concat();
+        self.cluster.inside(&words).expect_ok();
+    }
+}
+
+impl Drop for Reloaded<'_> {
+    fn drop(&mut self) {
+        self.set(&self.before);
+    }
 }
 
 /// Other pull secrets may be read than as installed, for as long as this lives.

@@ -12,6 +12,7 @@ mod cli;
 mod cluster;
 mod layering;
 mod process;
+mod promises;
 mod properties;
 mod registry;
 mod support;
