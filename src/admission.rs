@@ -41,7 +41,7 @@ use crate::domain::policy::{
 };
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::{Passing, Verdict};
-use crate::domain::workload::{PodTemplate, Workload};
+use crate::domain::workload::Workload;
 use crate::objects::kinds::KindRule;
 
 /// What the operator wants of the webhook; replaced whole when the configuration changes.
@@ -176,7 +176,8 @@ impl Reviewer {
         }
         let rules = settings.rules;
         let mut verdicts = self
-            .verdicts(&workload.templates, &view, rules, deadline)
+            .checker
+            .check_all(&workload.templates, &view.nodes, rules, deadline)
             .await;
         let mut is_confirmed = false;
         let (findings, action) = loop {
@@ -233,18 +234,6 @@ impl Reviewer {
         answer
     }
 
-    async fn verdicts(
-        &self,
-        templates: &[PodTemplate],
-        view: &View,
-        rules: Rules,
-        deadline: Instant,
-    ) -> Vec<Verdict> {
-        // At once: images of one template must not use up the time of another's.
-        let check = |template| self.checker.check(template, &view.nodes, rules, deadline);
-        join_all(templates.iter().map(check)).await
-    }
-
     /// The verdicts with what a denial rests on as the registries say now.
     async fn confirmed(
         &self,
@@ -282,7 +271,13 @@ impl Reviewer {
         };
         let rules = settings.rules;
         let old = with_defaults(old.clone(), request, view);
-        let past = Past::of(old.templates, &view.nodes, rules.candidates);
+        let past = Past::of(old.templates, async |templates| {
+            let candidates = self
+                .checker
+                .candidates(templates, &view.nodes, rules, deadline);
+            candidates.await
+        });
+        let past = past.await;
         let templates = workload.templates.iter().zip(verdicts);
         for ((template, verdict), leniency) in templates.zip(&mut leniencies) {
             if *leniency == Leniency::None {
@@ -293,7 +288,8 @@ impl Reviewer {
             *leniency == Leniency::NoNewGaps && levels.enforce.of(verdict) == Passing::Fail
         };
         if verdicts.iter().zip(&leniencies).any(may_lose) {
-            let old = self.verdicts(past.templates(), view, rules, deadline).await;
+            let (old, nodes) = (past.templates(), &view.nodes);
+            let old = self.checker.check_all(old, nodes, rules, deadline).await;
             for (verdict, leniency) in verdicts.iter().zip(&mut leniencies) {
                 let loses = |level| past.loses(level, verdict, &old);
                 if *leniency == Leniency::NoNewGaps

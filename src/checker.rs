@@ -4,6 +4,7 @@
 //! everything to the pure functions of [`crate::domain`]. The webhook, the audit and the
 //! command line all come through here, so they cannot disagree.
 
+mod budget;
 mod offload;
 
 use std::collections::HashMap;
@@ -13,9 +14,10 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, timeout_at};
 
+use self::budget::{Budget, all_candidates, find_candidates};
 pub(crate) use self::offload::offload;
 pub use crate::domain::access::Access;
-use crate::domain::candidates::{CandidatePlatform, CandidateRules, candidates};
+use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates};
 use crate::domain::inspection::{Content, Found, Inspection};
 use crate::domain::node::Nodes;
 use crate::domain::pick::{Entries, Grounds, Pick, pick};
@@ -102,14 +104,53 @@ impl Checker {
         rules: Rules,
         deadline: Instant,
     ) -> Verdict {
-        let candidates = candidates(nodes, &template.placement, rules.candidates);
-        let images = self.check_images(template, &candidates.platforms, rules.entries, deadline);
+        let budget = Budget::new(deadline, Arc::default());
+        let candidates = find_candidates(nodes, &template.placement, rules, &budget).await;
+        self.judge(template, candidates, rules, &budget).await
+    }
+
+    /// The verdicts on the pod templates of one object, which share the steps of a review.
+    pub async fn check_all(
+        &self,
+        templates: &[PodTemplate],
+        nodes: &Nodes,
+        rules: Rules,
+        deadline: Instant,
+    ) -> Vec<Verdict> {
+        let budget = Budget::new(deadline, Arc::default());
+        let candidates = all_candidates(templates, nodes, rules, &budget).await;
+        // At once: images of one template must not use up the time of another's.
+        let judged = templates.iter().zip(candidates);
+        join_all(judged.map(|(template, found)| self.judge(template, found, rules, &budget))).await
+    }
+
+    /// Where the pods of one object may go, by the same limits. No registry is asked.
+    pub async fn candidates(
+        &self,
+        templates: &[PodTemplate],
+        nodes: &Nodes,
+        rules: Rules,
+        deadline: Instant,
+    ) -> Vec<Candidates> {
+        let budget = Budget::new(deadline, Arc::default());
+        all_candidates(templates, nodes, rules, &budget).await
+    }
+
+    async fn judge(
+        &self,
+        template: &PodTemplate,
+        candidates: Candidates,
+        rules: Rules,
+        budget: &Budget,
+    ) -> Verdict {
+        let images = self.check_images(template, &candidates.platforms, rules.entries, budget);
         let verdict = Verdict {
             images: images.await,
             candidates,
             beyond_cordon: Vec::new(),
+            overlooked: template.overlooked(),
         };
-        self.with_cordoned(template, verdict, rules, deadline).await
+        self.with_cordoned(template, verdict, rules, budget).await
     }
 
     /// The verdict with what cordoned nodes would run, where that matters.
@@ -118,11 +159,11 @@ impl Checker {
         template: &PodTemplate,
         mut verdict: Verdict,
         rules: Rules,
-        deadline: Instant,
+        budget: &Budget,
     ) -> Verdict {
         let cordoned = &verdict.candidates.cordoned;
         if !cordoned.is_empty() && verdict.runnable() == Passing::Fail {
-            let images = self.check_images(template, cordoned, rules.entries, deadline);
+            let images = self.check_images(template, cordoned, rules.entries, budget);
             verdict.beyond_cordon = images.await;
         }
         verdict
@@ -133,11 +174,11 @@ impl Checker {
         template: &PodTemplate,
         platforms: &[CandidatePlatform],
         entries: Entries,
-        deadline: Instant,
+        budget: &Budget,
     ) -> Vec<ImageVerdict> {
         let access = &template.access;
         let images = template.images.iter();
-        join_all(images.map(|image| self.check_image(image, platforms, access, entries, deadline)))
+        join_all(images.map(|image| self.check_image(image, platforms, access, entries, budget)))
             .await
     }
 
@@ -147,7 +188,7 @@ impl Checker {
         platforms: &[CandidatePlatform],
         access: &Access,
         entries: Entries,
-        deadline: Instant,
+        budget: &Budget,
     ) -> ImageVerdict {
         let mut verdict = unjudged(image);
         if platforms.is_empty() {
@@ -167,10 +208,10 @@ impl Checker {
                 "imagePullPolicy is Never, so no registry is asked",
             ))
         } else {
-            let root = self.inspect(reference, access, deadline).await;
+            let root = self.inspect(reference, access, budget.deadline).await;
             root.map(|root| (reference, root))
         };
-        self.judge_image(image, found, platforms, access, entries, deadline)
+        self.judge_image(image, found, platforms, access, entries, budget)
             .await
     }
 
@@ -182,7 +223,7 @@ impl Checker {
         platforms: &[CandidatePlatform],
         access: &Access,
         entries: Entries,
-        deadline: Instant,
+        budget: &Budget,
     ) -> ImageVerdict {
         let mut verdict = unjudged(image);
         match found {
@@ -208,7 +249,7 @@ impl Checker {
                         platforms,
                         access,
                         entries,
-                        deadline,
+                        budget,
                     )
                     .await;
                 let outcomes = picks.into_iter().map(Outcome::from).zip(platforms);
@@ -230,10 +271,18 @@ impl Checker {
         platforms: &[CandidatePlatform],
         access: &Access,
         entries: Entries,
-        deadline: Instant,
+        budget: &Budget,
     ) -> Vec<Pick> {
         let mut children: HashMap<Digest, Result<Found, Unknown>> = HashMap::new();
         loop {
+            let documents = children.values().filter_map(|child| child.as_ref().ok());
+            let documents = documents.map(|child| child.inspection.entries());
+            let entries_in_all = documents.chain([root.entries()]).sum::<usize>();
+            // Others have their turn between two images that take long.
+            let turn = match budget.spend(entries_in_all * platforms.len()).await {
+                Ok(turn) => turn,
+                Err(unknown) => return vec![Pick::Unknown(unknown); platforms.len()],
+            };
             let picks: Vec<Pick> = platforms
                 .iter()
                 .map(|candidate| {
@@ -257,9 +306,10 @@ impl Checker {
             if needed.is_empty() {
                 return picks;
             }
+            drop(turn);
             let read = join_all(needed.into_iter().map(|digest| async {
                 let child = reference.with_digest(digest.clone());
-                (digest, self.inspect(&child, access, deadline).await)
+                (digest, self.inspect(&child, access, budget.deadline).await)
             }));
             children.extend(read.await);
         }
@@ -296,8 +346,12 @@ impl Checker {
         rules: Rules,
         deadline: Instant,
     ) -> Verdict {
+        let budget = Budget::new(deadline, Arc::default());
         let Verdict {
-            candidates, images, ..
+            candidates,
+            images,
+            overlooked,
+            ..
         } = verdict;
         let platforms = &candidates.platforms;
         let images = join_all(images.into_iter().map(|known| async {
@@ -315,7 +369,7 @@ impl Checker {
                 };
             }
             let (image, found) = (&known.image, found.map(|root| (reference, root)));
-            self.judge_image(image, found, platforms, access, rules.entries, deadline)
+            self.judge_image(image, found, platforms, access, rules.entries, &budget)
                 .await
         }));
         let images = images.await;
@@ -323,8 +377,9 @@ impl Checker {
             candidates,
             images,
             beyond_cordon: Vec::new(),
+            overlooked,
         };
-        self.with_cordoned(template, verdict, rules, deadline).await
+        self.with_cordoned(template, verdict, rules, &budget).await
     }
 }
 

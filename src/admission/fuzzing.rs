@@ -80,6 +80,12 @@ fn check_template(templates: &[PodTemplate], spec: &typed::PodSpec) {
     let [template] = templates else {
         panic!("a pod has one template");
     };
+    let texts = template.images.iter().map(|image| image.image.len());
+    let names = template.images.iter().map(|image| image.containers.len());
+    if template.overlooked().is_some() || names.chain(texts).any(|length| length >= 64) {
+        // More than is kept.
+        return;
+    }
     let found: Vec<_> = template
         .images
         .iter()
@@ -90,6 +96,9 @@ fn check_template(templates: &[PodTemplate], spec: &typed::PodSpec) {
         })
         .collect();
     assert_eq!(found, images(spec));
+    if template.placement.is_cut {
+        return;
+    }
     let expected = placement(spec);
     let found = &template.placement;
     assert_eq!(found.node_name, expected.node_name);

@@ -26,6 +26,8 @@ const WARNING: usize = 256;
 const PREFIX: &str = "archmatch: ";
 /// How long all warnings of a request may be together.
 const ALL_WARNINGS: usize = 4096;
+/// How many causes a denial has for machines.
+const CAUSES: usize = 100;
 /// How many images a denial explains in full.
 const IMAGES: usize = 10;
 
@@ -93,9 +95,16 @@ pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
 pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
     let mut known = Vec::new();
     let mut unknown = Vec::new();
+    let mut beyond = Vec::new();
     for verdict in verdicts {
+        let not_looked_at = verdict.not_looked_at();
+        beyond.extend(
+            not_looked_at.map(|why| format!("not all of this was checked: {why} ({})", why.reason)),
+        );
         if verdict.candidates.is_empty() {
-            unknown.push(no_candidates(verdict));
+            if verdict.candidates.undetermined.is_none() {
+                unknown.push(no_candidates(verdict));
+            }
             continue;
         }
         for image in &verdict.images {
@@ -117,6 +126,7 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
     }
     let all: Vec<String> = known
         .into_iter()
+        .chain(beyond)
         .chain(unknown)
         .chain(doubts(verdicts))
         .chain(extra.iter().cloned())
@@ -150,6 +160,9 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for verdict in verdicts {
         for (image, position) in verdict.gaps() {
+            if causes.len() >= CAUSES {
+                return causes;
+            }
             let (Some(candidate), Some(outcome)) = (
                 verdict.candidates.platforms.get(position),
                 image.outcomes.get(position),
@@ -173,7 +186,6 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
             });
         }
     }
-    causes.truncate(100);
     causes
 }
 

@@ -1,8 +1,7 @@
 //! What an object was before its update: an existing workload is never refused for what it
 //! already was.
 
-use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates, candidates};
-use crate::domain::node::Nodes;
+use crate::domain::candidates::{CandidatePlatform, Candidates};
 use crate::domain::policy::{Leniency, Level};
 use crate::domain::verdict::{ImageVerdict, Passing, Verdict};
 use crate::domain::workload::PodTemplate;
@@ -16,15 +15,16 @@ pub(super) struct Past {
 }
 
 impl Past {
-    /// The past of an object. No registry is asked: what an image lacks today it lacked then.
-    pub(super) fn of(old: Vec<PodTemplate>, nodes: &Nodes, rules: CandidateRules) -> Self {
+    /// The past of an object; `find` finds where its templates might have gone. No registry
+    /// is asked: what an image lacks today it lacked then.
+    pub(super) async fn of(
+        old: Vec<PodTemplate>,
+        find: impl AsyncFnOnce(&[PodTemplate]) -> Vec<Candidates>,
+    ) -> Self {
         let mut templates = old;
         templates.retain(|template| !template.placement.gated);
-        let placements = templates.iter().map(|template| &template.placement);
         Self {
-            candidates: placements
-                .map(|placement| candidates(nodes, placement, rules))
-                .collect(),
+            candidates: find(&templates).await,
             templates,
         }
     }

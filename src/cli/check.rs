@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
@@ -16,14 +15,14 @@ use super::selector::LabelSelector;
 use super::setup::{self, Own, Registries};
 use super::snapshot::Snapshot;
 use super::{output, target};
-use crate::checker::{Checker, Rules};
+use crate::checker::Checker;
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::config::Configuration;
 use crate::domain::access::{Access, Tenant};
 use crate::domain::node::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
-use crate::domain::verdict::{Passing, Verdict};
+use crate::domain::verdict::Passing;
 use crate::domain::workload::{PodTemplate, Usage, Workload};
 use crate::files::{self, FileError, FileObject, Recursion};
 use crate::objects::kinds::{self, KindRule};
@@ -184,7 +183,8 @@ async fn judge(
                 name,
                 templates,
             } = subject.workload;
-            let verdicts = verdicts(checker, &templates, view, rules, deadline).await;
+            let nodes = &view.nodes;
+            let verdicts = checker.check_all(&templates, nodes, rules, deadline).await;
             let everywhere = match everywhere {
                 None => Vec::new(),
                 Some(everywhere) => {
@@ -195,7 +195,8 @@ async fn judge(
                             ..template.clone()
                         })
                         .collect();
-                    self::verdicts(checker, &anywhere, everywhere, rules, deadline).await
+                    let nodes = &everywhere.nodes;
+                    checker.check_all(&anywhere, nodes, rules, deadline).await
                 }
             };
             Judged {
@@ -210,17 +211,6 @@ async fn judge(
         }
     });
     Ok(stream::iter(judged).buffered(AT_ONCE).collect().await)
-}
-
-async fn verdicts(
-    checker: &Checker,
-    templates: &[PodTemplate],
-    view: &View,
-    rules: Rules,
-    deadline: Instant,
-) -> Vec<Verdict> {
-    let check = |template| checker.check(template, &view.nodes, rules, deadline);
-    join_all(templates.iter().map(check)).await
 }
 
 /// The kind of an image given by name.
@@ -269,9 +259,7 @@ fn by_name(image: &str) -> Subject {
     let mut template = PodTemplate::default();
     template.add_image("image", image, Usage::Container, false);
     // A name of the command line has no container around it.
-    for image in &mut template.images {
-        image.containers.clear();
-    }
+    template.images.forget_containers();
     Subject {
         workload: Workload {
             api_version: "archmatch.io/v1alpha1".to_owned(),

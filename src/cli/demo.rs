@@ -188,6 +188,7 @@ impl Stage {
                 candidates: verdict.candidates.clone(),
                 images: vec![image],
                 beyond_cordon: Vec::new(),
+                overlooked: None,
             }],
             everywhere: Vec::new(),
         });

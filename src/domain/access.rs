@@ -30,6 +30,9 @@ pub struct Access {
     pub secrets: Arc<[SecretName]>,
 }
 
+/// How many pull secrets of a pod are looked at.
+pub const MOST_PULL_SECRETS: usize = 64;
+
 /// Longest name of an object. Source: RFC 1123, as the API server applies it.
 const LONGEST_NAME: usize = 253;
 
@@ -47,6 +50,7 @@ impl SecretName {
         let names = names.into_iter();
         names
             .filter_map(|name| Self::new(namespace, name))
+            .take(MOST_PULL_SECRETS)
             .collect()
     }
 

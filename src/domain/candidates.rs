@@ -9,16 +9,19 @@ mod count;
 mod filter;
 mod names;
 mod possible;
+mod steps;
 
 use std::fmt;
 use std::sync::Arc;
 
 use self::count::Count;
-use self::filter::Filter;
+use self::filter::{Filter, Reach};
 pub use self::names::{NAMES, Names};
+pub use self::steps::{MOST_STEPS, Steps};
 use super::node::{NodePlatform, Nodes, PoolName, Source, Taint};
 use super::placement::Placement;
 use super::placement::toleration::ComparisonOperators;
+use super::unknown::{Reason, Unknown};
 
 /// How candidates are counted, by the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,9 @@ pub struct Candidates {
     pub cordoned: Vec<CandidatePlatform>,
     /// Why the other nodes are no candidates, the most frequent reason first.
     pub excluded: Vec<(Exclusion, usize)>,
+    /// Why nobody knows where the pod may go, where that is so: then there is nothing else
+    /// here.
+    pub undetermined: Option<Unknown>,
 }
 
 /// A node platform that the pod may land on.
@@ -100,24 +106,70 @@ impl fmt::Display for Exclusion {
 }
 
 impl Candidates {
-    /// Whether the pod may go nowhere.
+    /// Whether the pod may go nowhere, as far as is known.
     pub fn is_empty(&self) -> bool {
         self.platforms.is_empty()
+    }
+
+    fn undetermined(why: &'static str) -> Self {
+        Self {
+            undetermined: Some(Unknown::new(Reason::TooLarge, why)),
+            ..Self::default()
+        }
     }
 }
 
 /// The candidates of a placement among the nodes.
 pub fn candidates(nodes: &Nodes, placement: &Placement, rules: CandidateRules) -> Candidates {
-    let filter = Filter::new(placement, rules);
+    candidates_within(nodes, placement, rules, &Steps::default())
+}
+
+/// The candidates, as far as the steps suffice to find them all.
+pub fn candidates_within(
+    nodes: &Nodes,
+    placement: &Placement,
+    rules: CandidateRules,
+    steps: &Steps,
+) -> Candidates {
+    if placement.is_cut {
+        return Candidates::undetermined("the pod says more of where it may go than is looked at");
+    }
+    let filter = Filter::new(placement, rules, steps);
     let reach = filter.reach(nodes);
     let mut count = Count::new(&filter);
     for (group, members) in nodes.groups() {
+        if steps.ran_out() {
+            break;
+        }
         match group.source {
             Source::Node => count.judge_nodes(&reach, group, members),
             _ => count.judge_pools(&reach, group, members),
         }
     }
+    if steps.ran_out() {
+        return Candidates::undetermined(
+            "the pod asks more of this many nodes than is compared with them",
+        );
+    }
     count.into_candidates()
+}
+
+/// Whether finding the candidates may take longer than others should wait for it.
+pub fn takes_long(nodes: &Nodes, placement: &Placement) -> bool {
+    /// In steps: a few milliseconds.
+    const LONG: usize = 50_000;
+    let effort = placement.effort();
+    if effort.saturating_mul(nodes.len()) <= LONG {
+        return false;
+    }
+    let steps = Steps::default();
+    let filter = Filter::new(placement, CandidateRules::default(), &steps);
+    let tried = match filter.reach(nodes) {
+        Reach::Nodes => nodes.len(),
+        Reach::Groups => nodes.groups().count(),
+        Reach::Named { names, .. } => nodes.groups().count() + names.len(),
+    };
+    effort.saturating_mul(tried) > LONG
 }
 
 impl CandidatePlatform {

@@ -6,6 +6,7 @@
 
 // A length of time, no clock.
 use core::time::Duration;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::platform::Platform;
@@ -148,12 +149,21 @@ impl MediaType {
 }
 
 impl Inspection {
+    /// How many entries there are to choose from.
+    pub fn entries(&self) -> usize {
+        match &self.content {
+            Content::Index(entries) => entries.len(),
+            Content::Manifest(_) | Content::Artifact => 1,
+        }
+    }
+
     /// The platforms that the document names, in document order and without attestations.
     pub fn platforms(&self) -> Vec<Platform> {
         let mut platforms = Vec::new();
+        let mut seen = HashSet::new();
         let mut add = |platform: &Platform| {
             let normalized = platform.normalized();
-            if !normalized.is_attestation() && !platforms.contains(&normalized) {
+            if !normalized.is_attestation() && seen.insert(normalized.clone()) {
                 platforms.push(normalized);
             }
         };

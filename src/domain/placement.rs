@@ -6,7 +6,7 @@ pub mod toleration;
 
 use std::collections::BTreeSet;
 
-use self::affinity::NodeSelector;
+use self::affinity::{NodeSelector, Term};
 use self::toleration::Toleration;
 use super::node::Labels;
 
@@ -29,6 +29,8 @@ pub struct Placement {
     pub runtime_class: Option<String>,
     /// Whether scheduling gates hold the pod back.
     pub gated: bool,
+    /// Whether the pod says more than is kept here: then nobody knows where it may go.
+    pub is_cut: bool,
     /// Who places the pod.
     pub placer: Placer,
 }
@@ -101,6 +103,14 @@ pub struct RuntimeClass {
 const ARCHITECTURE: &str = "kubernetes.io/arch";
 
 impl Placement {
+    /// How much there is to try on a node.
+    pub(super) fn effort(&self) -> usize {
+        let affinity = self.required_affinity.iter();
+        let terms = affinity.flat_map(|affinity| &affinity.terms);
+        let others = self.node_selector.len() + self.tolerations.len();
+        others + self.extended_resources.len() + terms.map(Term::effort).sum::<usize>()
+    }
+
     /// What GKE adds to a pod that selects arm64: its Arm nodes carry a taint of their own.
     /// Elsewhere the toleration meets no taint.
     /// Source: <https://cloud.google.com/kubernetes-engine/docs/how-to/prepare-arm-workloads-for-deployment>

@@ -243,12 +243,15 @@ pub struct Verdict {
     /// The same images on the platforms of cordoned nodes, where no candidate runs them all;
     /// else nothing.
     pub beyond_cordon: Vec<ImageVerdict>,
+    /// What of the pod was not looked at, where there is too much of it.
+    pub overlooked: Option<Unknown>,
 }
 
 impl Verdict {
     /// Whether every image of the pod runs on the candidate platform at this position.
     pub fn platform_value(&self, position: usize) -> Value {
-        value_at(&self.images, position)
+        let overlooked = self.overlooked.iter().map(|_| Value::Unknown);
+        Value::all(overlooked.chain([value_at(&self.images, position)]))
     }
 
     /// One value for each candidate platform.
@@ -314,10 +317,19 @@ impl Verdict {
 
     /// Reasons that lie not in the images on candidates.
     fn other_reasons(&self) -> impl Iterator<Item = Reason> {
-        let none = self.candidates.is_empty().then_some(Reason::NoCandidates);
+        let is_nowhere = self.candidates.is_empty() && self.candidates.undetermined.is_none();
+        let none = is_nowhere.then_some(Reason::NoCandidates);
         let waits = self.waits_for_cordon().then_some(Reason::Cordoned);
         let cordoned = open_at(&self.beyond_cordon, self.cordoned_values());
-        none.into_iter().chain(waits).chain(cordoned)
+        let not_looked_at = self.not_looked_at().map(|unknown| unknown.reason);
+        let others = none.into_iter().chain(waits).chain(cordoned);
+        others.chain(not_looked_at)
+    }
+
+    /// What is not known of the pod as a whole, each with a detail that completes "not all of
+    /// the pod was checked: …".
+    pub fn not_looked_at(&self) -> impl Iterator<Item = &Unknown> {
+        self.candidates.undetermined.iter().chain(&self.overlooked)
     }
 
     /// Why there are no younger answers, where the verdict rests on old ones.
@@ -394,6 +406,7 @@ mod tests {
             candidates: Candidates::default(),
             images: Vec::new(),
             beyond_cordon: Vec::new(),
+            overlooked: None,
         };
         assert_eq!(verdict.runnable(), Passing::Undecided);
         assert_eq!(verdict.portable(), Passing::Undecided);

@@ -1,10 +1,16 @@
-//! Workloads: what a pod template asks for, whatever kind it came in.
+//! Workloads: what a pod template asks for, whatever kind it came in, as far as one review
+//! looks at it.
 
+mod images;
 mod size;
+mod templates;
 
-use super::access::Access;
+pub use self::images::{Images, MOST_IMAGES};
+pub use self::templates::{MOST_TEMPLATES, Templates};
+use super::access::{Access, MOST_PULL_SECRETS};
 use super::placement::Placement;
 use super::reference::{ImageReference, ReferenceError};
+use super::unknown::{Reason, Unknown};
 
 /// A workload of any kind, reduced to its pod templates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,17 +37,30 @@ impl Workload {
 /// One pod template, or a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodTemplate {
-    /// Every image that the pod names.
-    pub images: Vec<ContainerImage>,
+    /// The images that the pod names.
+    pub images: Images,
     /// Where the pod may go.
     pub placement: Placement,
     /// The pod's service account; empty means `default`.
     pub service_account: String,
     /// Names of the pod's own pull secrets.
     pub pull_secrets: Vec<String>,
-    /// Whose credentials its images are looked up with. It depends on the namespace, so it
-    /// is set by who knows that.
+    /// What there is more of than is looked at: in the pod, or in the templates up to it.
+    pub beyond: Option<Limit>,
+    /// On whose account its images are looked up, and with whose credentials. It depends on
+    /// the namespace, so it is set by who knows that.
     pub access: Access,
+}
+
+/// A limit of one review, over all pod templates of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`MOST_IMAGES`]
+    Images,
+    /// [`MOST_PULL_SECRETS`]
+    PullSecrets,
+    /// [`MOST_TEMPLATES`]
+    Templates,
 }
 
 /// One image of a pod.
@@ -71,18 +90,18 @@ pub enum Usage {
 impl PodTemplate {
     /// Adds an image of a container or volume; containers with the same image share a row.
     pub fn add_image(&mut self, container: &str, image: &str, usage: Usage, preloaded: bool) {
-        let known = self.images.iter_mut().find(|known| {
-            known.image == image && known.usage == usage && known.preloaded == preloaded
-        });
-        match known {
-            Some(known) => known.containers.push(container.to_owned()),
-            None => self.images.push(ContainerImage {
-                image: image.to_owned(),
-                reference: image.parse(),
-                containers: vec![container.to_owned()],
-                usage,
-                preloaded,
-            }),
-        }
+        self.images.add(container, image, usage, preloaded);
+    }
+
+    /// What of the pod is not looked at, if anything.
+    pub fn overlooked(&self) -> Option<Unknown> {
+        let images = self.images.overflow().then_some(Limit::Images);
+        let (most, what) = match self.beyond.or(images)? {
+            Limit::Images => (MOST_IMAGES, "images"),
+            Limit::PullSecrets => (MOST_PULL_SECRETS, "pull secrets"),
+            Limit::Templates => (MOST_TEMPLATES, "pod templates"),
+        };
+        let detail = format!("only the first {most} {what} of an object are looked at");
+        Some(Unknown::new(Reason::TooLarge, detail))
     }
 }

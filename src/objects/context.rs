@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use super::json::{self, ObjectError, Pairs, Text, Whole, object, objects, or_default, readable};
-use super::pod::{Named, TolerationObject, to_tolerations};
+use super::json::{self, ObjectError, Pairs, Text, object, objects, or_default};
+use super::pod::{Named, TolerationObject};
 use crate::domain::node::Labels;
 use crate::domain::placement::RuntimeClass;
 use crate::domain::placement::toleration::Toleration;
@@ -150,13 +150,6 @@ struct SecretObject<'a> {
     string_data: Pairs<'a>,
 }
 
-readable!(
-    NamespaceObject,
-    RuntimeClassObject,
-    ServiceAccountObject,
-    SecretObject
-);
-
 impl NamespaceObject<'_> {
     /// The namespace's name.
     pub fn name(&self) -> &str {
@@ -210,7 +203,10 @@ impl NamespaceObject<'_> {
 fn parse_tolerations(text: &str) -> serde_json::Result<Vec<Toleration>> {
     let value: Value = serde_json::from_str(text)?;
     let tolerations: Vec<TolerationObject<'_>> = objects(&value)?;
-    Ok(to_tolerations(&tolerations))
+    Ok(tolerations
+        .iter()
+        .map(TolerationObject::to_toleration)
+        .collect())
 }
 
 /// Parses `a=b,c=d`.
@@ -238,7 +234,12 @@ impl RuntimeClassObject<'_> {
     pub fn to_runtime_class(&self) -> RuntimeClass {
         RuntimeClass {
             node_selector: self.scheduling.node_selector.to_labels(),
-            tolerations: to_tolerations(&self.scheduling.tolerations),
+            tolerations: self
+                .scheduling
+                .tolerations
+                .iter()
+                .map(TolerationObject::to_toleration)
+                .collect(),
         }
     }
 }
@@ -286,10 +287,8 @@ pub fn read_service_account(
 /// A field of a wrong type, or an entry that is not base64.
 pub fn read_secret(value: &Value) -> Result<((String, String), Secret), ObjectError> {
     // Errors of serde quote values; a secret's must not be.
-    let Whole(object) = Whole::<SecretObject<'_>>::deserialize(value).map_err(|_| {
-        let path = json::locate(value, &<SecretObject<'_> as json::Readable>::problem);
-        ObjectError::new("Secret", &path, "wrong type")
-    })?;
+    let object: SecretObject<'_> = json::from_value("Secret", value)
+        .map_err(|error| ObjectError::new("Secret", error.path(), "wrong type"))?;
     let mut data = BTreeMap::new();
     for (key, text) in &object.data.0 {
         let decoded = STANDARD.decode(text.as_bytes()).map_err(|_| {

@@ -1,5 +1,6 @@
 //! Reading JSON the way Go does, and saying where it went wrong.
 
+mod bounded;
 mod error;
 mod resources;
 
@@ -10,9 +11,12 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+pub(super) use self::bounded::{
+    Bounded, BoundedLabels, BoundedSet, Item, bounded, bounded_texts, weight_of,
+};
 pub use self::error::ObjectError;
-pub(super) use self::error::{Readable, from_slice, from_value, locate, readable};
-pub(super) use self::resources::{Resources, ZeroQuantities};
+pub(super) use self::error::{from_slice, from_value, seed_from_slice, seed_from_value};
+pub(super) use self::resources::{Resources, ZeroQuantities, extended_requests};
 use crate::domain::node::Labels;
 
 /// Reads `null` as the default, as Go does.
@@ -48,29 +52,54 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
 {
-    struct ObjectsVisitor<T>(PhantomData<T>);
+    let mut objects = Vec::new();
+    each_object(deserializer, |object| objects.push(object))?;
+    Ok(objects)
+}
 
-    impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for ObjectsVisitor<T> {
-        type Value = Vec<T>;
+/// Reads a list of objects one after the other.
+pub(super) fn each_object<'de, D, T>(
+    deserializer: D,
+    mut take: impl FnMut(T),
+) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    each(deserializer, |item: Option<Whole<T>>| {
+        take(item.map(|Whole(object)| object).unwrap_or_default());
+    })
+}
+
+/// Reads a list one item after the other, so that what is not kept takes no room. `null` is
+/// an empty list.
+pub(super) fn each<'de, D, T>(deserializer: D, take: impl FnMut(T)) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Items<F, T>(F, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Items<F, T> {
+        type Value = ();
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("a list")
         }
 
-        fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
-            Ok(Vec::new())
+        fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+            Ok(())
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-            let mut objects = Vec::new();
-            while let Some(item) = list.next_element::<Option<Whole<T>>>()? {
-                objects.push(item.map(|Whole(object)| object).unwrap_or_default());
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+            while let Some(item) = list.next_element()? {
+                (self.0)(item);
             }
-            Ok(objects)
+            Ok(())
         }
     }
 
-    deserializer.deserialize_any(ObjectsVisitor(PhantomData))
+    deserializer.deserialize_any(Items(take, PhantomData))
 }
 
 /// An object that is written as an object.
@@ -178,33 +207,47 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
 }
 
 /// The entries of a map in their order.
-fn entries<'de, 'a, D, T>(deserializer: D) -> Result<Vec<(Text<'a>, T)>, D::Error>
+fn entries<'de, D, T>(deserializer: D) -> Result<Vec<(Text<'de>, T)>, D::Error>
 where
-    'de: 'a,
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    struct EntriesVisitor<T>(PhantomData<T>);
+    let mut entries = Vec::new();
+    each_entry(deserializer, |key, value| entries.push((key, value)))?;
+    Ok(entries)
+}
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
-        type Value = Vec<(Text<'de>, T)>;
+/// Reads the entries of a map one after the other. `null` is an empty map.
+pub(super) fn each_entry<'de, D, T>(
+    deserializer: D,
+    take: impl FnMut(Text<'de>, T),
+) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Entries<F, T>(F, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, F: FnMut(Text<'de>, T)> Visitor<'de> for Entries<F, T> {
+        type Value = ();
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("a map")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut entries = Vec::new();
-            while let Some(entry) = map.next_entry()? {
-                entries.push(entry);
+        fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((key, value)) = map.next_entry()? {
+                (self.0)(key, value);
             }
-            Ok(entries)
+            Ok(())
         }
     }
 
-    deserializer
-        .deserialize_map(EntriesVisitor(PhantomData))
-        .map(|entries: Vec<(Text<'de>, T)>| entries)
+    deserializer.deserialize_any(Entries(take, PhantomData))
 }
 
 #[cfg(test)]

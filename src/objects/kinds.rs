@@ -1,8 +1,8 @@
 //! Workload kinds, and where each keeps its pod templates.
 //!
-//! Built-in kinds are read straight from their bytes, since every review passes here.
-//! Further kinds are configured by the paths of their templates and are read by way of a
-//! tree.
+//! Built-in kinds are read straight from their bytes, since every review passes here. So are
+//! further kinds, which are configured by the paths of their templates: what is beside the
+//! paths is skipped, however large or deep it is.
 
 mod shapes;
 mod template_path;
@@ -15,9 +15,9 @@ use self::shapes::{
     CronJobObject, Envelope, PodObject, PodTemplateObject, TemplatedObject, TypeMeta,
 };
 pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
-use super::json::{self, ObjectError, Readable, Whole};
-use super::pod::{Origin, PodSpec};
-use crate::domain::workload::Workload;
+use super::json::{self, ObjectError};
+use super::pod::Origin;
+use crate::domain::workload::{PodTemplate, Templates, Workload};
 
 /// A kind, as an admission request or an object names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,9 +152,7 @@ pub fn from_json(
     let Some(rule) = kind.rule(rules) else {
         return Ok(None);
     };
-    let value: Value = serde_json::from_slice(raw)
-        .map_err(|error| ObjectError::new(kind_name(kind), "", &error.to_string()))?;
-    configured(kind, rule, &value).map(Some)
+    configured(kind, rule, Input::Bytes(raw)).map(Some)
 }
 
 /// Whether a Pod carries the annotation of a mirror pod, which a kubelet makes of a file.
@@ -194,7 +192,7 @@ pub fn read(value: &Value, rules: &[KindRule]) -> Result<Option<Workload>, Objec
         return built_in(&kind, shape, Input::Tree(value)).map(Some);
     }
     match kind.rule(rules) {
-        Some(rule) => configured(&kind, rule, value).map(Some),
+        Some(rule) => configured(&kind, rule, Input::Tree(value)).map(Some),
         None => Ok(None),
     }
 }
@@ -222,15 +220,15 @@ impl<'de> DeserializeSeed<'de> for Inline<'_> {
         let kind = &self.kind;
         Ok(match self.shape {
             Shape::Pod => json::optional_object::<D, PodObject<'_>>(deserializer)?
-                .map(|object| object.to_workload(kind, Origin::Pod)),
+                .map(|object| object.into_workload(kind, Origin::Pod)),
             Shape::Templated(origin) => {
                 json::optional_object::<D, TemplatedObject<'_>>(deserializer)?
-                    .map(|object| object.to_workload(kind, origin))
+                    .map(|object| object.into_workload(kind, origin))
             }
             Shape::CronJob => json::optional_object::<D, CronJobObject<'_>>(deserializer)?
-                .map(|object| object.to_workload(kind, Origin::Template)),
+                .map(|object| object.into_workload(kind, Origin::Template)),
             Shape::PodTemplate => json::optional_object::<D, PodTemplateObject<'_>>(deserializer)?
-                .map(|object| object.to_workload(kind)),
+                .map(|object| object.into_workload(kind)),
         })
     }
 }
@@ -243,10 +241,17 @@ enum Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    fn object<T: Deserialize<'a> + Readable>(self, kind: &str) -> Result<T, ObjectError> {
+    fn object<T: Deserialize<'a>>(self, kind: &str) -> Result<T, ObjectError> {
         match self {
             Self::Bytes(raw) => json::from_slice(kind, raw),
             Self::Tree(value) => json::from_value(kind, value),
+        }
+    }
+
+    fn templates(self, kind: &str, path: &TemplatePath) -> Result<Vec<PodTemplate>, ObjectError> {
+        match self {
+            Self::Bytes(raw) => json::seed_from_slice(kind, raw, || path.seed()),
+            Self::Tree(value) => json::seed_from_value(kind, value, || path.seed()),
         }
     }
 }
@@ -256,19 +261,19 @@ fn built_in(kind: &KindRef<'_>, shape: Shape, input: Input<'_>) -> Result<Worklo
     Ok(match shape {
         Shape::Pod => {
             let object: PodObject<'_> = input.object(named)?;
-            object.to_workload(kind, Origin::Pod)
+            object.into_workload(kind, Origin::Pod)
         }
         Shape::Templated(origin) => {
             let object: TemplatedObject<'_> = input.object(named)?;
-            object.to_workload(kind, origin)
+            object.into_workload(kind, origin)
         }
         Shape::CronJob => {
             let object: CronJobObject<'_> = input.object(named)?;
-            object.to_workload(kind, Origin::Template)
+            object.into_workload(kind, Origin::Template)
         }
         Shape::PodTemplate => {
             let object: PodTemplateObject<'_> = input.object(named)?;
-            object.to_workload(kind)
+            object.into_workload(kind)
         }
     })
 }
@@ -281,34 +286,24 @@ fn kind_name<'a>(kind: &KindRef<'a>) -> &'a str {
     }
 }
 
-/// Reads an object of a configured kind.
-fn configured(kind: &KindRef<'_>, rule: &KindRule, value: &Value) -> Result<Workload, ObjectError> {
+/// Reads an object of a configured kind, once for each path.
+fn configured(
+    kind: &KindRef<'_>,
+    rule: &KindRule,
+    input: Input<'_>,
+) -> Result<Workload, ObjectError> {
     let named = kind_name(kind);
-    let envelope: Envelope<'_> = json::from_value(named, value)?;
-    let mut workload = envelope.to_workload(kind);
+    let envelope: Envelope<'_> = input.object(named)?;
+    let mut templates = Templates::default();
     for path in &rule.templates {
-        for (at, template) in path.find(value).map_err(|at| {
-            ObjectError::new(
-                named,
-                &at,
-                "expected an object or a list, as the path has it",
-            )
-        })? {
-            let spec = template.get("spec").unwrap_or(&Value::Null);
-            if spec.is_null() {
-                continue;
-            }
-            let read = Whole::<PodSpec<'_>>::deserialize(spec);
-            let Whole(spec) = read.map_err(|error| {
-                let below = json::locate(spec, &PodSpec::problem);
-                let dot = if below.is_empty() { "" } else { "." };
-                let at = format!("{at}.spec{dot}{below}");
-                ObjectError::new(named, &at, &error.to_string())
-            })?;
-            workload.templates.push(spec.to_template(Origin::Template));
+        for template in input.templates(named, path)? {
+            templates.push(template);
         }
     }
-    Ok(workload)
+    Ok(Workload {
+        templates: templates.into_vec(),
+        ..envelope.to_workload(kind)
+    })
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{
-    self, ObjectError, Pairs, Resources, Text, object, objects, or_default, readable,
-};
+use super::json::{self, ObjectError, Pairs, Resources, Text, object, objects, or_default};
 use crate::domain::node::{
     Effect, Labels, Node, NodeFacts, NodeOverride, NodePlatform, Source, Taint, parse_emulates,
 };
@@ -92,8 +90,6 @@ impl TaintObject<'_> {
         }
     }
 }
-
-readable!(NodeObject);
 
 /// A label with its value, kept once for all nodes that have it.
 #[derive(Debug, PartialEq, Eq, Hash)]

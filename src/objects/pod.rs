@@ -2,14 +2,17 @@
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/core/v1/types.go>
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::json::{Pairs, Resources, Text, object, objects, optional_object, or_default};
-use crate::domain::access::Access;
+use super::json::{
+    Bounded, BoundedLabels, BoundedSet, Item, Text, bounded, bounded_texts, each_object,
+    extended_requests, object, optional_object, or_default, weight_of,
+};
+use crate::domain::access::{Access, MOST_PULL_SECRETS};
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 use crate::domain::placement::toleration::Toleration;
 use crate::domain::placement::{Placement, Placer};
-use crate::domain::workload::{PodTemplate, Usage};
+use crate::domain::workload::{Images, Limit, PodTemplate, Usage};
 
 /// What a pod specification belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,26 +25,26 @@ pub enum Origin {
     DaemonSet,
 }
 
-/// The part of a pod specification that matters.
+/// The part of a pod specification that matters, as far as a review looks at it: its lists
+/// are bounded while they are read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec<'a> {
-    #[serde(borrow, deserialize_with = "objects")]
-    containers: Vec<Container<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    init_containers: Vec<Container<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    ephemeral_containers: Vec<Container<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    volumes: Vec<Volume<'a>>,
+    #[serde(deserialize_with = "containers")]
+    containers: Containers,
+    #[serde(deserialize_with = "containers")]
+    init_containers: Containers,
+    #[serde(deserialize_with = "containers")]
+    ephemeral_containers: Containers,
+    #[serde(deserialize_with = "volumes")]
+    volumes: Images,
     #[serde(borrow)]
     node_name: Text<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    node_selector: Pairs<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    affinity: Affinity<'a>,
-    #[serde(borrow, deserialize_with = "objects")]
-    tolerations: Vec<TolerationObject<'a>>,
+    node_selector: BoundedLabels,
+    #[serde(deserialize_with = "object")]
+    affinity: Affinity,
+    #[serde(deserialize_with = "bounded::<_, TolerationObject<'_>>")]
+    tolerations: Bounded<Toleration>,
     #[serde(borrow, deserialize_with = "object")]
     os: Named<'a>,
     #[serde(borrow)]
@@ -52,8 +55,21 @@ pub struct PodSpec<'a> {
     host_network: bool,
     #[serde(borrow)]
     service_account_name: Text<'a>,
-    #[serde(borrow, deserialize_with = "objects")]
-    image_pull_secrets: Vec<Named<'a>>,
+    #[serde(deserialize_with = "pull_secrets")]
+    image_pull_secrets: PullSecrets,
+}
+
+/// What the containers of a list name.
+#[derive(Clone, Debug, Default)]
+struct Containers {
+    images: Images,
+    resources: BoundedSet,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PullSecrets {
+    names: Vec<String>,
+    overflow: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -65,17 +81,17 @@ struct Container<'a> {
     image: Text<'a>,
     #[serde(borrow)]
     image_pull_policy: Text<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    resources: Requirements<'a>,
+    #[serde(deserialize_with = "object")]
+    resources: Requirements,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Requirements<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
-    requests: Resources<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    limits: Resources<'a>,
+struct Requirements {
+    #[serde(deserialize_with = "extended_requests")]
+    requests: Bounded<String>,
+    #[serde(deserialize_with = "extended_requests")]
+    limits: Bounded<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -105,36 +121,35 @@ pub(super) struct Named<'a> {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Affinity<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    node_affinity: NodeAffinity<'a>,
+struct Affinity {
+    #[serde(deserialize_with = "object")]
+    node_affinity: NodeAffinity,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct NodeAffinity<'a> {
+struct NodeAffinity {
     #[serde(
-        borrow,
         rename = "requiredDuringSchedulingIgnoredDuringExecution",
         deserialize_with = "optional_object"
     )]
-    required: Option<NodeSelectorObject<'a>>,
+    required: Option<NodeSelectorObject>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct NodeSelectorObject<'a> {
-    #[serde(borrow, deserialize_with = "objects")]
-    node_selector_terms: Vec<TermObject<'a>>,
+struct NodeSelectorObject {
+    #[serde(deserialize_with = "bounded::<_, TermObject>")]
+    node_selector_terms: Bounded<Term>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct TermObject<'a> {
-    #[serde(borrow, deserialize_with = "objects")]
-    match_expressions: Vec<RequirementObject<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    match_fields: Vec<RequirementObject<'a>>,
+struct TermObject {
+    #[serde(deserialize_with = "bounded::<_, RequirementObject<'_>>")]
+    match_expressions: Bounded<Requirement>,
+    #[serde(deserialize_with = "bounded::<_, RequirementObject<'_>>")]
+    match_fields: Bounded<Requirement>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -144,8 +159,8 @@ struct RequirementObject<'a> {
     key: Text<'a>,
     #[serde(borrow)]
     operator: Text<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    values: Vec<Text<'a>>,
+    #[serde(deserialize_with = "bounded_texts")]
+    values: Bounded<String>,
 }
 
 /// A toleration, of a pod or of what admission adds to it.
@@ -162,69 +177,69 @@ pub(super) struct TolerationObject<'a> {
     effect: Text<'a>,
 }
 
+/// Longest name of an object or a node.
+const LONGEST_NAME: usize = 253;
+
 impl PodSpec<'_> {
     /// The domain's pod template.
-    pub fn to_template(&self, origin: Origin) -> PodTemplate {
+    pub fn into_template(mut self, origin: Origin) -> PodTemplate {
+        let mut images = std::mem::take(&mut self.containers.images);
+        images.append(std::mem::take(&mut self.init_containers.images));
+        images.append(std::mem::take(&mut self.ephemeral_containers.images));
+        images.append(std::mem::take(&mut self.volumes));
+        if origin != Origin::Pod {
+            // In a template an image may be left for others to fill in; a pod cannot run so.
+            images.retain(|row| !row.image.is_empty());
+        }
+        let secrets = std::mem::take(&mut self.image_pull_secrets);
         let mut template = PodTemplate {
-            images: Vec::new(),
-            placement: self.placement(origin),
+            images,
             service_account: self.service_account_name.to_string(),
-            pull_secrets: self
-                .image_pull_secrets
-                .iter()
-                .filter_map(|secret| secret.name.non_empty())
-                .collect(),
+            pull_secrets: secrets.names,
+            beyond: secrets.overflow.then_some(Limit::PullSecrets),
+            placement: self.into_placement(origin),
             access: Access::default(),
         };
         if origin == Origin::Template {
             // A pod has it already; the DaemonSet controller looks at the template as it is.
             template.placement.add_arm64_toleration();
         }
-        let mut add = |name: &str, image: &str, usage, policy: &str| {
-            // In a template an image may be left for others to fill in; a pod cannot run so.
-            if origin == Origin::Pod || !image.is_empty() {
-                template.add_image(name, image, usage, policy == "Never");
-            }
-        };
-        for container in self.containers() {
-            let policy = &container.image_pull_policy;
-            add(&container.name, &container.image, Usage::Container, policy);
-        }
-        for volume in &self.volumes {
-            if let Some(image) = &volume.image {
-                let policy = &image.pull_policy;
-                add(&volume.name, &image.reference, Usage::Volume, policy);
-            }
-        }
         template
     }
 
-    fn containers(&self) -> impl Iterator<Item = &Container<'_>> {
-        let first = self.containers.iter().chain(&self.init_containers);
-        first.chain(&self.ephemeral_containers)
-    }
-
-    fn placement(&self, origin: Origin) -> Placement {
-        let resources = self.containers().map(|container| &container.resources);
+    fn into_placement(self, origin: Origin) -> Placement {
+        let [first, second, third] = [
+            self.containers,
+            self.init_containers,
+            self.ephemeral_containers,
+        ]
+        .map(|containers| containers.resources);
+        let required = self.affinity.node_affinity.required;
+        let terms = required.map(|required| required.node_selector_terms);
+        let names = [
+            &self.node_name,
+            &self.runtime_class_name,
+            &self.service_account_name,
+        ];
+        let is_cut = self.node_selector.is_cut()
+            || self.tolerations.is_cut()
+            || terms.as_ref().is_some_and(Bounded::is_cut)
+            || [&first, &second, &third].iter().any(|list| list.is_cut())
+            || names.iter().any(|name| name.len() > LONGEST_NAME);
         Placement {
             node_name: self.node_name.non_empty(),
-            node_selector: self.node_selector.to_labels(),
-            required_affinity: self
-                .affinity
-                .node_affinity
-                .required
-                .as_ref()
-                .map(NodeSelectorObject::to_node_selector),
-            tolerations: to_tolerations(&self.tolerations),
+            node_selector: self.node_selector.kept,
+            required_affinity: terms.map(|terms| NodeSelector { terms: terms.kept }),
+            tolerations: self.tolerations.kept,
             // The API knows these two; anything else is as if unset.
             os: matches!(&*self.os.name, "linux" | "windows").then(|| self.os.name.to_string()),
-            // A limit without a request is a request of as much.
-            extended_resources: resources
-                .flat_map(|both| both.requests.extended().chain(both.limits.extended()))
-                .map(str::to_owned)
+            extended_resources: [first, second, third]
+                .into_iter()
+                .flat_map(|list| list.kept)
                 .collect(),
             runtime_class: self.runtime_class_name.non_empty(),
             gated: !self.scheduling_gates.is_empty(),
+            is_cut,
             placer: match origin {
                 Origin::Pod | Origin::Template => Placer::Scheduler,
                 Origin::DaemonSet => Placer::DaemonSet {
@@ -235,42 +250,107 @@ impl PodSpec<'_> {
     }
 }
 
-impl NodeSelectorObject<'_> {
-    fn to_node_selector(&self) -> NodeSelector {
-        let requirements = |objects: &[RequirementObject<'_>]| {
-            let objects = objects.iter().map(|object| Requirement {
-                key: object.key.to_string(),
-                operator: object.operator.to_string(),
-                values: object
-                    .values
-                    .iter()
-                    .map(|value| value.to_string())
-                    .collect(),
-            });
-            objects.collect()
-        };
-        NodeSelector {
-            terms: self
-                .node_selector_terms
-                .iter()
-                .map(|term| Term {
-                    expressions: requirements(&term.match_expressions),
-                    fields: requirements(&term.match_fields),
-                })
-                .collect(),
+fn containers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Containers, D::Error> {
+    let mut read = Containers::default();
+    each_object(deserializer, |container: Container<'_>| {
+        let preloaded = &*container.image_pull_policy == NEVER;
+        let images = &mut read.images;
+        images.add(
+            &container.name,
+            &container.image,
+            Usage::Container,
+            preloaded,
+        );
+        // A limit without a request is a request of as much.
+        read.resources.extend(container.resources.requests);
+        read.resources.extend(container.resources.limits);
+    })?;
+    Ok(read)
+}
+
+fn volumes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Images, D::Error> {
+    let mut images = Images::default();
+    each_object(deserializer, |volume: Volume<'_>| {
+        if let Some(image) = &volume.image {
+            let preloaded = &*image.pull_policy == NEVER;
+            images.add(&volume.name, &image.reference, Usage::Volume, preloaded);
+        }
+    })?;
+    Ok(images)
+}
+
+/// The pull policy under which no registry is asked.
+const NEVER: &str = "Never";
+
+fn pull_secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PullSecrets, D::Error> {
+    let mut read = PullSecrets::default();
+    each_object(deserializer, |secret: Named<'_>| {
+        // What no object can be called is none.
+        if secret.name.is_empty() || secret.name.len() > LONGEST_NAME {
+            return;
+        }
+        if read.names.len() < MOST_PULL_SECRETS {
+            read.names.push(secret.name.to_string());
+        } else {
+            read.overflow = true;
+        }
+    })?;
+    Ok(read)
+}
+
+impl Item for TermObject {
+    type Kept = Term;
+
+    fn weight(&self) -> usize {
+        1 + self.match_expressions.weight() + self.match_fields.weight()
+    }
+
+    fn keep(self) -> Term {
+        Term {
+            expressions: self.match_expressions.kept,
+            fields: self.match_fields.kept,
         }
     }
 }
 
-/// Tolerations as the domain has them.
-pub(super) fn to_tolerations(objects: &[TolerationObject<'_>]) -> Vec<Toleration> {
-    let tolerations = objects.iter().map(|object| Toleration {
-        key: object.key.to_string(),
-        operator: object.operator.to_string(),
-        value: object.value.to_string(),
-        effect: object.effect.to_string(),
-    });
-    tolerations.collect()
+impl Item for RequirementObject<'_> {
+    type Kept = Requirement;
+
+    fn weight(&self) -> usize {
+        weight_of(&[&self.key, &self.operator]) + self.values.weight()
+    }
+
+    fn keep(self) -> Requirement {
+        Requirement {
+            key: self.key.to_string(),
+            operator: self.operator.to_string(),
+            values: self.values.kept,
+        }
+    }
+}
+
+impl Item for TolerationObject<'_> {
+    type Kept = Toleration;
+
+    fn weight(&self) -> usize {
+        weight_of(&[&self.key, &self.operator, &self.value, &self.effect])
+    }
+
+    fn keep(self) -> Toleration {
+        self.to_toleration()
+    }
+}
+
+impl TolerationObject<'_> {
+    /// The toleration as the domain has it.
+    pub(super) fn to_toleration(&self) -> Toleration {
+        Toleration {
+            key: self.key.to_string(),
+            operator: self.operator.to_string(),
+            value: self.value.to_string(),
+            effect: self.effect.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use moka::sync::Cache;
 use crate::domain::inspection::{Entry, EntryKind, MediaType};
 use crate::domain::platform::Platform;
 use crate::domain::reference::Digest;
+use crate::domain::text::shortened;
 use crate::domain::unknown::Unknown;
 
 use super::error::{malformed, too_large, unsupported};
@@ -26,6 +27,8 @@ pub(super) const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
 pub(super) const MOST_ENTRIES: usize = 1000;
 /// Most entries of `os.features`; Windows knows one.
 pub(super) const MOST_FEATURES: usize = 64;
+/// Longest text of a platform that is kept, in bytes. No node says a longer one.
+pub(super) const LONGEST_PLATFORM_TEXT: usize = 128;
 /// How many platforms are shared, and how many bytes one of them has at most.
 const MOST_SHARED: u64 = 1000;
 pub(super) const LONGEST_SHARED: usize = 512;
@@ -231,13 +234,26 @@ fn platform(raw: RawPlatform) -> Result<Platform, Unknown> {
     if features.overflow {
         return Err(too_large("the document lists too many os.features"));
     }
+    let text = |text: Option<String>| platform_text(text.unwrap_or_default());
+    let features = features.items.into_iter().flatten();
     Ok(Platform {
-        os: raw.os.unwrap_or_default(),
-        architecture: raw.architecture.unwrap_or_default(),
-        variant: raw.variant.unwrap_or_default(),
-        os_version: raw.os_version.unwrap_or_default(),
-        os_features: features.items.into_iter().flatten().collect(),
+        os: text(raw.os),
+        architecture: text(raw.architecture),
+        variant: text(raw.variant),
+        os_version: text(raw.os_version),
+        os_features: features.map(platform_text).collect(),
     })
+}
+
+/// A text that is too long to be any node's matches none, as the runtimes have it: of such a
+/// one the start is kept, with an ellipsis, which is no node's either.
+fn platform_text(text: String) -> String {
+    /// In characters: with the ellipsis, less than the longest text has bytes.
+    const START: usize = 31;
+    if text.len() <= LONGEST_PLATFORM_TEXT {
+        return text;
+    }
+    shortened(&text, START).into_owned()
 }
 
 #[cfg(test)]

@@ -46,7 +46,11 @@ pub(super) fn consequence(outcome: &Outcome, candidate: &CandidatePlatform) -> S
 pub(super) fn causes(verdicts: &[Verdict]) -> Vec<String> {
     let mut lines = Vec::new();
     for verdict in verdicts {
-        if verdict.candidates.is_empty() {
+        let not_looked_at = verdict.not_looked_at();
+        lines.extend(
+            not_looked_at.map(|why| format!("not all of it was checked: {why} ({})", why.reason)),
+        );
+        if verdict.candidates.is_empty() && verdict.candidates.undetermined.is_none() {
             lines.push(match verdict.candidates.exclusions(usize::MAX) {
                 Some(why) => format!("no node may run it: {why}"),
                 None => "no node may run it: none is known".to_owned(),

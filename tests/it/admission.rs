@@ -1,5 +1,6 @@
 //! The webhook's router, called in process with reviews, against a registry on loopback.
 
+mod bounds;
 mod cordon;
 mod defaults;
 mod evidence;

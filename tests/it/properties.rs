@@ -87,6 +87,7 @@ fn verdict(images: &[Image], found: Candidates) -> Verdict {
         images: judged(&found.platforms),
         beyond_cordon: judged(&found.cordoned),
         candidates: found,
+        overlooked: None,
     }
 }
 
@@ -303,7 +304,7 @@ proptest! {
         let mut template = PodTemplate::default();
         template.add_image("c", "unknown", Usage::Container, false);
         verdict.images.push(ImageVerdict {
-            image: template.images.remove(0),
+            image: template.images[0].clone(),
             inspection: None,
             outdated: None,
             outcomes: vec![unknown; verdict.candidates.platforms.len()],

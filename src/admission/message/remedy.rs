@@ -7,7 +7,7 @@ use super::{NAMES, quoted};
 use crate::domain::node::Nodes;
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
+use crate::domain::verdict::{Outcome, Value, Verdict};
 
 /// What would help: names that are some, nodes that run everything, or an image for all
 /// nodes.
@@ -66,26 +66,28 @@ pub(super) fn remedy(verdicts: &[Verdict], nodes: &Nodes) -> String {
 
 /// Architectures of this cluster's nodes for which every image names a platform.
 fn working_architectures(verdicts: &[Verdict], nodes: &Nodes) -> Vec<String> {
-    let has = |image: &ImageVerdict, wanted: &Platform| {
-        image.inspection.as_ref().is_some_and(|inspection| {
-            let wanted = wanted.normalized();
-            inspection.platforms().iter().any(|platform| {
-                platform.os == wanted.os && platform.architecture == wanted.architecture
-            })
-        })
-    };
-    let architectures: BTreeSet<&str> = nodes
+    let mut platforms: BTreeSet<Platform> = nodes
         .groups()
         // A cordon or a taint would be the next thing in the way.
         .filter(|(group, _)| !group.unschedulable && group.taints.is_empty())
-        .map(|(group, _)| &group.platform.platform)
-        .filter(|platform| {
-            verdicts
-                .iter()
-                .flat_map(|verdict| &verdict.images)
-                .all(|image| has(image, platform))
-        })
-        .map(|platform| platform.architecture.as_str())
+        .map(|(group, _)| group.platform.platform.normalized())
         .collect();
-    architectures.into_iter().map(str::to_owned).collect()
+    for image in verdicts.iter().flat_map(|verdict| &verdict.images) {
+        let inspection = image.inspection.as_ref();
+        let has = inspection.map(|inspection| inspection.platforms());
+        let has = has.unwrap_or_default();
+        platforms.retain(|wanted| {
+            has.iter().any(|platform| {
+                platform.os == wanted.os && platform.architecture == wanted.architecture
+            })
+        });
+        if platforms.is_empty() {
+            break;
+        }
+    }
+    let architectures: BTreeSet<String> = platforms
+        .into_iter()
+        .map(|platform| platform.architecture)
+        .collect();
+    architectures.into_iter().collect()
 }

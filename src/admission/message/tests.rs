@@ -61,6 +61,7 @@ fn verdict(platforms: Vec<CandidatePlatform>, images: Vec<ImageVerdict>) -> Verd
         },
         images,
         beyond_cordon: Vec::new(),
+        overlooked: None,
     }
 }
 

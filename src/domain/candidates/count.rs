@@ -43,6 +43,9 @@ impl<'a> Count<'a> {
             }
             Reach::Nodes => self.judge_each(group, members.iter()),
             Reach::Named { names, others } => {
+                if !self.filter.steps.take(names.len()) {
+                    return;
+                }
                 let named: Vec<_> = names.iter().filter_map(|name| members.get(name)).collect();
                 if members.len() > named.len() {
                     self.exclude(others.clone(), members.len() - named.len());
@@ -59,6 +62,9 @@ impl<'a> Count<'a> {
     ) {
         let (mut open, mut cordoned) = (Named::default(), Named::default());
         for (name, individual) in members {
+            if self.filter.steps.ran_out() {
+                return;
+            }
             match self.filter.exclusion(group, name, individual) {
                 None => open.add(name),
                 Some(why) => {
@@ -96,6 +102,9 @@ impl<'a> Count<'a> {
             return self.exclude(others.clone(), members.len());
         }
         for (name, individual) in members.iter() {
+            if !self.filter.steps.take(self.filter.effort) {
+                return;
+            }
             let group = possible::with_labels(group, individual);
             let (rest, parts) = possible::by_architecture(&group, self.filter.placement);
             let before = self.possible.len();

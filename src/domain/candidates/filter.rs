@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use super::steps::Steps;
 use super::{CandidateRules, Cordoned, Exclusion};
 use crate::domain::node::{CORDON_TAINT, Effect, GroupKey, IndividualLabel, Nodes, Taint};
-use crate::domain::placement::affinity::NodeSelector;
-use crate::domain::placement::toleration::{Toleration, untolerated};
+use crate::domain::placement::affinity::{NodeSelector, Term};
+use crate::domain::placement::toleration::Toleration;
 use crate::domain::placement::{Placement, Placer};
 
 /// Which nodes a placement tells apart.
@@ -44,15 +45,28 @@ impl GroupKey {
 /// What keeps a pod away from nodes.
 pub(super) struct Filter<'a> {
     pub(super) placement: &'a Placement,
+    /// The terms of its required affinity that can match at all.
+    terms: Option<Vec<(&'a Term, usize)>>,
     /// Tolerations that come on top of the pod's own.
     added: Vec<Toleration>,
     rules: CandidateRules,
+    pub(super) steps: &'a Steps,
+    /// What the placement takes, in steps, on one node.
+    pub(super) effort: usize,
 }
 
 impl<'a> Filter<'a> {
-    pub(super) fn new(placement: &'a Placement, rules: CandidateRules) -> Self {
+    pub(super) fn new(placement: &'a Placement, rules: CandidateRules, steps: &'a Steps) -> Self {
+        let affinity = placement.required_affinity.as_ref();
+        let terms = affinity.map(|affinity| {
+            let valid = affinity.terms.iter().filter(|term| term.is_valid());
+            valid.map(|term| (term, term.effort())).collect()
+        });
         Self {
             placement,
+            terms,
+            steps,
+            effort: placement.effort(),
             added: added_tolerations(placement.placer),
             rules,
         }
@@ -113,6 +127,10 @@ impl<'a> Filter<'a> {
         individual: &[IndividualLabel],
     ) -> Option<Exclusion> {
         let placement = self.placement;
+        if !self.steps.take(1) {
+            // Whatever is answered is thrown away.
+            return Some(Exclusion::Selector);
+        }
         if placement
             .node_name
             .as_deref()
@@ -126,14 +144,20 @@ impl<'a> Filter<'a> {
                 .or_else(|| group.labels.get(key).map(String::as_str))
         };
         let selector = &placement.node_selector;
-        let affinity = placement.required_affinity.as_ref();
         let selected = match &group.latitude {
-            Some(latitude) => latitude.admits(selector, affinity, label),
+            // Nobody can name a node that does not exist yet.
+            Some(latitude) => self.some_term(|term, cost| {
+                self.steps.take(OPEN_COST * (selector.len() + cost))
+                    && latitude.admits(selector, term, label)
+            }),
             None => {
-                selector
-                    .iter()
-                    .all(|(key, value)| label(key) == Some(value))
-                    && affinity.is_none_or(|affinity| affinity.matches(name, label))
+                self.steps.take(selector.len())
+                    && selector
+                        .iter()
+                        .all(|(key, value)| label(key) == Some(value))
+                    && self.some_term(|term, cost| {
+                        self.steps.take(cost) && term.is_none_or(|term| term.fits(name, label))
+                    })
             }
         };
         if !selected {
@@ -158,11 +182,20 @@ impl<'a> Filter<'a> {
             // over those that its node does not have.
             return None;
         }
+        self.steps.take(placement.extended_resources.len());
         let missing = placement
             .extended_resources
             .iter()
             .find(|resource| !group.allocates(resource));
         missing.map(|resource| Exclusion::Resource(resource.clone()))
+    }
+
+    /// Whether a term of the required affinity does, or without one the absence of any.
+    fn some_term(&self, does: impl Fn(Option<&Term>, usize) -> bool) -> bool {
+        match &self.terms {
+            None => does(None, 0),
+            Some(terms) => terms.iter().any(|(term, cost)| does(Some(term), *cost)),
+        }
     }
 
     /// A pod with a node name meets the kubelet only. A DaemonSet's template with one still
@@ -177,8 +210,18 @@ impl<'a> Filter<'a> {
             value: String::new(),
             effect: Effect::NoSchedule,
         };
-        self.tolerations()
-            .any(|toleration| toleration.tolerates(&taint, self.rules.comparison))
+        self.tolerates(&taint)
+    }
+
+    fn tolerates(&self, taint: &Taint) -> bool {
+        let comparison = self.rules.comparison;
+        let mut tried = 0;
+        let tolerated = self.tolerations().any(|toleration| {
+            tried += 1;
+            toleration.tolerates(taint, comparison)
+        });
+        self.steps.take(tried);
+        tolerated
     }
 
     fn tolerations(&self) -> impl Iterator<Item = &Toleration> + Clone {
@@ -187,16 +230,16 @@ impl<'a> Filter<'a> {
 
     fn untolerated<'t>(&self, taints: &'t [Taint], cordoned: Cordoned) -> Option<&'t Taint> {
         let kubelet_only = self.bypasses_scheduler();
-        untolerated(
-            taints,
-            self.tolerations(),
-            self.rules.comparison,
-            |taint| match taint.effect {
-                _ if taint.key == CORDON_TAINT && cordoned == Cordoned::Counted => false,
-                Effect::NoExecute => true,
-                Effect::NoSchedule => !kubelet_only,
-                Effect::Other(_) => false,
-            },
-        )
+        let considered = |taint: &&Taint| match taint.effect {
+            _ if taint.key == CORDON_TAINT && cordoned == Cordoned::Counted => false,
+            Effect::NoExecute => true,
+            Effect::NoSchedule => !kubelet_only,
+            Effect::Other(_) => false,
+        };
+        let mut taints = taints.iter().filter(considered);
+        taints.find(|taint| !self.tolerates(taint))
     }
 }
+
+/// What a requirement on labels that a pool leaves open takes, in steps.
+const OPEN_COST: usize = 8;

@@ -8,7 +8,7 @@ use super::Rules;
 use super::containerd::Acceptable;
 use crate::domain::inspection::{Entry, EntryKind};
 use crate::domain::node::NodePlatform;
-use crate::domain::platform::Platform;
+use crate::domain::platform::{Normalized, Platform};
 use crate::domain::runtime::Runtime;
 
 /// An entry of an index.
@@ -119,8 +119,9 @@ pub(super) fn lack(node: &NodePlatform, entries: &[Entry], depth: Depth) -> Lack
     if entries.iter().all(is_attestation) {
         return Lack::AttestationsOnly(depth);
     }
+    let own = node.platform.normalize();
     let misses = entries.iter().enumerate().filter_map(|(position, entry)| {
-        let miss = miss(node, entry)?;
+        let miss = miss(node, &own, entry)?;
         Some((miss, Place { depth, position }))
     });
     match misses.min_by_key(|(miss, _)| *miss) {
@@ -151,11 +152,11 @@ enum Miss {
     Hidden,
 }
 
-fn miss(node: &NodePlatform, entry: &Entry) -> Option<Miss> {
+fn miss(node: &NodePlatform, own: &Normalized<'_>, entry: &Entry) -> Option<Miss> {
     let Some(platform) = &entry.platform else {
         return (entry.kind != EntryKind::Other).then_some(Miss::Unstated);
     };
-    let (own, stated) = (node.platform.normalize(), platform.normalize());
+    let stated = platform.normalize();
     let is_own_os = stated.os.is_empty() || stated.os == own.os;
     let is_own_architecture = is_own_os && stated.architecture == own.architecture;
     let rules = node.platform_rules();

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 /// The only field of a node that can be selected by.
 const NAME_FIELD: &str = "metadata.name";
 
+/// Values of a requirement that take as long to compare with as a requirement without.
+const VALUES_A_STEP: usize = 16;
+
 /// A required node affinity: one of its terms must match. Without terms nothing matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NodeSelector {
@@ -35,11 +38,6 @@ pub struct Requirement {
 }
 
 impl NodeSelector {
-    /// Whether a node with this name and these labels matches.
-    pub fn matches<'a>(&self, name: &str, label: impl Fn(&str) -> Option<&'a str> + Copy) -> bool {
-        self.terms.iter().any(|term| term.matches(name, label))
-    }
-
     /// Every label key that the selector reads.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.terms
@@ -67,24 +65,34 @@ impl NodeSelector {
 }
 
 impl Term {
-    fn matches<'a>(&self, name: &str, label: impl Fn(&str) -> Option<&'a str> + Copy) -> bool {
-        self.names(name)
+    /// Whether a node with this name and these labels matches a term that is valid.
+    pub(in crate::domain) fn fits<'a>(
+        &self,
+        name: &str,
+        label: impl Fn(&str) -> Option<&'a str>,
+    ) -> bool {
+        (name.is_empty() || self.fields_match(name))
             && self
                 .expressions
                 .iter()
                 .all(|requirement| requirement.matches(label(&requirement.key)))
     }
 
-    /// Whether the term counts at all, and its fields fit a node of this name: what is left
-    /// to match is its expressions.
-    pub(in crate::domain) fn names(&self, name: &str) -> bool {
+    /// How much there is to try: its requirements, a long list of values more than once.
+    pub(in crate::domain) fn effort(&self) -> usize {
+        let requirements = self.expressions.iter().chain(&self.fields);
+        let sizes = requirements.map(|requirement| 1 + requirement.values.len() / VALUES_A_STEP);
+        sizes.sum()
+    }
+
+    /// Whether the term counts at all.
+    pub(in crate::domain) fn is_valid(&self) -> bool {
         // An invalid requirement spoils its term, not the others.
         if self.expressions.is_empty() && self.fields.is_empty() {
             return false;
         }
-        let valid = self.expressions.iter().all(Requirement::is_valid)
-            && self.fields.iter().all(Requirement::is_valid_field);
-        valid && (name.is_empty() || self.fields_match(name))
+        self.expressions.iter().all(Requirement::is_valid)
+            && self.fields.iter().all(Requirement::is_valid_field)
     }
 
     /// Upstream does not look at the fields of a node without a name.

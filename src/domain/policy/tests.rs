@@ -70,10 +70,11 @@ fn verdict(rows: &[&str], cordoned: &[&str]) -> Verdict {
         candidates: Candidates {
             platforms: platforms(count(rows)),
             cordoned: platforms(count(cordoned)),
-            excluded: Vec::new(),
+            ..Candidates::default()
         },
         images: images(rows),
         beyond_cordon: images(cordoned),
+        overlooked: None,
     }
 }
 

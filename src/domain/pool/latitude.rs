@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::values::Values;
 use crate::domain::labels::Labels;
-use crate::domain::placement::affinity::{NodeSelector, Requirement};
+use crate::domain::placement::affinity::Term;
 
 /// The labels that have no one value on the nodes of a pool. All others are fixed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,33 +28,19 @@ impl Latitude {
         self.domains.contains(domain).then(Values::any_or_absent)
     }
 
-    /// Whether a node that the pool could grow satisfies a node selector and a required
-    /// affinity. `fixed` has the labels that all its nodes share.
+    /// Whether a node that the pool could grow satisfies a node selector and a term of a
+    /// required affinity. `fixed` has the labels that all its nodes share.
     ///
     /// Labels are independent of each other, so a term can be met when each of its labels
     /// can: by one value that passes everything that is asked of that label.
     pub fn admits<'a>(
         &self,
         selector: &Labels,
-        affinity: Option<&NodeSelector>,
-        fixed: impl Fn(&str) -> Option<&'a str> + Copy,
-    ) -> bool {
-        match affinity {
-            None => self.admits_term(selector, &[], fixed),
-            // Nobody can name a node that does not exist yet.
-            Some(affinity) => affinity
-                .terms
-                .iter()
-                .any(|term| term.names("") && self.admits_term(selector, &term.expressions, fixed)),
-        }
-    }
-
-    fn admits_term<'a>(
-        &self,
-        selector: &Labels,
-        requirements: &[Requirement],
+        term: Option<&Term>,
         fixed: impl Fn(&str) -> Option<&'a str>,
     ) -> bool {
+        let requirements = term.map(|term| term.expressions.as_slice());
+        let requirements = requirements.unwrap_or_default();
         let mut open: BTreeMap<&str, Values> = BTreeMap::new();
         let mut narrow = |key, values: Values, wanted: Values| {
             let known = open.entry(key).or_insert(values);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::{Text, entries};
+use super::{Bounded, Text, each_entry, entries};
 
 /// A map of quantities: the names of those that are not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(in crate::objects) struct Resources<'a>(pub(in crate::objects) Vec<Text<'a>>
 
 impl<'de: 'a, 'a> Deserialize<'de> for Resources<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let quantities: Vec<(Text<'a>, Quantity)> = entries(deserializer)?;
+        let quantities: Vec<(Text<'de>, Quantity)> = entries(deserializer)?;
         Ok(Self(
             quantities
                 .into_iter()
@@ -29,7 +29,7 @@ pub(in crate::objects) struct ZeroQuantities<'a>(Vec<Text<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for ZeroQuantities<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let quantities: Vec<(Text<'a>, Quantity)> = entries(deserializer)?;
+        let quantities: Vec<(Text<'de>, Quantity)> = entries(deserializer)?;
         let zeros = quantities.into_iter().filter(|(_, quantity)| quantity.zero);
         Ok(Self(zeros.map(|(name, _)| name).collect()))
     }
@@ -48,6 +48,19 @@ impl Resources<'_> {
         let names = self.0.iter().map(|name| &**name);
         names.filter(|name| is_extended_resource(name))
     }
+}
+
+/// Reads what a container asks for: the extended resources of which it wants some.
+pub(in crate::objects) fn extended_requests<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Bounded<String>, D::Error> {
+    let mut names = Bounded::default();
+    each_entry(deserializer, |name, quantity: Quantity| {
+        if !quantity.zero && is_extended_resource(&name) {
+            names.push(name.len(), || name.to_string());
+        }
+    })?;
+    Ok(names)
 }
 
 /// Whether a resource name is an extended one, such as `nvidia.com/gpu`. That the name is

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{KindRef, kind_name};
+use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::workload::{PodTemplate, Workload};
-use crate::objects::json::{Text, object, optional_object, readable};
+use crate::objects::json::{Text, object, optional_object};
 use crate::objects::pod::{Origin, PodSpec};
 
 /// What an object is.
@@ -36,6 +37,14 @@ pub(super) struct Metadata<'a> {
     name: Text<'a>,
     #[serde(borrow)]
     namespace: Text<'a>,
+}
+
+/// A pod template of which a configured path says where it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PathTemplate<'a> {
+    #[serde(borrow, deserialize_with = "optional_object")]
+    pub(super) spec: Option<PodSpec<'a>>,
 }
 
 /// An object whose pods are described in its `spec`.
@@ -99,44 +108,34 @@ pub(super) struct PodTemplateObject<'a> {
     template: Option<Template<'a>>,
 }
 
-readable!(
-    TypeMeta,
-    Envelope,
-    PodObject,
-    TemplatedObject,
-    CronJobObject,
-    PodTemplateObject,
-    PodSpec
-);
-
 /// What describes pods.
 pub(super) trait Templates {
-    fn templates(&self, origin: Origin) -> Vec<PodTemplate>;
+    fn templates(self, origin: Origin) -> Vec<PodTemplate>;
 }
 
 impl Templates for PodSpec<'_> {
-    fn templates(&self, origin: Origin) -> Vec<PodTemplate> {
-        vec![self.to_template(origin)]
+    fn templates(self, origin: Origin) -> Vec<PodTemplate> {
+        vec![self.into_template(origin)]
     }
 }
 
 impl Templates for Templated<'_> {
-    fn templates(&self, origin: Origin) -> Vec<PodTemplate> {
-        let template = self.template.iter();
+    fn templates(self, origin: Origin) -> Vec<PodTemplate> {
+        let template = self.template.into_iter();
         template
-            .map(|template| template.spec.to_template(origin))
+            .map(|template| template.spec.into_template(origin))
             .collect()
     }
 }
 
 impl Templates for CronJobSpec<'_> {
-    fn templates(&self, origin: Origin) -> Vec<PodTemplate> {
+    fn templates(self, origin: Origin) -> Vec<PodTemplate> {
         self.job_template.spec.templates(origin)
     }
 }
 
 impl<S: Templates> Object<'_, S> {
-    pub(super) fn to_workload(&self, asked: &KindRef<'_>, origin: Origin) -> Workload {
+    pub(super) fn into_workload(self, asked: &KindRef<'_>, origin: Origin) -> Workload {
         Workload {
             templates: self.spec.templates(origin),
             ..workload(asked, &self.api_version, &self.kind, &self.metadata)
@@ -145,11 +144,11 @@ impl<S: Templates> Object<'_, S> {
 }
 
 impl PodTemplateObject<'_> {
-    pub(super) fn to_workload(&self, asked: &KindRef<'_>) -> Workload {
-        let template = self.template.iter();
+    pub(super) fn into_workload(self, asked: &KindRef<'_>) -> Workload {
+        let template = self.template.into_iter();
         Workload {
             templates: template
-                .map(|template| template.spec.to_template(Origin::Template))
+                .map(|template| template.spec.into_template(Origin::Template))
                 .collect(),
             ..workload(asked, &self.api_version, &self.kind, &self.metadata)
         }
@@ -169,15 +168,16 @@ fn workload(
     kind: &Text<'_>,
     metadata: &Metadata<'_>,
 ) -> Workload {
+    let name = |text: &str| shortened(text, LONGEST_NAME).into_owned();
+    let or = |text: &Text<'_>, other: String| match text.is_empty() {
+        true => other,
+        false => name(text),
+    };
     Workload {
-        api_version: api_version
-            .non_empty()
-            .unwrap_or_else(|| asked.api_version()),
-        kind: kind
-            .non_empty()
-            .unwrap_or_else(|| kind_name(asked).to_owned()),
-        namespace: metadata.namespace.to_string(),
-        name: metadata.name.to_string(),
+        api_version: or(api_version, asked.api_version()),
+        kind: or(kind, kind_name(asked).to_owned()),
+        namespace: name(&metadata.namespace),
+        name: name(&metadata.name),
         templates: Vec::new(),
     }
 }

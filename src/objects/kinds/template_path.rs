@@ -3,8 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
-use thiserror::Error;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess,
+    Unexpected, Visitor,
+};
+
+use super::shapes::PathTemplate;
+use crate::domain::workload::{PodTemplate, Templates};
+use crate::objects::json::Text;
+use crate::objects::pod::Origin;
 
 /// A workload kind that is not built in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +43,7 @@ enum Step {
 }
 
 /// A text that is no path of a pod template.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("parse path {text:?}: expected fields separated by dots, such as spec.template")]
 pub struct TemplatePathError {
     text: String,
@@ -97,41 +105,98 @@ impl KindRule {
 }
 
 impl TemplatePath {
-    /// The templates at this path, each with where it was found; absent ones are none.
-    ///
-    /// # Errors
-    /// The path of a value that is neither absent nor of the shape that the path asks for.
-    pub(super) fn find<'v>(&self, object: &'v Value) -> Result<Vec<(String, &'v Value)>, String> {
-        let mut found = vec![(String::new(), object)];
-        for step in &self.steps {
-            let mut next = Vec::new();
-            for (at, value) in found {
-                match (step, value) {
-                    (_, Value::Null) => {}
-                    (Step::Field(name), Value::Object(fields)) => {
-                        if let Some(child) = fields.get(name) {
-                            let dot = if at.is_empty() { "" } else { "." };
-                            next.push((format!("{at}{dot}{name}"), child));
-                        }
-                    }
-                    (Step::Each, Value::Array(items)) => {
-                        let items = items.iter().enumerate();
-                        next.extend(items.map(|(index, item)| (format!("{at}[{index}]"), item)));
-                    }
-                    (Step::Each, Value::Object(fields)) => {
-                        let fields = fields.iter();
-                        next.extend(fields.map(|(name, child)| (format!("{at}.{name}"), child)));
-                    }
-                    _ => return Err(at),
+    /// Reads the templates at this path of an object; absent ones are none.
+    pub(super) fn seed(&self) -> TemplatesSeed<'_> {
+        TemplatesSeed(&self.steps)
+    }
+}
+
+/// Reads the templates at a path of an object.
+pub(super) struct TemplatesSeed<'p>(&'p [Step]);
+
+impl<'de> DeserializeSeed<'de> for TemplatesSeed<'_> {
+    type Value = Vec<PodTemplate>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let mut templates = Templates::default();
+        let below = Below {
+            steps: self.0,
+            templates: &mut templates,
+        };
+        below.deserialize(deserializer)?;
+        Ok(templates.into_vec())
+    }
+}
+
+/// Reads what is below a part of the path.
+struct Below<'p, 't> {
+    steps: &'p [Step],
+    templates: &'t mut Templates,
+}
+
+impl<'p> Below<'p, '_> {
+    fn next(&mut self, steps: &'p [Step]) -> Below<'p, '_> {
+        Below {
+            steps,
+            templates: self.templates,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Below<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Below<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.steps {
+            [] => "an object",
+            _ => "an object or a list, as the path has it",
+        })
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        match self.steps {
+            [] => {
+                let template = PathTemplate::deserialize(MapAccessDeserializer::new(map))?;
+                if let Some(spec) = template.spec {
+                    self.templates.push(spec.into_template(Origin::Template));
                 }
             }
-            found = next;
+            [Step::Field(name), below @ ..] => {
+                while let Some(key) = map.next_key::<Text<'_>>()? {
+                    if *key == **name {
+                        map.next_value_seed(self.next(below))?;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+            }
+            [Step::Each, below @ ..] => {
+                while map.next_key::<Text<'_>>()?.is_some() {
+                    map.next_value_seed(self.next(below))?;
+                }
+            }
         }
-        found.retain(|(_, value)| !value.is_null());
-        match found.iter().position(|(_, value)| !value.is_object()) {
-            Some(wrong) => Err(found.swap_remove(wrong).0),
-            None => Ok(found),
-        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let [Step::Each, below @ ..] = self.steps else {
+            return Err(A::Error::invalid_type(Unexpected::Seq, &self));
+        };
+        while list.next_element_seed(self.next(below))?.is_some() {}
+        Ok(())
     }
 }
 

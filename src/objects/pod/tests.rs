@@ -9,9 +9,9 @@ fn read(origin: Origin, spec: &Value) -> PodTemplate {
     let text = spec.to_string();
     let from_tree = PodSpec::deserialize(spec)
         .expect("tree")
-        .to_template(origin);
+        .into_template(origin);
     let from_bytes: PodSpec<'_> = serde_json::from_slice(text.as_bytes()).expect("bytes");
-    assert_eq!(from_bytes.to_template(origin), from_tree, "{text}");
+    assert_eq!(from_bytes.into_template(origin), from_tree, "{text}");
     from_tree
 }
 
@@ -135,6 +135,7 @@ fn placement_is_read_in_full() {
                 fields: vec![requirement("metadata.name", "In", &["n1"])],
             }],
         }),
+        is_cut: false,
         tolerations: vec![
             Toleration::exists("z", "NoSchedule"),
             Toleration::exists("", ""),

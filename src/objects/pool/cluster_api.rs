@@ -14,7 +14,7 @@ use crate::domain::node::{Effect, Labels, Source, Taint};
 use crate::domain::pool::Pool;
 use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL, canonical_label};
 use crate::domain::pool::values::Values;
-use crate::objects::json::{self, ObjectError, object, objects, readable};
+use crate::objects::json::{self, ObjectError, object, objects};
 use crate::objects::node::TaintObject;
 
 const LABELS_ANNOTATION: &str = "capacity.cluster-autoscaler.kubernetes.io/labels";
@@ -59,8 +59,6 @@ struct MachineSpec<'a> {
     #[serde(borrow, deserialize_with = "objects")]
     taints: Vec<TaintObject<'a>>,
 }
-
-readable!(MachineGroupObject);
 
 /// What the autoscaler may grow; nothing where it is told no sizes, or a largest of zero.
 ///

@@ -13,9 +13,7 @@ use crate::domain::node::{Labels, Source};
 use crate::domain::pool::Pool;
 use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL, canonical_label};
 use crate::domain::pool::values::Values;
-use crate::objects::json::{
-    self, ObjectError, Text, ZeroQuantities, object, objects, or_default, readable,
-};
+use crate::objects::json::{self, ObjectError, Text, ZeroQuantities, object, objects, or_default};
 use crate::objects::node::TaintObject;
 
 const NODE_POOL_LABEL: &str = "karpenter.sh/nodepool";
@@ -99,8 +97,6 @@ struct NodeClassRef<'a> {
     #[serde(borrow)]
     api_version: Text<'a>,
 }
-
-readable!(NodePoolObject);
 
 /// What the NodePool may grow; nothing when it is going, or holds itself at zero. Its weight
 /// is a preference, its startup taints go before pods come, and a limit that is reached may

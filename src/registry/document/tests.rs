@@ -44,6 +44,34 @@ fn entries_keep_what_the_document_says() {
 }
 
 #[test]
+fn a_platform_that_no_node_has_stays_one_and_is_short() {
+    let long = |length: usize| "X".repeat(length);
+    let platform = |length: usize| {
+        let text = long(length);
+        let fields = format!(
+            r#"{{"os":"{text}","architecture":"{text}","variant":"{text}","os.version":"{text}","os.features":["{text}"]}}"#
+        );
+        let entries = entries_of(&format!(
+            r#"{{"manifests":[{{"digest":"{A}","platform":{fields}}}]}}"#
+        ));
+        let platform = Platform::clone(entries[0].platform.as_ref().unwrap());
+        assert_eq!(parse_config(fields.as_bytes()), Ok(platform.clone()));
+        platform
+    };
+    let texts = |platform: Platform| {
+        let mut texts = platform.os_features;
+        texts.extend([platform.os, platform.architecture]);
+        texts.extend([platform.variant, platform.os_version]);
+        texts
+    };
+    assert_eq!(texts(platform(128)), vec![long(128); 5]);
+    for length in [129, 50_000] {
+        let shortened = format!("{}…", long(31));
+        assert_eq!(texts(platform(length)), vec![shortened; 5]);
+    }
+}
+
+#[test]
 fn missing_and_null_parts_are_empty() {
     assert_eq!(entries_of("{}"), []);
     assert_eq!(

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::placement::affinity::Term;
+use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 
 const KEYS: [&str; 3] = ["a", "b", "provider.example/c"];
 const VALUES: [&str; 4] = ["0", "1", "2", "x"];
@@ -46,6 +46,17 @@ fn values() -> impl Strategy<Value = Values> {
             _ => Values::of_requirement(operator, ["1"]).unwrap(),
         }
     })
+}
+
+/// Whether a term that counts does, or without an affinity the absence of any.
+fn some_term(affinity: Option<&NodeSelector>, does: impl Fn(Option<&Term>) -> bool) -> bool {
+    match affinity {
+        None => does(None),
+        Some(affinity) => {
+            let mut terms = affinity.terms.iter().filter(|term| term.is_valid());
+            terms.any(|term| does(Some(term)))
+        }
+    }
 }
 
 fn requirement() -> impl Strategy<Value = Requirement> {
@@ -94,7 +105,7 @@ proptest! {
                 .collect(),
         });
         let label = |key: &str| fixed.get(key).map(String::as_str);
-        let admitted = latitude.admits(&selector, affinity.as_ref(), label);
+        let admitted = some_term(affinity.as_ref(), |term| latitude.admits(&selector, term, label));
         let choices = KEYS.map(|key| choices(latitude.values(key).as_ref(), fixed.get(key)));
         let mut exists = false;
         for a in &choices[0] {
@@ -105,7 +116,9 @@ proptest! {
                         [a, b, c][index].as_deref()
                     };
                     exists |= selector.iter().all(|(key, value)| node(key) == Some(value.as_str()))
-                        && affinity.as_ref().is_none_or(|affinity| affinity.matches("", node));
+                        && some_term(affinity.as_ref(), |term| {
+                            term.is_none_or(|term| term.fits("", node))
+                        });
                 }
             }
         }

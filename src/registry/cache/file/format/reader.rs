@@ -12,7 +12,7 @@ use crate::domain::inspection::{Content, Entry, Inspection};
 use crate::domain::platform::Platform;
 use crate::domain::reference::{Digest, ImageReference};
 use crate::registry::cache::contents::{Contents, PublicAnswer};
-use crate::registry::document::{self, MOST_ENTRIES, MOST_FEATURES};
+use crate::registry::document::{self, LONGEST_PLATFORM_TEXT, MOST_ENTRIES, MOST_FEATURES};
 
 /// The contents of the records; none if nobody would write them so.
 pub(super) fn contents(records: &[u8]) -> Option<Contents> {
@@ -85,16 +85,21 @@ impl<'a> Reader<'a> {
             &mut platform.variant,
             &mut platform.os_version,
         ] {
-            self.text()?.clone_into(part);
+            self.platform_text()?.clone_into(part);
         }
         let features = self.length()?;
         if features > MOST_FEATURES {
             return None;
         }
         for _ in 0..features {
-            platform.os_features.push(self.text()?.to_owned());
+            platform.os_features.push(self.platform_text()?.to_owned());
         }
         Some(document::shared(platform))
+    }
+
+    fn platform_text(&mut self) -> Option<&'a str> {
+        self.text()
+            .filter(|text| text.len() <= LONGEST_PLATFORM_TEXT)
     }
 
     fn platform_of(&mut self, platforms: &[Arc<Platform>]) -> Option<Option<Arc<Platform>>> {
