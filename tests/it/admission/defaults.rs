@@ -54,7 +54,7 @@ async fn a_namespaces_selector_counts_for_templates_where_the_plugin_is_on_and_n
             (&[plugin], "pass"),
             (&[plugin, other], "pass"),
         ] {
-            webhook.extend(&[namespace.clone()], plugins);
+            webhook.extend(std::slice::from_ref(&namespace), plugins);
             let found = verdicts(&webhook, "node:20", json!({})).await;
             assert_eq!(found, ["fail", template], "{annotation} {plugins:?}");
         }
