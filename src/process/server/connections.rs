@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Limits;
 use super::progress::{Progress, Stage};
 
@@ -163,8 +165,9 @@ impl Connections {
         let is_pressed = table.placed * 4 >= limits.connections * 3;
         // The short limits are for those who have more than the others.
         let average = table.placed / table.peers.len().max(1);
+        let now = Instant::now();
         let overdue = table.members.iter().filter(|(_, member)| {
-            let (stage, lasted) = member.progress.standing();
+            let (stage, lasted) = member.progress.standing(now);
             let limit = match stage {
                 Stage::Handshake => limits.handshake,
                 Stage::Head => limits.head,
@@ -195,7 +198,7 @@ impl Connections {
         };
         member.leaving = true;
         member.progress.dismiss();
-        let (stage, _) = member.progress.standing();
+        let stage = member.progress.stage();
         let peer = member.peer;
         table.leave(peer);
         if let Some(position) = CLOSED.iter().position(|(closed, _)| *closed == stage) {
@@ -229,8 +232,10 @@ impl Table {
 
     /// The connection that has been silent for the longest time, at the peer with the most.
     fn longest_silent(&self, may_go: impl Fn(&Member) -> bool) -> Option<u64> {
+        // One look at the clock for all of them: this is on the way of each newcomer.
+        let now = Instant::now();
         let silent = self.members.iter().filter_map(|(id, member)| {
-            let (stage, lasted) = member.progress.standing();
+            let (stage, lasted) = member.progress.standing(now);
             let may_go = !member.leaving && stage != Stage::Answering && may_go(member);
             may_go.then(|| ((self.of(member.peer), lasted), *id))
         });

@@ -53,10 +53,11 @@ impl Progress {
         Stage::ALL.get(stage).copied().unwrap_or(Stage::Answering)
     }
 
-    /// The stage, and how long it has lasted.
-    pub(super) fn standing(&self) -> (Stage, Duration) {
+    /// The stage, and how long it has lasted by now.
+    pub(super) fn standing(&self, now: Instant) -> (Stage, Duration) {
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
-        (self.stage(), self.opened.elapsed().saturating_sub(since))
+        let open = now.saturating_duration_since(self.opened);
+        (self.stage(), open.saturating_sub(since))
     }
 
     pub(super) fn enter(&self, stage: Stage) {
