@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -318,6 +318,7 @@ impl Registry {
         };
         let sent = self.tokens.foresee(&self.transport, &purpose).await?;
         let mut answer = send(sent.clone()).await?;
+        let mut shown = sent.clone();
         // Only the registry itself may ask for a proof (CVE-2020-15157).
         if answer.status.as_u16() == 401 && answer.is_direct {
             let proof = self
@@ -325,14 +326,16 @@ impl Registry {
                 .answer(&self.transport, &purpose, &answer.headers, sent.as_ref())
                 .await?;
             if proof.is_some() {
-                answer = send(proof).await?;
+                answer = send(proof.clone()).await?;
+                shown = proof;
             }
         }
         let label = &attempt.target.authority;
         let failure = match answer.status.as_u16() {
             200 => return Ok(answer),
-            // What was shown is refused itself; anything else may be about the image.
-            401 if attempt.credential.is_some() => refused(label),
+            // A password that was shown is refused itself. Who got a token for his is not known
+            // to be wrong: that is about the image.
+            401 if shown.is_some_and(|proof| is_basic(&proof)) => refused(label),
             _ => from_status(answer.status, label),
         };
         Err(answer.failure(failure, label))
@@ -371,6 +374,10 @@ fn base_url(target: &Target<'_>) -> Result<Url, Unknown> {
     };
     Url::parse(&format!("{scheme}://{host}/"))
         .map_err(|_| malformed("the registry is no host that can be contacted"))
+}
+
+fn is_basic(proof: &HeaderValue) -> bool {
+    proof.as_bytes().starts_with(b"Basic ")
 }
 
 /// A place as keyrings know it.

@@ -127,6 +127,8 @@ impl Transport {
 
     /// Sends a request, and tells no more of the host than may be told.
     pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+        // What we refuse ourselves tells nothing of the host.
+        self.judge(request)?;
         let exchanged = self.exchange_openly(request).await;
         if !self.hosts.conceals(&request.url) {
             return exchanged;

@@ -211,6 +211,24 @@ async fn a_text_names_three_secrets_however_many_a_pod_has() {
 }
 
 #[tokio::test]
+async fn an_image_that_a_token_does_not_open_reads_like_one_that_is_not_there() {
+    let case = Case::new(|_| {}).await;
+    case.registry.require_token(&[("ada", "smash")]);
+    let access = pod("web", &["regcred"]);
+    assert!(case.sees(&access).await);
+    let mut texts = Vec::new();
+    for (name, status) in [("a", 401), ("b", 403), ("c", 404)] {
+        let image = case.registry.reference(&format!("team/{name}:1"));
+        let part = format!("GET /v2/team/{name}");
+        case.registry.misbehave(&part, Fault::Status(status));
+        let unknown = case.ask(&image, &access).await.unwrap_err();
+        texts.push(unknown.detail.to_string());
+    }
+    assert!(texts[0].ends_with("or we may not read it with secret web/regcred"));
+    assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+}
+
+#[tokio::test]
 async fn the_same_credentials_in_another_namespace_share_the_answers_and_no_names() {
     let case = Case::new(|_| {}).await;
     let host = case.registry.host();
