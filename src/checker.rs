@@ -5,6 +5,7 @@
 //! command line all come through here, so they cannot disagree.
 
 mod budget;
+mod evidence;
 mod offload;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, timeout_at};
 
 use self::budget::{Budget, all_candidates, find_candidates};
+pub use self::evidence::RestsOn;
 pub(crate) use self::offload::offload;
 pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates};
@@ -23,7 +25,7 @@ use crate::domain::node::Nodes;
 use crate::domain::pick::{Entries, Grounds, Pick, pick};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
-use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Verdict};
 use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
 
 /// How many child documents of one image may be read for one decision. An ordinary image
@@ -63,15 +65,6 @@ pub trait ImageInspector: Send + Sync {
     ) -> BoxFuture<'a, Result<Found, Unknown>> {
         within(deadline, image, self.inspect(image, access)).boxed()
     }
-}
-
-/// What a denial would rest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestsOn {
-    /// Images that are known to lack a platform.
-    Gaps,
-    /// Those, and images of which something could not be found out.
-    Unknowns,
 }
 
 /// Judges pod templates.
@@ -380,20 +373,6 @@ impl Checker {
             overlooked,
         };
         self.with_cordoned(template, verdict, rules, &budget).await
-    }
-}
-
-impl RestsOn {
-    /// The image, if a denial would rest on it and a registry can be asked for it.
-    fn image(self, known: &ImageVerdict) -> Option<&ImageReference> {
-        let counts = |outcome: &Outcome| match outcome.value() {
-            Value::No => true,
-            Value::Unknown => self == Self::Unknowns,
-            Value::Yes => false,
-        };
-        let reference = known.image.reference.as_ref().ok();
-        let is_asked = !known.image.preloaded && known.outcomes.iter().any(counts);
-        reference.filter(|_| is_asked)
     }
 }
 
