@@ -73,7 +73,6 @@ impl<I: TagInspector> Shared<I> {
                 Ok(inspection.into())
             }
             Err(unknown) => {
-                let unknown = unknown.told();
                 if unknown.origin == Origin::Budget {
                     let class = self.inspector.host_class(&key.image);
                     self.statistics.limited(class);
@@ -81,6 +80,7 @@ impl<I: TagInspector> Shared<I> {
                 if let Some(kept) = self.keep_previous(&key, previous, &unknown) {
                     return Ok(kept);
                 }
+                let unknown = unknown.told();
                 if unknown.origin == Origin::Budget {
                     return Err(unknown);
                 }

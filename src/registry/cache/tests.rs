@@ -8,6 +8,7 @@ use super::keeper::Keeper;
 use super::*;
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, MediaType, Outdated, Staleness};
+use crate::domain::unknown::Origin;
 use crate::domain::unknown::Reason;
 use tokio::time::advance;
 
@@ -284,6 +285,26 @@ async fn a_tag_that_is_gone_or_hidden_is_forgotten() {
         assert_eq!(case.inspect().await, Ok(digest('a')), "the stale answer");
         case.requests().await;
         assert_eq!(case.inspect().await, Err(reason));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_concealed_host_hides_is_forgotten_and_told_as_everything_of_it() {
+    for reason in [Reason::NotFound, Reason::Unauthorized, Reason::Malformed] {
+        let case = case(|_| {});
+        case.inspect().await.unwrap();
+        advance(Duration::from_secs(2 * 60 * 60)).await;
+        let concealed = Unknown {
+            origin: Origin::Concealed,
+            ..Unknown::new(reason, "it could not be asked")
+        };
+        *case.fake.failure.lock().unwrap() = Some(concealed);
+        assert_eq!(case.inspect().await, Err(Reason::Unreachable), "{reason}");
+        assert_eq!(case.inspect().await, Err(Reason::Unreachable), "{reason}");
+        // As long as all failures of such a host.
+        case.fail(None);
+        advance(Duration::from_secs(7)).await;
+        assert_eq!(case.inspect().await, Ok(digest('a')));
     }
 }
 

@@ -56,7 +56,7 @@ async fn closed_ports_silence_and_what_is_no_tls_are_one_text_after_one_second()
         &*expected.detail,
         "HOST could not be asked; why is told only of hosts that the configuration names"
     );
-    assert_eq!(expected.reason, Reason::Unreachable);
+    assert_eq!((expected.reason, time.as_secs()), (Reason::Unreachable, 1));
     for host in [silent.host(), other.host()] {
         let (unknown, same_time) = told(&inspector, &host, "etcd:1").await;
         assert_eq!(unknown, expected);
