@@ -293,9 +293,11 @@ impl Rotation {
             // Others may serve for another CA that is trusted: they go first.
             None => !entries.iter().flatten().any(|found| *found != leaf.issuer),
             Some(served) => {
+                // Where a caBundle was wiped and mended, both are trusted for as long.
+                let age = self.trust.age(&leaf.issuer, at);
                 served.issuer == leaf.issuer
                     || served.has_expired(situation.now)
-                    || self.trust.has(&leaf.issuer) && !self.trust.has(&served.issuer)
+                    || age.is_some() && age >= self.trust.age(&served.issuer, at)
             }
         }
     }
@@ -316,11 +318,10 @@ impl Rotation {
         } else {
             SETTLE_POLLED
         };
-        let served = self.served.as_ref().map(|served| &served.issuer);
         leaf.issuer == *signing
-            && served == Some(signing)
             && self.stored_for(leaf, at) >= settle
-            // Where the caBundle was wiped, others may have waited anew.
+            // Others began to serve it when they had seen its CA for as long. Beyond the first
+            // half of this time it is served here, too.
             && self.trust.age(signing, at) >= Some(SETTLE + settle)
     }
 

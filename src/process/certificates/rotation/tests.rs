@@ -64,11 +64,15 @@ impl World {
         *self.bundles.last_mut().unwrap() = bundles.map(|both| both.map(<[u8]>::to_vec));
     }
 
-    /// A second passes; every replica acts once, each on what is there.
-    fn act(&mut self) {
+    fn tick(&mut self) {
         self.now += SECOND;
         self.at += SECOND;
         self.bundles.push(self.bundles.last().unwrap().clone());
+    }
+
+    /// A second passes; every replica acts once, each on what is there.
+    fn act(&mut self) {
+        self.tick();
         for replica in 0..self.replicas.len() {
             self.act_one(replica);
         }
@@ -286,6 +290,47 @@ fn a_replica_that_dies_in_the_middle_is_replaced_by_any_other() {
     }
 }
 
+/// Seconds in which the second replica looks at every fourth only.
+fn pass_with_one_that_is_late(world: &mut World, seconds: usize) {
+    for second in 1..=seconds {
+        world.tick();
+        world.act_one(0);
+        if second % LATE == 0 {
+            world.act_one(1);
+        }
+        world.check();
+    }
+}
+
+#[test]
+fn an_api_server_that_is_away_in_the_middle_of_a_change_leaves_time_for_the_late() {
+    let mut world = World::settled(2);
+    world.secret.authority_key.clear();
+    pass_with_one_that_is_late(&mut world, 12);
+    // Nobody can read or write.
+    for _ in 0..60 {
+        world.tick();
+    }
+    pass_with_one_that_is_late(&mut world, 45);
+    assert!(world.is_settled(), "{:?}", world.writes);
+}
+
+#[test]
+fn a_bundle_that_is_wiped_in_the_middle_of_a_change_leaves_time_for_the_late() {
+    let mut world = World::settled(2);
+    let leaf = world.secret.certificate.clone();
+    world.secret.authority_key.clear();
+    world.pass(1);
+    while world.secret.certificate == leaf {
+        world.tick();
+        world.act_one(0);
+    }
+    world.set_bundles(Some([b"", b""]));
+    world.act_one(1);
+    pass_with_one_that_is_late(&mut world, 60);
+    assert!(world.is_settled(), "{:?}", world.writes);
+}
+
 #[test]
 fn a_wiped_or_foreign_bundle_is_mended_by_the_next_look() {
     let mut world = World::settled(2);
@@ -364,9 +409,64 @@ fn what_is_wrong_in_the_secret_is_mended_and_never_served_or_trusted() {
         world.secret = secret;
         world.pass(1);
         assert_eq!(world.authorities(), 2, "{case}");
+        // Nor by one that starts in the middle.
+        world.start();
         world.pass(40);
         assert!(world.is_settled(), "{case}: {:?}", world.writes);
     }
+}
+
+#[test]
+fn an_authority_that_one_entry_lacks_is_not_trusted() {
+    let (one, other) = (World::settled(1), World::settled(1));
+    let authority = |world: &World| Authority::in_pem(&world.secret.authorities);
+    let (one, other) = (authority(&one), authority(&other));
+    let mut trust = trust::Trust::default();
+    let at = Instant::now();
+    trust.see(&[[one.clone(), other.clone()].concat(), one.clone()], at);
+    assert!(trust.has(&one[0]) && !trust.has(&other[0]));
+    trust.see(&[Vec::new(), one.clone()], at);
+    assert!(!trust.has(&one[0]));
+}
+
+#[test]
+fn a_leaf_for_another_name_is_replaced_and_never_served() {
+    let mut world = World::settled(2);
+    let before = world.secret.clone();
+    let listed = Authority::in_pem(&before.authorities);
+    let key = String::from_utf8(before.authority_key.clone()).unwrap();
+    let other = "other.web.svc".to_owned();
+    let name = server_name(other.clone()).unwrap();
+    let signing = SigningAuthority::find(&listed, &key).unwrap();
+    let leaf = signing.issue(&[other], &name, world.now).unwrap();
+    world.secret.certificate = leaf.certificate;
+    world.secret.key = leaf.key;
+    world.pass(1);
+    assert!(world.secret == before, "{:?}", world.writes);
+}
+
+#[test]
+fn what_is_no_authority_signs_nothing_whatever_key_it_has() {
+    let mut world = World::settled(2);
+    world.secret.authorities = world.secret.certificate.clone();
+    world.secret.authority_key = world.secret.key.clone();
+    world.pass(1);
+    assert_eq!(world.writes, ["no usable key of a CA"]);
+    world.pass(40);
+    assert!(world.is_settled());
+}
+
+#[test]
+fn an_authority_that_somebody_else_announced_waits_and_ours_stays_meanwhile() {
+    let mut world = World::settled(2);
+    let (ours, other) = (world.secret.clone(), World::settled(1).secret);
+    let both = [other.authorities.as_slice(), &ours.authorities].concat();
+    world.set_bundles(Some([&both, &both]));
+    world.secret = other;
+    pass_with_one_that_is_late(&mut world, 5);
+    assert_eq!(world.served()[1].certificate, ours.certificate);
+    pass_with_one_that_is_late(&mut world, 45);
+    assert!(world.is_settled() && world.secret.certificate != ours.certificate);
 }
 
 #[test]
