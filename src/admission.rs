@@ -31,6 +31,7 @@ pub use self::metrics::Metrics;
 pub use self::server::{Limits, router};
 
 use self::annotations::{annotate, staleness};
+use self::leniency::Asker;
 use self::ratchet::Past;
 use self::review::{Object, Request, ReviewError};
 use crate::checker::{Checker, RestsOn, Rules, offload};
@@ -194,6 +195,8 @@ impl Reviewer {
             let leniencies = self.leniencies(&review, &old).await;
             let action = review.action(levels.enforce, &leniencies);
             if action != Action::Deny || is_confirmed {
+                self.metrics
+                    .would_deny(review.stricter_denials(&leniencies));
                 break (findings, action);
             }
             // Once, by what the registries say now.
@@ -208,6 +211,10 @@ impl Reviewer {
         };
         let staleness = staleness(&verdicts);
         self.metrics.undecided(&findings.unknown);
+        if findings.at(levels.audit) == Passing::Fail {
+            let asker = Asker::of(request, &settings);
+            self.metrics.below_audit(levels.audit, asker);
+        }
         self.metrics.stale(&staleness);
         let mut answer = match action {
             Action::Deny => Answer::denied(
@@ -323,6 +330,17 @@ impl Judging<'_> {
             ..self.levels
         };
         decide(templates, &levels, self.settings.on_unknown)
+    }
+
+    /// Levels that would deny what the enforced one lets through. Of an update, new gaps
+    /// count, and none that the old object had.
+    fn stricter_denials(&self, leniencies: &[Leniency]) -> impl Iterator<Item = Level> {
+        let enforced = self.levels.enforce;
+        let is_let_through = self.action(enforced, leniencies) != Action::Deny;
+        [Level::Runnable, Level::Portable]
+            .into_iter()
+            .filter(move |level| is_let_through && *level > enforced)
+            .filter(|level| self.action(*level, leniencies) == Action::Deny)
     }
 }
 

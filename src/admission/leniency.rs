@@ -42,9 +42,38 @@ pub(super) fn is_owned(request: &Request, settings: &Settings) -> bool {
     settings.owned_pods == OwnedPods::Warn && is_controller(request, settings)
 }
 
+/// Who asks for something, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A workload controller, whose templates were judged before.
+    Controller,
+    /// Anybody else.
+    User,
+}
+
+impl Asker {
+    pub(super) const ALL: [Self; 2] = [Self::Controller, Self::User];
+
+    /// Who asks in a request.
+    pub(super) fn of(request: &Request, settings: &Settings) -> Self {
+        match is_controller(request, settings) {
+            true => Self::Controller,
+            false => Self::User,
+        }
+    }
+
+    /// The name in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::User => "user",
+        }
+    }
+}
+
 /// Whether a workload controller asks. Who asks decides, not the ownerReferences: those are
 /// the user's to write.
-pub(super) fn is_controller(request: &Request, settings: &Settings) -> bool {
+fn is_controller(request: &Request, settings: &Settings) -> bool {
     let user = request.user_info.username.as_str();
     let matches = |pattern: &String| is_user_match(pattern, user);
     CONTROLLERS.contains(&user) || settings.controllers.iter().any(matches)

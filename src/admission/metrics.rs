@@ -7,8 +7,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::leniency::Asker;
 use super::turned_away::Cause;
 use crate::domain::inspection::Staleness;
+use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;
 
 /// Counters and timers of the webhook.
@@ -17,6 +19,8 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     undecided: Family<ReasonLabels, Counter>,
     stale: Family<ReasonLabels, Counter>,
+    below_audit: Family<BelowLabels, Counter>,
+    would_deny: Family<LevelLabels, Counter>,
     turned_away: Family<CauseLabels, Counter>,
     room: Family<LaneLabels, Gauge>,
     waiting: Gauge,
@@ -33,6 +37,17 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LevelLabels {
+    level: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BelowLabels {
+    level: &'static str,
+    asked_by: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -70,6 +85,8 @@ impl Metrics {
             requests: Family::default(),
             undecided: Family::default(),
             stale: Family::default(),
+            below_audit: Family::default(),
+            would_deny: Family::default(),
             turned_away: Family::default(),
             room: Family::default(),
             waiting: Gauge::default(),
@@ -90,6 +107,23 @@ impl Metrics {
             "Reviews judged by an old answer of a registry, by why there was no younger one",
             metrics.stale.clone(),
         );
+        registry.register(
+            "admission_below_audit",
+            "Reviews of workloads below the audit level, by that level and by who asked: what \
+             controllers ask for shows what was injected after the template",
+            metrics.below_audit.clone(),
+        );
+        registry.register(
+            "would_deny",
+            "Reviews that were let through and that enforcing this stricter level would deny",
+            metrics.would_deny.clone(),
+        );
+        for level in [Level::Runnable, Level::Portable] {
+            let _ = metrics.of_level(level);
+            for asker in Asker::ALL {
+                let _ = metrics.of_asker(level, asker);
+            }
+        }
         registry.register(
             "admission_turned_away",
             "Reviews that were not judged, by cause",
@@ -132,6 +166,28 @@ impl Metrics {
 
     pub(super) fn undecided(&self, reasons: &[Reason]) {
         count(&self.undecided, reasons.iter().copied().map(Reason::name));
+    }
+
+    pub(super) fn below_audit(&self, level: Level, asker: Asker) {
+        self.of_asker(level, asker).inc();
+    }
+
+    fn of_asker(&self, level: Level, asker: Asker) -> Counter {
+        self.below_audit.get_or_create_owned(&BelowLabels {
+            level: level.name(),
+            asked_by: asker.name(),
+        })
+    }
+
+    pub(super) fn would_deny(&self, levels: impl Iterator<Item = Level>) {
+        levels.for_each(|level| {
+            self.of_level(level).inc();
+        });
+    }
+
+    fn of_level(&self, level: Level) -> Counter {
+        let level = level.name();
+        self.would_deny.get_or_create_owned(&LevelLabels { level })
     }
 
     pub(super) fn stale(&self, reasons: &[Staleness]) {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod cordon;
+mod counted;
 mod defaults;
 mod evidence;
 mod judged;

@@ -183,6 +183,83 @@ fn cordoned_nodes_do_not_count_unless_configured() {
 }
 
 #[test]
+fn temporary_taints_keep_no_node_away_whatever_their_effect() {
+    let temporary = [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+        "node.kubernetes.io/memory-pressure",
+        "node.kubernetes.io/disk-pressure",
+        "node.kubernetes.io/pid-pressure",
+        "node.kubernetes.io/network-unavailable",
+        "node.cloudprovider.kubernetes.io/uninitialized",
+    ];
+    let lasting = [
+        "node.kubernetes.io/out-of-service",
+        "node.kubernetes.io/unschedulable",
+        "node-role.kubernetes.io/control-plane",
+        "example.com/not-ready",
+    ];
+    for (key, stays) in temporary
+        .map(|key| (key, true))
+        .into_iter()
+        .chain(lasting.map(|key| (key, false)))
+    {
+        for effect in [Effect::NoSchedule, Effect::NoExecute] {
+            let taint = Taint {
+                key: key.to_owned(),
+                value: String::new(),
+                effect,
+            };
+            let mut tainted = plain("a1", "amd64");
+            tainted.taints = vec![taint.clone()];
+            let nodes: Nodes = [tainted].into_iter().collect();
+            let found = candidates(&nodes, &Placement::default(), CandidateRules::default());
+            assert_eq!(!found.is_empty(), stays, "{taint}");
+        }
+    }
+}
+
+/// Only what nothing but the cordon keeps away may wait for it.
+#[test]
+fn cordoned_platforms_are_those_that_would_be_candidates_otherwise() {
+    let cordoned = |name: &str, architecture: &str| Node {
+        unschedulable: true,
+        ..plain(name, architecture)
+    };
+    let tainted = Node {
+        taints: vec![Taint {
+            key: "dedicated".to_owned(),
+            value: String::new(),
+            effect: Effect::NoSchedule,
+        }],
+        ..cordoned("p1", "ppc64le")
+    };
+    let nodes: Nodes = [
+        plain("a1", "amd64"),
+        cordoned("a2", "amd64"),
+        cordoned("z1", "s390x"),
+        cordoned("z2", "s390x"),
+        tainted,
+    ]
+    .into_iter()
+    .collect();
+    let found = candidates(&nodes, &Placement::default(), CandidateRules::default());
+    assert_eq!(names(&found), ["a1"]);
+    let [waiting] = found.cordoned.as_slice() else {
+        panic!("{:?}", found.cordoned);
+    };
+    assert_eq!(waiting.platform.platform.architecture, "s390x");
+    assert_eq!(waiting.node_count, 2);
+    let counted = CandidateRules {
+        cordoned: Cordoned::Counted,
+        ..CandidateRules::default()
+    };
+    let found = candidates(&nodes, &Placement::default(), counted);
+    assert!(found.cordoned.is_empty());
+    assert_eq!(names(&found), ["a1", "a2", "z1", "z2"]);
+}
+
+#[test]
 fn a_selector_on_the_host_name_is_judged_node_by_node() {
     let nodes: Nodes = (0..20)
         .map(|number| plain(&format!("a{number}"), "amd64"))
