@@ -139,7 +139,8 @@ pub fn status_router(readiness: Readiness, metrics: Arc<OnceLock<Registry>>) -> 
             StatusCode::SERVICE_UNAVAILABLE
         };
         let mut parameters = uri.query().unwrap_or_default().split('&');
-        let text = if parameters.any(|parameter| matches!(parameter, "verbose" | "verbose=true")) {
+        // With any value: the API server's proxy to a pod makes `verbose=` of it.
+        let text = if parameters.any(|parameter| parameter.split('=').next() == Some("verbose")) {
             readiness.verbose()
         } else if missing.is_empty() {
             "ok\n".to_owned()

@@ -168,8 +168,9 @@ fn a_replica_listens_first_and_says_what_it_waits_for() {
         replica
             .shows("/metrics", "archmatch_cabundle_trusted 1")
             .await;
+        // As the API server's proxy to a pod writes it.
         replica
-            .shows("/readyz?verbose", "[+]webhook-configuration ok")
+            .shows("/readyz?verbose=", "[+]webhook-configuration ok")
             .await;
         let lines = replica.lines();
         let missing = "the webhook configuration is missing: nobody asks";
