@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use serde_json::json;
 
 use crate::Test;
+use crate::certificates::{self, Authority};
 use crate::cluster::Cluster;
 use crate::load::{Failure, Load, Report, Step, now};
 use crate::nodes;
@@ -13,6 +14,9 @@ use crate::product::{self, NAME, Reloaded};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_rolling_restart", rolling_restart),
+    ("a_leaf_each_second_for_a_minute", leaves),
+    ("three_changes_of_the_ca", authorities),
+    ("a_wiped_ca_bundle", wiped_bundle),
     ("an_api_server_restart", api_server_restart),
     ("a_configuration_reload", reload),
     ("a_replica_killed", replica_killed),
@@ -29,6 +33,10 @@ fn rate() -> u32 {
     asked.unwrap_or(RATE)
 }
 
+/// Leaves of the minute that a client has to have met at least: the rest are overtaken.
+const LEAVES_MET: usize = 30;
+/// How long a wiped caBundle may stay.
+const MENDED_WITHIN: u64 = 5_000;
 /// How long a killed replica may be asked: the kubelet, the controller manager and
 /// kube-proxy each need a second or two to take note.
 const TAKEN_NOTE_WITHIN: u64 = 10_000;
@@ -93,6 +101,69 @@ fn rolling_restart(cluster: &Cluster) {
     product::scale(cluster, 2);
     load.go_on(2);
     conclude("rolling restart, two replicas", &load.finish(), &NONE_APART);
+}
+
+fn leaves(cluster: &Cluster) {
+    let _nodes = ready(cluster);
+    let authority = Authority::read(cluster);
+    let load = Load::start(cluster, rate());
+    for _ in 0..60 {
+        authority.renew_leaf(cluster);
+        load.go_on(1);
+    }
+    let report = load.finish();
+    conclude("a leaf each second, 1 minute", &report, &NONE_APART);
+    assert!(
+        report.leaves >= LEAVES_MET,
+        "{} leaves were served",
+        report.leaves
+    );
+    assert_eq!(
+        report.bundles.len(),
+        1,
+        "a leaf's renewal leaves the caBundle alone"
+    );
+}
+
+fn authorities(cluster: &Cluster) {
+    let _nodes = ready(cluster);
+    let load = Load::start(cluster, rate());
+    for _ in 0..3 {
+        certificates::change_authority(cluster);
+    }
+    load.go_on(2);
+    conclude("three changes of the CA", &load.finish(), &NONE_APART);
+}
+
+fn wiped_bundle(cluster: &Cluster) {
+    let _nodes = ready(cluster);
+    let load = Load::start(cluster, rate());
+    let good = certificates::bundles(cluster);
+    for wiped in [certificates::foreign_authority(), Vec::new()] {
+        certificates::set_bundles(cluster, &wiped);
+        load.until("the caBundle is mended", |_| {
+            certificates::bundles(cluster) == good
+        });
+    }
+    load.go_on(2);
+    let report = load.finish();
+    // How long each bundle stayed that nobody but the test wrote.
+    let good = &report.bundles[0].id;
+    let stays = report.bundles.windows(2).filter(|pair| pair[0].id != *good);
+    let stays: Vec<u64> = stays.map(|pair| pair[1].at - pair[0].at).collect();
+    let longest = stays.iter().copied().max().unwrap_or_default();
+    let apart = Apart {
+        covers: &|failure| failure.step == Step::Handshake && failure.bundle != *good,
+        says: &|apart| {
+            format!(
+                "  while the caBundle was foreign: {}, mended after {longest} ms",
+                apart.len()
+            )
+        },
+    };
+    conclude("a wiped caBundle", &report, &apart);
+    assert_eq!(stays.len(), 2, "it was wiped twice");
+    assert!(longest <= MENDED_WITHIN, "mended after {stays:?} ms");
 }
 
 fn api_server_restart(cluster: &Cluster) {

@@ -12,6 +12,7 @@
 )]
 
 mod accounts;
+mod certificates;
 mod chaos;
 mod cluster;
 mod faults;
@@ -27,6 +28,7 @@ mod outage;
 mod product;
 mod reality;
 mod registries;
+mod rotation;
 mod scale;
 mod scheduling;
 mod stories;
@@ -60,6 +62,7 @@ fn trials(run: impl Fn(Test) -> Box<dyn FnOnce() + Send>) -> Vec<Trial> {
         faults::TESTS,
         installs::TESTS,
         hostile::TESTS,
+        rotation::TESTS,
         outage::TESTS,
         storm::TESTS,
         scale::TESTS,

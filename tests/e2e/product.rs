@@ -268,6 +268,18 @@ pub fn restarts(cluster: &Cluster) -> BTreeMap<String, u64> {
     pods.collect()
 }
 
+/// What each replica says in full of its readiness, by the pod's name.
+pub fn readiness(cluster: &Cluster) -> Vec<(String, String)> {
+    let pods = ready_replicas(cluster);
+    let said = pods.iter().filter_map(|pod| {
+        let name = name(pod)?;
+        let path = format!("/api/v1/namespaces/{NAME}/pods/{name}:9090/proxy/readyz?verbose");
+        let said = cluster.inside(&["kubectl", "get", "--raw", &path]);
+        Some((name, said.stdout))
+    });
+    said.collect()
+}
+
 /// Kills the process of a replica, and removes its pod: a new one starts at once, where the
 /// old one would be started later each time. Returns the pod's name.
 pub fn kill_replica(cluster: &Cluster) -> String {
@@ -310,6 +322,27 @@ pub fn set_failure_policy(cluster: &Cluster, policy: &str) {
 /// How many seconds the API server waits for us.
 pub fn set_timeout(cluster: &Cluster, seconds: u32) {
     configure(cluster, &ENTRIES, &json!({"timeoutSeconds": seconds}));
+}
+
+/// Whom the API server is to trust, in base64; nothing takes it away.
+pub fn set_ca_bundle(cluster: &Cluster, bundle: Option<&str>) {
+    let change = json!({"clientConfig": {"caBundle": bundle}});
+    configure(cluster, &ENTRIES, &change);
+}
+
+/// What the entries of the webhook's own configuration say.
+pub fn entries(cluster: &Cluster) -> Vec<Value> {
+    let words = [
+        "kubectl",
+        "get",
+        "validatingwebhookconfiguration",
+        NAME,
+        "-o",
+        "json",
+    ];
+    let mut found: Value = serde_json::from_str(&cluster.inside(&words).expect_ok()).unwrap();
+    let entries = found["webhooks"].as_array_mut().map(std::mem::take);
+    entries.unwrap_or_default()
 }
 
 /// Changes the webhook's own configuration; the API server follows a moment later.
