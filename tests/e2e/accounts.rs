@@ -115,7 +115,7 @@ fn wrong_password(cluster: &Cluster) {
     for (name, registry) in ["first", "second"].into_iter().zip(REGISTRIES) {
         let warning = namespace.warns(&with_secret(puller(name, &good(registry))));
         let expected = format!(
-            "could not be checked: {registry} refused the credentials of secret {}/{SECRET} (401) \
+            "could not be checked: {registry} refused the credentials of secret {}/{SECRET} \
              (unauthorized)",
             namespace.name
         );
