@@ -111,6 +111,30 @@ async fn who_asks_decides_what_counts_as_owned() {
 }
 
 #[tokio::test]
+async fn a_star_in_the_configured_controllers_names_a_namespace_and_no_more() {
+    let webhook = Webhook::start().await;
+    let spec = webhook.spec("node:22", "s390x");
+    let pattern = "system:serviceaccount:op-*:*";
+    webhook.set(|settings| settings.controllers = vec![pattern.to_owned()]);
+    let ask = async |user: &str| webhook.ask(&Review::pod(&spec).by(user)).await;
+    Webhook::warned(&ask("system:serviceaccount:op-a:manager").await);
+    for other in [
+        "system:serviceaccount:op-a",
+        "system:serviceaccount:op-a:b:manager",
+        "system:serviceaccount:web:op-a:manager",
+        "x:system:serviceaccount:op-a:manager",
+        "xsystem:serviceaccount:op-a:manager",
+    ] {
+        Webhook::denied(&ask(other).await);
+    }
+    // Nothing but the pattern's own end is the end of a name.
+    let pattern = "system:serviceaccount:op-*:manager";
+    webhook.set(|settings| settings.controllers = vec![pattern.to_owned()]);
+    Webhook::warned(&ask("system:serviceaccount:op-b:manager").await);
+    Webhook::denied(&ask("system:serviceaccount:op-b:managers").await);
+}
+
+#[tokio::test]
 async fn a_mirror_pod_passes_only_from_its_own_node() {
     let webhook = Webhook::start().await;
     let mut spec = webhook.spec("node:22", "s390x");
