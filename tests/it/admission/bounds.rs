@@ -8,6 +8,7 @@ use archmatch::domain::policy::OnUnknown;
 use archmatch::objects::kinds::{self, KindRef, KindRule};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{Review, Webhook, cluster, view};
 use crate::support::registry::{index, manifest};
@@ -269,6 +270,26 @@ async fn an_answer_is_short_whatever_a_review_names() {
         .post(Review::pod(&pod).with("uid", json!(long)).json())
         .await;
     assert_eq!((status.as_u16(), answer.lines().count()), (400, 1));
+}
+
+#[tokio::test]
+async fn the_log_of_a_denial_is_short_whatever_a_review_names() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let writer = Arc::new(file.reopen().unwrap());
+    let log = tracing_subscriber::fmt().with_writer(writer).finish();
+    let _logging = log.set_default();
+    let webhook = Webhook::start().await;
+    let (honest, long) = ("n".repeat(253), "m".repeat(254));
+    let pod = || Review::pod(&webhook.spec("node:22", "s390x"));
+    for name in [&honest, &long] {
+        let review = pod().with("name", json!(name));
+        let review = review.with("namespace", json!(name));
+        Webhook::denied(&webhook.ask(&review).await);
+    }
+    let log = std::fs::read_to_string(file.path()).unwrap();
+    assert!(log.contains(&honest), "{log}");
+    assert!(!log.contains(&long), "{log}");
+    assert!(log.contains(&long[..253]), "{log}");
 }
 
 #[tokio::test]
