@@ -115,10 +115,13 @@ async fn nor_is_anything_told_of_where_a_registry_redirects_to_or_has_its_tokens
     all.addresses = Addresses::Any;
     all.plain_http = true;
     let inspector = inspector_with(&[named.settings(), all], |_| {});
+    let nowhere = Fault::Redirect("https://[".to_owned());
+    inside.misbehave("GET /nowhere", nowhere);
     let mut texts = Vec::new();
     for (tag, url) in [
         ("closed", format!("http://{}/secret?q=1", closed().await)),
         ("missing", format!("{}/secret?q=2", inside.url())),
+        ("nowhere", format!("{}/nowhere", inside.url())),
         ("found", format!("{}/v2/found/manifests/1", inside.url())),
     ] {
         inside.push("found:1", &index([manifest("linux/amd64")]));
@@ -133,6 +136,34 @@ async fn nor_is_anything_told_of_where_a_registry_redirects_to_or_has_its_tokens
     assert!(texts[0].detail.contains("could not be asked"), "{texts:?}");
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
     assert!(inside.requests().len() >= 2);
+}
+
+#[tokio::test]
+async fn a_token_server_that_nobody_names_tells_nothing_by_what_it_answers() {
+    let (named, inside) = (FakeRegistry::start().await, FakeRegistry::start_tls().await);
+    let image = named.push("app:1", &index([manifest("linux/amd64")]));
+    let mut all = inside.settings();
+    all.host = "*".to_owned();
+    all.addresses = Addresses::Any;
+    let page = Fault::Body(b"<h1>Grafana".to_vec());
+    inside.push("page:1", &manifest("linux/amd64"));
+    inside.misbehave("GET /v2/page", page);
+    let elsewhere = Fault::Redirect("https://login.example/".to_owned());
+    inside.misbehave("GET /moved", elsewhere);
+    let mut texts = Vec::new();
+    for realm in [
+        format!("https://{}/token", closed().await),
+        format!("{}/missing", inside.url()),
+        format!("{}/v2/page/manifests/1", inside.url()),
+        format!("{}/moved", inside.url()),
+    ] {
+        named.require_token_from(&realm, &[]);
+        let inspector = inspector_with(&[named.settings(), all.clone()], |_| {});
+        texts.push(inspect(&inspector, &image).await.unwrap_err());
+    }
+    assert!(texts[0].detail.contains("could not be asked"), "{texts:?}");
+    assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+    assert_eq!(inside.requests().len(), 3);
 }
 
 #[tokio::test]
