@@ -79,14 +79,20 @@ async fn whatever_an_unnamed_host_answers_is_the_same_text() {
         Fault::Header("www-authenticate", "Bearer realm=\"none\"".to_owned()),
         Fault::Status(401),
     ];
+    let again = vec![Fault::Redirect(format!("{}/v2/again", registry.url()))];
+    let away = vec![Fault::Redirect("ftp://files.example/".to_owned())];
     let odd = [204, 401, 403, 404, 418, 429, 501].map(|status| vec![Fault::Status(status)]);
-    for (number, faults) in odd.into_iter().chain([html, challenge]).enumerate() {
+    let further = [html, challenge, again, away];
+    for (number, faults) in odd.into_iter().chain(further).enumerate() {
+        // One that asked before may leave the host alone for a while.
+        let inspector = unnamed(true, |_| {});
         registry.recover();
         for fault in faults {
             registry.misbehave("GET", fault);
         }
         let (unknown, time) = told(&inspector, &registry.host(), &format!("web:{number}")).await;
         assert_eq!(unknown, expected, "{number}");
+        assert!(!registry.take_requests().is_empty(), "{number}");
         assert!(time >= Duration::from_secs(1), "{number}: {time:?}");
     }
 }
