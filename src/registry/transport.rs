@@ -103,8 +103,15 @@ impl Transport {
     /// and without credentials from the first other host on.
     pub(super) async fn follow<'a>(&'a self, mut request: Request<'a>) -> Result<Answer, Unknown> {
         let mut is_direct = true;
+        // Where a host leads to is something that it says.
+        let mut is_concealed = false;
         for _ in 0..=MOST_REDIRECTS {
-            let answer = self.exchange(&request).await?;
+            let mut answer = match self.exchange(&request).await {
+                Err(failure) if is_concealed => return Err(concealed(failure, request.label)),
+                exchanged => exchanged?,
+            };
+            is_concealed |= answer.is_concealed;
+            answer.is_concealed = is_concealed;
             if !answer.status.is_redirection() {
                 return Ok(Answer {
                     is_direct,
@@ -122,7 +129,12 @@ impl Transport {
             }
             request.url = next;
         }
-        Err(unsupported("the registry redirects too often"))
+        let failure = unsupported("the registry redirects too often");
+        Err(if is_concealed {
+            concealed(failure, request.label)
+        } else {
+            failure
+        })
     }
 
     /// Sends a request, and tells no more of the host than may be told.

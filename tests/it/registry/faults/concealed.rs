@@ -123,11 +123,17 @@ async fn nor_is_anything_told_of_where_a_registry_redirects_to_or_has_its_tokens
     let inspector = inspector_with(&[named.settings(), all], |_| {});
     let nowhere = Fault::Redirect("https://[".to_owned());
     inside.misbehave("GET /nowhere", nowhere);
+    let round = Fault::Redirect(format!("{}/loop", inside.url()));
+    inside.misbehave("GET /loop", round);
+    let away = Fault::Redirect("ftp://files.example/".to_owned());
+    inside.misbehave("GET /away", away);
     let mut texts = Vec::new();
     for (tag, url) in [
         ("closed", format!("http://{}/secret?q=1", closed().await)),
         ("missing", format!("{}/secret?q=2", inside.url())),
         ("nowhere", format!("{}/nowhere", inside.url())),
+        ("loop", format!("{}/loop", inside.url())),
+        ("away", format!("{}/away", inside.url())),
         ("found", format!("{}/v2/found/manifests/1", inside.url())),
     ] {
         inside.push("found:1", &index([manifest("linux/amd64")]));
