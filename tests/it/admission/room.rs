@@ -225,7 +225,7 @@ async fn a_large_body_that_arrives_is_not_driven_out_by_slow_ones() {
 #[tokio::test]
 async fn a_review_that_waits_for_a_silent_registry_holds_no_room() {
     let limits = Limits {
-        large_room_bytes: 2 * 1024 * 1024,
+        large_room_bytes: 512 * 1024,
         ..Limits::default()
     };
     let webhook = Webhook::with(limits).await;
@@ -233,7 +233,7 @@ async fn a_review_that_waits_for_a_silent_registry_holds_no_room() {
     Webhook::admitted(&webhook.ask(&known).await);
     webhook.registry.misbehave("/v2/app", Fault::Silence);
     let mut spec = webhook.spec("app:laptop", "s390x");
-    spec["containers"][0]["args"] = json!(["x".repeat(400_000)]);
+    spec["containers"][0]["args"] = json!(["x".repeat(100_000)]);
     let mut waiting = Vec::new();
     for number in 0..8 {
         let review = Review::pod(&spec).with("namespace", json!(format!("n{}", number % 4)));
