@@ -82,11 +82,16 @@ pub(super) struct Answer {
 impl Answer {
     /// What the answer fails by, as far as that is told.
     pub(super) fn failure(&self, failure: Unknown, label: &str) -> Unknown {
-        if self.is_concealed {
-            concealed(failure, label)
-        } else {
-            failure
-        }
+        told(failure, self.is_concealed, label)
+    }
+}
+
+/// The failure, or as much of it as is told of a host that is concealed.
+fn told(failure: Unknown, is_concealed: bool, label: &str) -> Unknown {
+    if is_concealed {
+        concealed(failure, label)
+    } else {
+        failure
     }
 }
 
@@ -106,10 +111,9 @@ impl Transport {
         // Where a host leads to is something that it says.
         let mut is_concealed = false;
         for _ in 0..=MOST_REDIRECTS {
-            let mut answer = match self.exchange(&request).await {
-                Err(failure) if is_concealed => return Err(concealed(failure, request.label)),
-                exchanged => exchanged?,
-            };
+            let exchanged = self.exchange(&request).await;
+            let mut answer =
+                exchanged.map_err(|failure| told(failure, is_concealed, request.label))?;
             is_concealed |= answer.is_concealed;
             answer.is_concealed = is_concealed;
             if !answer.status.is_redirection() {
@@ -130,11 +134,7 @@ impl Transport {
             request.url = next;
         }
         let failure = unsupported("the registry redirects too often");
-        Err(if is_concealed {
-            concealed(failure, request.label)
-        } else {
-            failure
-        })
+        Err(told(failure, is_concealed, request.label))
     }
 
     /// Sends a request, and tells no more of the host than may be told.
