@@ -27,8 +27,10 @@ mod world;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use crowd::Crowd;
 use load::{Load, Outcome};
+use tokio::runtime::Handle;
 use world::World;
 
 /// What the product is held to (ratios to the floor).
@@ -70,6 +72,12 @@ fn main() {
         parts.peek().is_none() || parts.any(|argument| argument == part)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    // What others do must not hold up the clock of those who are measured beside them.
+    let others = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
@@ -148,10 +156,10 @@ fn main() {
             );
         }
         if asked("content") {
-            content_of_any_kind(&world, &product).await;
+            content_of_any_kind(&world, &product, others.handle()).await;
         }
         if asked("crowd") {
-            others(&world, &product).await;
+            beside_a_crowd(&world, &product, others.handle()).await;
         }
         if asked("memory") {
             println!(
@@ -164,12 +172,14 @@ fn main() {
 }
 
 /// What a review of any content costs, and what it costs those beside it.
-async fn content_of_any_kind(world: &World, product: &Server) {
+async fn content_of_any_kind(world: &World, product: &Server, others: &Handle) {
     let load = Load::new(world, &world.deployment);
     let (rate, length) = BESIDE;
     let alone = load.open(&product.url, rate, length).await;
     for (what, body) in content::bodies() {
-        let once = product.cpu_of(load.send_other(&product.url, &body)).await;
+        let (client, body) = (load.client(), Bytes::from(body));
+        let once = load::send_other(&client, &product.url, &body);
+        let once = product.cpu_of(once).await;
         let milliseconds = once.as_secs_f64() * 1e3;
         let mark = if milliseconds <= CONTENT_CPU {
             "ok"
@@ -180,26 +190,27 @@ async fn content_of_any_kind(world: &World, product: &Server) {
             "cpu of a review, {what}, {} bytes: {milliseconds:.0} ms (target {CONTENT_CPU:.0}: {mark})",
             body.len()
         );
-        let again = async {
+        let url = product.url.clone();
+        let again = others.spawn(async move {
             loop {
-                load.send_other(&product.url, &body).await;
+                load::send_other(&client, &url, &body).await;
             }
-        };
-        let beside = tokio::select! {
-            beside = load.open(&product.url, rate, length) => beside,
-            () = again => continue,
-        };
+        });
+        let beside = load.open(&product.url, rate, length).await;
+        again.abort();
         print_beside(&format!("beside {what}"), &alone, &beside);
     }
 }
 
 /// What other peers' connections cost: idle ones, half heads and slow bodies.
-async fn others(world: &World, product: &Server) {
+async fn beside_a_crowd(world: &World, product: &Server, others: &Handle) {
     let load = Load::new(world, &world.deployment);
     let (rate, length) = BESIDE;
     let alone = load.open(&product.url, rate, length).await;
     product.forget_peak();
-    let crowd = Crowd::gather(world, product.port).await;
+    let [certificate, _] = world.tls_files();
+    let crowd = others.spawn(Crowd::gather(certificate, product.port));
+    let crowd = crowd.await.expect("a crowd");
     let beside = load.open(&product.url, rate, length).await;
     print_beside("beside a crowd of other peers", &alone, &beside);
     let (resident, peak) = (product.resident(), product.peak());

@@ -12,8 +12,6 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::world::World;
-
 const IDLE: usize = 1500;
 const HALF_HEADS: usize = 300;
 const SLOW_BODIES: usize = 40;
@@ -51,8 +49,8 @@ impl Client {
 }
 
 impl Crowd {
-    pub(crate) async fn gather(world: &World, port: u16) -> Self {
-        let [certificate, _] = world.tls_files();
+    /// Gathers it at a port, whose certificate is in a file.
+    pub(crate) async fn gather(certificate: String, port: u16) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         let certificate = CertificateDer::from_pem_file(certificate).expect("a certificate");
         roots.add(certificate).expect("a root");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use tokio::sync::mpsc;
 
 use crate::world::World;
@@ -48,6 +49,17 @@ impl Outcome {
     }
 }
 
+/// One review with another body, whatever is answered.
+pub(crate) async fn send_other(client: &reqwest::Client, url: &str, body: &Bytes) {
+    let request = client
+        .post(url)
+        .header("content-type", "application/json")
+        .body(body.clone());
+    if let Ok(answer) = request.send().await {
+        let _ = answer.bytes().await;
+    }
+}
+
 impl Load {
     pub(crate) fn new(world: &World, body: &str) -> Self {
         Self {
@@ -57,7 +69,7 @@ impl Load {
     }
 
     /// One connection of its own.
-    fn client(&self) -> reqwest::Client {
+    pub(crate) fn client(&self) -> reqwest::Client {
         reqwest::Client::builder()
             .tls_certs_only([self.ca.clone()])
             .pool_max_idle_per_host(1)
@@ -66,18 +78,6 @@ impl Load {
             .no_proxy()
             .build()
             .expect("a client")
-    }
-
-    /// One review with another body, whatever is answered.
-    pub(crate) async fn send_other(&self, url: &str, body: &str) {
-        let request = self
-            .client()
-            .post(url)
-            .header("content-type", "application/json")
-            .body(body.to_owned());
-        if let Ok(answer) = request.send().await {
-            let _ = answer.bytes().await;
-        }
     }
 
     async fn send(client: &reqwest::Client, url: &str, body: &Arc<str>) -> bool {
