@@ -47,7 +47,7 @@ pub(super) async fn read(
         Cause::TooLarge
     } else {
         match arrive(&mut body, &mut arrived, ticket, limits, deadline).await {
-            Ok(ticket) => return Ok(ticket.keep(arrived)),
+            Ok(body) => return Ok(body),
             Err(cause) => cause,
         }
     };
@@ -71,7 +71,7 @@ async fn arrive(
     mut ticket: Ticket,
     limits: &Limits,
     deadline: Instant,
-) -> Result<Ticket, Cause> {
+) -> Result<Bytes, Cause> {
     let started = Instant::now();
     let due = |arrived: usize| {
         let bytes = u64::try_from(arrived).unwrap_or(u64::MAX);
@@ -98,7 +98,7 @@ async fn arrive(
             }
         };
         let frame = match frame {
-            None => return Ok(ticket),
+            None => return Ok(ticket.keep(std::mem::take(arrived))),
             Some(Ok(frame)) => frame,
             Some(Err(_)) => return Err(Cause::CutOff),
         };
@@ -114,6 +114,8 @@ async fn arrive(
             ticket.hold(length).await
         };
         match held {
+            // Nearly every body comes in one piece, which needs no copy.
+            Ok(_) if arrived.is_empty() && ticket.is_whole(length) => return Ok(ticket.keep(bytes)),
             Ok(held) => arrived.reserve_exact(held - arrived.len()),
             Err(cause) => {
                 let missing = HEAD_BYTES.saturating_sub(arrived.len());

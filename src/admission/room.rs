@@ -6,7 +6,7 @@
 //! arrives most slowly gives way: whole bodies are parsed in no time, so what fills a lane
 //! for long is what does not arrive.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -48,8 +48,8 @@ type Peer = Option<IpAddr>;
 #[derive(Debug, Default)]
 struct Table {
     taken: usize,
-    peers: HashMap<Peer, usize>,
-    bodies: HashMap<u64, Arriving>,
+    peers: BTreeMap<Peer, usize>,
+    bodies: BTreeMap<u64, Arriving>,
     next: u64,
 }
 
@@ -129,9 +129,15 @@ impl Ticket {
         self.id.is_some_and(|id| !table.bodies.contains_key(&id))
     }
 
+    /// Whether so many bytes are all that was announced.
+    pub(super) fn is_whole(&self, arrived: usize) -> bool {
+        self.announced == Some(arrived)
+    }
+
     /// The whole body, with its room.
-    pub(super) fn keep(self, body: Vec<u8>) -> Bytes {
-        if let Some(id) = self.id
+    pub(super) fn keep(self, body: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        if !self.is_whole(body.as_ref().len())
+            && let Some(id) = self.id
             && let Some(body) = self.lane.table().bodies.get_mut(&id)
         {
             body.is_whole = true;
@@ -159,7 +165,7 @@ impl Ticket {
         let new = Arriving {
             taken: wanted,
             arrived,
-            is_whole: self.announced == Some(arrived),
+            is_whole: self.is_whole(arrived),
             ..own
         };
         let more = wanted - own.taken;
@@ -285,14 +291,14 @@ impl Arriving {
 }
 
 /// A body and its room, which go together.
-struct Held {
-    body: Vec<u8>,
+struct Held<B> {
+    body: B,
     _ticket: Ticket,
 }
 
-impl AsRef<[u8]> for Held {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.body
+        self.body.as_ref()
     }
 }
 

@@ -75,10 +75,9 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the way back to the API server may take.
 const MARGIN: Duration = Duration::from_millis(500);
 
-#[derive(Clone)]
 struct Webhook {
     reviewer: Reviewer,
-    limits: Arc<Limits>,
+    limits: Limits,
     room: Room,
     waiting: Waiting,
 }
@@ -90,7 +89,7 @@ pub fn router(reviewer: Reviewer, limits: Limits) -> Router {
     let webhook = Webhook {
         room: Room::new(&limits, metrics.room("small"), metrics.room("large")),
         waiting: Waiting::new(&limits, metrics.waiting()),
-        limits: Arc::new(limits),
+        limits,
         reviewer,
     };
     Router::new()
@@ -99,10 +98,10 @@ pub fn router(reviewer: Reviewer, limits: Limits) -> Router {
             refuse(StatusCode::METHOD_NOT_ALLOWED, "use POST")
         })
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "the webhook is at /validate") })
-        .with_state(webhook)
+        .with_state(Arc::new(webhook))
 }
 
-async fn validate(State(webhook): State<Webhook>, request: Request<Body>) -> Response {
+async fn validate(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -> Response {
     let started = Instant::now();
     let deadline = started + time_to_answer(request.uri());
     if !is_json(request.headers()) {

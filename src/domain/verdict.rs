@@ -273,25 +273,27 @@ impl Verdict {
         if self.waits_for_cordon() {
             return Passing::Undecided;
         }
-        self.level(Value::any)
+        self.level(Value::any(self.platform_values()))
     }
 
     /// Whether no candidate runs every image, and a cordoned node would or might.
     pub fn waits_for_cordon(&self) -> bool {
-        self.cordoned().next().is_some() && self.level(Value::any) == Passing::Fail
+        self.cordoned().next().is_some()
+            && self.level(Value::any(self.platform_values())) == Passing::Fail
     }
 
     /// Whether every candidate platform runs every image. Undecided without candidates.
     pub fn portable(&self) -> Passing {
-        self.level(Value::all)
+        self.level(Value::all(self.platform_values()))
     }
 
-    fn level(&self, combine: fn(Vec<Value>) -> Value) -> Passing {
+    /// A level by the values of the candidate platforms.
+    fn level(&self, combined: Value) -> Passing {
         if self.candidates.is_empty() {
             // An empty requirement must not let everything pass.
             return Passing::Undecided;
         }
-        combine(self.platform_values().collect()).into()
+        combined.into()
     }
 
     /// The platforms of cordoned nodes that would or might run every image, where no candidate
