@@ -176,7 +176,6 @@ impl Transport {
     }
 
     async fn exchange_once(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
-        self.judge(request)?;
         let bulkhead = self.hosts.bulkhead(&request.url);
         let refused = |refusal| refused_entry(request.label, refusal);
         let mut passage = bulkhead.enter(&request.claim).await.map_err(refused)?;
