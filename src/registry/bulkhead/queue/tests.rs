@@ -299,6 +299,97 @@ async fn whoever_joins_makes_it_urgent_and_gives_it_a_turn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_joins_starts_at_once_what_only_waited_for_being_in_the_background() {
+    let queue = Arc::new(Queue::default());
+    let host = queue.host();
+    let background = Audience::Nobody(Tenant::Operator);
+    let mut first = vec![ask(&queue, host, &budget(2), &background)];
+    let _half_of_the_places = entered(&mut first).await;
+    let room = Room::new(Tenant::Operator);
+    let audience = Audience::Joined(Arc::clone(&room));
+    let mut second = vec![ask(&queue, host, &budget(2), &audience)];
+    assert!(entered(&mut second).await.is_empty());
+    let _seat = room.seat(&namespace("a"));
+    assert_eq!(entered(&mut second).await.len(), 1, "a place was free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_what_everybody_left_the_first_that_came_go_on_waiting() {
+    let queue = Arc::new(Queue::default());
+    let host = queue.host();
+    let tenant = Tenant::Namespace("a".into());
+    let mut first = vec![ask(&queue, host, &budget(1), &namespace("a"))];
+    let place = entered(&mut first).await;
+    let rooms: Vec<_> = (0..100).map(|_| Room::new(tenant.clone())).collect();
+    let caller = Audience::Caller(tenant);
+    let seats: Vec<_> = rooms.iter().map(|room| room.seat(&caller)).collect();
+    let asked = rooms.iter().map(|room| {
+        let audience = Audience::Joined(Arc::clone(room));
+        ask(&queue, host, &budget(1), &audience)
+    });
+    let mut waiting: Vec<_> = asked.collect();
+    settle().await;
+    // Whoever gets in leaves a gap, which the last one fills.
+    drop(place);
+    let _place = entered(&mut waiting).await;
+    assert_eq!(waiting.len(), 99);
+    drop(seats);
+    settle().await;
+    let still = waiting.iter().map(|entering| !entering.is_finished());
+    let still: Vec<bool> = still.collect();
+    let expected: Vec<bool> = (0..99).map(|number| number < 64).collect();
+    assert_eq!(still, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_everybody_left_does_not_wait_while_the_process_has_all_it_may_have() {
+    let queue = Arc::new(Queue::default());
+    let operator = Audience::Caller(Tenant::Operator);
+    let mut many: Vec<_> = (0..MOST_REQUESTS)
+        .map(|_| ask(&queue, queue.host(), &budget(1), &operator))
+        .collect();
+    let places = entered(&mut many).await;
+    assert_eq!(places.len(), MOST_REQUESTS);
+    for (owner, is_refused) in [
+        (Tenant::Namespace("a".into()), true),
+        (Tenant::Operator, false),
+    ] {
+        let room = Room::new(owner.clone());
+        let seat = room.seat(&Audience::Caller(owner));
+        let audience = Audience::Joined(Arc::clone(&room));
+        let entering = ask(&queue, queue.host(), &budget(1), &audience);
+        settle().await;
+        assert!(!entering.is_finished());
+        drop(seat);
+        settle().await;
+        assert_eq!(entering.is_finished(), is_refused);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_without_a_place_counts_once_everybody_left() {
+    let queue = Arc::new(Queue::default());
+    let host = queue.host();
+    let mut other = vec![ask(&queue, host, &budget(1), &namespace("b"))];
+    let _other = entered(&mut other).await;
+    let mut waiting: Vec<_> = (0..MOST_OF_NAMESPACE)
+        .map(|_| ask(&queue, queue.host(), &budget(1), &namespace("a")))
+        .collect();
+    let places = entered(&mut waiting).await;
+    assert!(places[0].leave() && places[1].leave());
+    let tenant = Tenant::Namespace("a".into());
+    let room = Room::new(tenant.clone());
+    let seat = room.seat(&Audience::Caller(tenant));
+    let audience = Audience::Joined(Arc::clone(&room));
+    let entering = ask(&queue, host, &budget(1), &audience);
+    settle().await;
+    assert!(!entering.is_finished(), "who waits may wait");
+    drop(seat);
+    settle().await;
+    assert!(entering.is_finished() && entering.await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_waits_for_has_half_of_places_and_rate() {
     let queue = Arc::new(Queue::default());
     let host = queue.host();
