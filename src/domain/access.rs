@@ -111,4 +111,12 @@ mod tests {
         assert_eq!((name.namespace(), name.name()), ("web", "reg.cred-1"));
         assert_eq!(name.to_string(), "web/reg.cred-1");
     }
+
+    #[test]
+    fn the_first_pull_secrets_are_looked_at_and_no_more() {
+        let names: Vec<String> = (0..100).map(|number| format!("s{number}")).collect();
+        let secrets = SecretName::list("web", names.iter().map(String::as_str));
+        assert_eq!(secrets.len(), 64);
+        assert_eq!(secrets[63].name(), "s63");
+    }
 }

@@ -160,3 +160,58 @@ async fn closed_namespaces_are_never_asked_for() {
     assert_eq!(user(Some(secrets.renewed(&names).await)).unwrap(), closed);
     assert_eq!(*cluster.reads.lock().unwrap(), 0);
 }
+
+/// A cluster that takes a question and never answers it.
+struct Silent;
+
+impl SecretReader for Silent {
+    fn closed(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn read<'a>(&'a self, _: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>> {
+        std::future::pending().boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_is_not_answered_ends_in_time_and_so_does_waiting_for_ones_turn() {
+    let secrets = Secrets::new(Arc::new(Silent));
+    let names: Vec<String> = (0..40).map(|number| format!("s{number}")).collect();
+    let names = SecretName::list("web", names.iter().map(String::as_str));
+    let end = LONGEST_WAIT + LONGEST_READING + Duration::from_secs(1);
+    let offers = timeout(end, secrets.all(&names)).await.expect("in time");
+    let reads = |offer: &&Offer| {
+        user(Some(vec![(*offer).clone()]))
+            .unwrap()
+            .contains("did not answer")
+    };
+    let read = offers.iter().filter(reads).count();
+    let unread = offers
+        .iter()
+        .filter(|offer| matches!(offer, Offer::Unread(_)));
+    assert_eq!(
+        (read, unread.count()),
+        (24, 16),
+        "eight at once, three times"
+    );
+}
+
+#[test]
+fn a_docker_config_of_a_secret_has_a_largest_size() {
+    let [name] = names();
+    let offered = |length: usize| {
+        let mut text = br#"{"r.example":{"username":"ada"}}"#.to_vec();
+        text.resize(length, b' ');
+        let secret = Secret {
+            kind: "kubernetes.io/dockercfg".to_owned(),
+            data: [(".dockercfg".to_owned(), text)].into(),
+        };
+        offer(&name, &secret)
+    };
+    assert!(matches!(offered(LARGEST), Offer::Keyring(_)));
+    let Offer::Unparsable(why) = offered(LARGEST + 1) else {
+        panic!("it is too large");
+    };
+    assert_eq!(&*why, "secret web/regcred is too large");
+}
