@@ -94,12 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn a_port_in_use_is_no_reason_to_serve_one_family_alone() {
-        let bind = |address: SocketAddr| match address {
-            SocketAddr::V6(_) => Err(io::Error::from(io::ErrorKind::AddrInUse)),
-            SocketAddr::V4(_) => Ok(address),
+    fn a_port_in_use_or_forbidden_is_no_reason_to_serve_one_family_alone() {
+        for kind in [io::ErrorKind::AddrInUse, io::ErrorKind::PermissionDenied] {
+            let bind = |address: SocketAddr| match address {
+                SocketAddr::V6(_) => Err(io::Error::from(kind)),
+                SocketAddr::V4(_) => Ok(address),
+            };
+            let refused = bind_or_fall_back(any_v6(443), bind).unwrap_err();
+            assert_eq!(refused.kind(), kind);
+        }
+    }
+
+    #[test]
+    fn where_neither_family_is_there_the_error_is_that_of_the_address_asked_for() {
+        let bind = |address: SocketAddr| -> io::Result<()> {
+            let code = if address.is_ipv6() { EAFNOSUPPORT } else { 1 };
+            Err(io::Error::from_raw_os_error(code))
         };
         let refused = bind_or_fall_back(any_v6(10250), bind).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(refused.raw_os_error(), Some(EAFNOSUPPORT));
     }
 }

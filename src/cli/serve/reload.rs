@@ -107,3 +107,42 @@ fn needs_restart(old: &Configuration, new: &Configuration) -> bool {
         || old.client_auth != new.client_auth
         || old.cache != new.cache
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn contents_that_cannot_be_used_leave_the_old_ones_and_are_counted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        write("one");
+        let applied = Arc::new(Mutex::new(Vec::new()));
+        let failures = Counter::default();
+        let seen = Arc::clone(&applied);
+        let apply = move |text: &[u8]| {
+            anyhow::ensure!(text != b"half", "half of a file");
+            seen.lock().unwrap().push(text.to_vec());
+            Ok(())
+        };
+        let follow = tokio::spawn(follow_contents(path.clone(), failures.clone(), apply));
+        let later = || sleep(3 * CHECK_EVERY);
+        later().await;
+        write("half");
+        later().await;
+        assert_eq!(failures.get(), 1);
+        std::fs::remove_file(&path).unwrap();
+        later().await;
+        assert_eq!(failures.get(), 2);
+        write("two");
+        later().await;
+        assert_eq!(*applied.lock().unwrap(), [b"one", b"two"]);
+        assert_eq!(failures.get(), 2);
+        follow.abort();
+    }
+}

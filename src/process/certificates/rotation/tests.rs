@@ -518,3 +518,17 @@ fn an_authority_that_would_not_outlive_its_leaf_is_replaced_in_time() {
     world.pass(40);
     assert!(world.is_settled());
 }
+
+#[test]
+fn an_authority_that_has_expired_goes_from_the_bundle_and_keeps_nobody_from_serving() {
+    let long_ago = SystemTime::now() - 11 * 365 * DAY;
+    let expired = SigningAuthority::make(long_ago).unwrap().authority;
+    let expired = Authority::to_pem([&expired]);
+    let mut world = World::new(1);
+    world.set_bundles(Some([expired.as_bytes(), expired.as_bytes()]));
+    world.secret.authorities = expired.into_bytes();
+    world.act();
+    assert!(world.is_settled(), "{:?}", world.writes);
+    let wanted = world.secret.authorities.clone();
+    assert_eq!(world.bundles(), Some(&[wanted.clone(), wanted]));
+}
