@@ -221,9 +221,14 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
 }
 
 async fn kube_client() -> Result<kube::Client> {
-    let mut config = kube::Config::infer().await.context(
+    let config = kube::Config::infer().await.context(
         "find the cluster: neither a service account nor a kube config; or use --snapshot",
     )?;
+    limited_client(config)
+}
+
+/// A client that waits for the API server no longer than we do.
+fn limited_client(mut config: kube::Config) -> Result<kube::Client> {
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.read_timeout = Some(READ_LIMIT);
     config.reset_reader_on_write = true;
@@ -295,4 +300,22 @@ async fn unready_while_leaving(readiness: Readiness, shutdown: Shutdown) {
     shutdown.reached(Phase::Draining).await;
     let _leaving = readiness.wait_for("shutdown");
     std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_falls_silent_is_given_up_soon_after_the_longest_watch() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = limited_client(kube::Config::new(url.parse().unwrap())).unwrap();
+        let said = timeout(2 * READ_LIMIT, client.apiserver_version()).await;
+        assert!(said.expect("in time").is_err());
+        assert!(READ_LIMIT > Duration::from_secs(60));
+    }
 }

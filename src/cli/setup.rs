@@ -225,3 +225,21 @@ fn providers(configuration: &Configuration) -> Result<Option<Providers>> {
 fn read(path: &PathBuf) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("read {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_accounts_are_watched_where_pull_secrets_may_be_read_and_only_there() {
+        for (secrets, expected) in [
+            ("none", cluster::Accounts::Ignored),
+            ("{namespaces: [web]}", cluster::Accounts::Watched),
+            ("cluster", cluster::Accounts::Watched),
+        ] {
+            let text = format!("credentials: {{secrets: {secrets}}}");
+            let configuration = Configuration::parse(&text).unwrap();
+            assert_eq!(accounts(&configuration), expected, "{secrets}");
+        }
+    }
+}

@@ -7,11 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use archmatch::cli::serve::certificate::{Names, Replica};
 use archmatch::cli::serve::conditions::Conditions;
+use archmatch::cluster::certificates::{
+    CALL_LIMIT, CertificateStore, Trust, Written, changes_of_secret,
+};
 use archmatch::process::certificates::SelfSigned;
 use archmatch::process::readiness::Readiness;
 use archmatch::process::tls::{ServingCertificate, server_config};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures::{FutureExt, StreamExt};
 use prometheus_client::registry::Registry;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -19,7 +23,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::api::Api;
@@ -499,7 +503,7 @@ async fn whoever_may_not_watch_looks_every_few_seconds() {
     let world = World::settled(2).await;
     world.api.forbid("/validatingwebhookconfigurations");
     world.api.forbid("/secrets");
-    sleep(DAY / 24).await;
+    sleep(DAY / 144).await;
     for entry in [0, 1] {
         world.set_bundle(entry, "");
         world.soon(World::is_mended).await;
@@ -532,4 +536,86 @@ async fn whoever_loses_a_race_reads_again() {
     world.api.lose_races(1);
     world.set_bundle(1, "");
     world.soon(World::is_mended).await;
+}
+
+fn four_keys() -> [(&'static str, Vec<u8>); 4] {
+    ["ca.crt", "ca.key", "tls.crt", "tls.key"].map(|key| (key, b"ours".to_vec()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_wrote_since_it_was_read_is_not_written_over() {
+    let api = Api::in_memory();
+    let trust = Trust::new(api.direct_client(), "archmatch");
+    let mut theirs = configuration();
+    api.put(CONFIGURATION, theirs.clone());
+    let read = trust.read().await.unwrap().unwrap();
+    theirs["webhooks"][0]["clientConfig"]["caBundle"] = STANDARD.encode("theirs").into();
+    api.put(CONFIGURATION, theirs);
+    let before = api.get(CONFIGURATION);
+    let written = trust.write(&read, b"ours").await.unwrap();
+    assert_eq!(written, Written::Overtaken);
+    assert_eq!(api.get(CONFIGURATION), before);
+    let read = trust.read().await.unwrap().unwrap();
+    assert_eq!(trust.write(&read, b"ours").await.unwrap(), Written::Done);
+    api.delete(CONFIGURATION);
+    let written = trust.write(&read, b"again").await.unwrap();
+    assert_eq!(written, Written::Overtaken);
+
+    let store = CertificateStore::new(api.direct_client(), "web", "tls");
+    let theirs = json!({"data": {"tls.crt": STANDARD.encode("theirs")}});
+    // One that was not there, and one that was.
+    for _ in 0..2 {
+        let read = store.read().await.unwrap();
+        api.put(SECRET, theirs.clone());
+        let before = api.get(SECRET);
+        let written = store.write(&read, four_keys(), true).await.unwrap();
+        assert_eq!(written, Written::Overtaken);
+        assert_eq!(api.get(SECRET), before);
+    }
+    let read = store.read().await.unwrap();
+    api.delete(SECRET);
+    let written = store.write(&read, four_keys(), true).await.unwrap();
+    assert_eq!(written, Written::Overtaken);
+    assert_eq!(api.get(SECRET), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_ends_in_time_also_where_nothing_is_answered() {
+    let api = Api::in_memory();
+    api.put(CONFIGURATION, configuration());
+    api.put(SECRET, json!({}));
+    let trust = Trust::new(api.direct_client(), "archmatch");
+    let store = CertificateStore::new(api.direct_client(), "web", "tls");
+    let entries = trust.read().await.unwrap().unwrap();
+    let stored = store.read().await.unwrap();
+    api.set_silent(true);
+    let calls = [
+        async { trust.read().await.map(drop) }.boxed(),
+        async { trust.write(&entries, b"ours").await.map(drop) }.boxed(),
+        async { store.read().await.map(drop) }.boxed(),
+        async { store.write(&stored, four_keys(), true).await.map(drop) }.boxed(),
+    ];
+    for (number, call) in calls.into_iter().enumerate() {
+        let ended = timeout(2 * CALL_LIMIT, call).await;
+        let error = ended.expect("in time").unwrap_err().to_string();
+        assert!(error.ends_with("no answer within 5s"), "{number}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_not_answered_or_falls_silent_is_asked_anew() {
+    let api = Api::in_memory();
+    api.put(SECRET, json!({}));
+    api.set_silent(true);
+    let mut changes = Box::pin(changes_of_secret(&api.direct_client(), "web", "tls"));
+    assert!(timeout(2 * CALL_LIMIT, changes.next()).await.is_err());
+    api.set_silent(false);
+    let heard = timeout(2 * CALL_LIMIT, changes.next()).await;
+    assert!(heard.is_ok(), "the first was given up");
+    while timeout(SOON / 5, changes.next()).await.is_ok() {}
+    api.set_silent(true);
+    sleep(CHANGE).await;
+    api.set_silent(false);
+    let heard = timeout(2 * CALL_LIMIT, changes.next()).await;
+    assert!(heard.is_ok(), "the second was given up");
 }

@@ -172,6 +172,8 @@ fn a_replica_listens_first_and_says_what_it_waits_for() {
         replica
             .shows("/readyz?verbose=", "[+]webhook-configuration ok")
             .await;
+        // As configured, no pull secret is read, so whose they are does not matter.
+        assert_eq!(api.requests("GET /api/v1/serviceaccounts"), 0);
         let lines = replica.lines();
         let missing = "the webhook configuration is missing: nobody asks";
         let said = lines.iter().filter(|fields| fields["message"] == missing);
