@@ -22,6 +22,47 @@ fn with_credentials(registry: &FakeRegistry, auths: &[(String, &str, &str)]) -> 
 }
 
 #[tokio::test]
+async fn another_docker_config_counts_at_once_and_a_broken_one_does_not() {
+    let registry = FakeRegistry::start().await;
+    registry.require_basic(&[("ada", "smash")]);
+    let host = registry.host();
+    let inspector = with_credentials(&registry, &[(host.clone(), "ada", "old")]);
+    let mut number = 0;
+    let mut is_let_in = async || {
+        // What was found out before does not answer for this one.
+        number += 1;
+        let image = registry.push(
+            &format!("app-{number}:1"),
+            &index([manifest("linux/amd64")]),
+        );
+        inspect(&inspector, &image).await.is_ok()
+    };
+    let config = |password: &str| {
+        let auths = json!({host.as_str(): {"username": "ada", "password": password}});
+        json!({"auths": auths}).to_string()
+    };
+    assert!(!is_let_in().await);
+    inspector
+        .set_docker_config(config("smash").as_bytes())
+        .unwrap();
+    assert!(is_let_in().await);
+    let whole = config("smash");
+    for broken in [
+        "",
+        &whole[..whole.len() - 1],
+        r#"{"auths":{"a.b":{"auth":"%"}}}"#,
+    ] {
+        assert!(
+            inspector.set_docker_config(broken.as_bytes()).is_err(),
+            "{broken}"
+        );
+        assert!(is_let_in().await, "{broken}");
+    }
+    inspector.set_docker_config(b"{}").unwrap();
+    assert!(!is_let_in().await);
+}
+
+#[tokio::test]
 async fn an_anonymous_token_is_fetched_when_asked_for_and_foreseen_afterwards() {
     let registry = FakeRegistry::start().await;
     registry.require_token(&[]);
