@@ -224,14 +224,19 @@ mod tests {
         assert_eq!(audience.urgency(), Urgency::Background);
         assert!(changes.next().now_or_never().is_none());
         let seats = ["b", "b", "c"].map(|name| room.seat(&Audience::Caller(namespace(name))));
-        changes.next().await;
+        let told = changes.next().now_or_never();
+        assert!(told.is_some(), "whoever joins is told of");
         assert_eq!(audience.urgency(), Urgency::Awaited);
         assert_eq!(audience.tenants(), [namespace("b"), namespace("c")]);
         assert_eq!(audience.owner(), namespace("a"));
         let [first, second, third] = seats;
-        drop((first, third));
+        drop(first);
+        assert!(changes.next().now_or_never().is_none(), "another is there");
+        drop(third);
+        assert!(changes.next().now_or_never().is_some());
         assert_eq!(audience.tenants(), [namespace("b")]);
         drop((second, refresh));
+        assert!(changes.next().now_or_never().is_some());
         assert_eq!(audience.urgency(), Urgency::Background);
         assert_eq!(audience.tenants(), [namespace("a")]);
     }

@@ -57,7 +57,11 @@ fn platforms(view: &View) -> Vec<String> {
 
 /// A watched cluster; the task ends with its runtime.
 async fn start(api: &Api, settings: NodeSettings) -> Cluster {
-    let (cluster, work) = watch(api.client(), settings, Accounts::Watched);
+    start_with(api.client(), settings).await
+}
+
+async fn start_with(client: kube::Client, settings: NodeSettings) -> Cluster {
+    let (cluster, work) = watch(client, settings, Accounts::Watched);
     tokio::spawn(work);
     cluster.synced().await;
     cluster
@@ -216,55 +220,51 @@ fn lists_come_in_pages() {
     });
 }
 
-#[test]
-fn a_version_that_is_gone_is_listed_anew() {
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_gone_is_listed_anew() {
     for gone in [Gone::Event, Gone::Status] {
-        run(async {
-            let api = Api::start().await;
-            api.put("/api/v1/nodes/a1", node("amd64"));
-            api.put("/api/v1/nodes/a2", node("amd64"));
-            let cluster = start(&api, NodeSettings::default()).await;
-            // The deletion is never watched: only a new list can tell.
-            api.set_down(true);
-            api.delete("/api/v1/nodes/a1");
-            api.put("/api/v1/nodes/z1", node("s390x"));
-            api.forget_history(gone);
-            api.set_down(false);
-            shows(&cluster, &["linux/amd64: a2", "linux/s390x: z1"]).await;
-            assert!(api.requests("GET /api/v1/nodes") >= 2, "{gone:?}");
-        });
+        let api = Api::in_memory();
+        api.put("/api/v1/nodes/a1", node("amd64"));
+        api.put("/api/v1/nodes/a2", node("amd64"));
+        let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
+        // The deletion is never watched: only a new list can tell.
+        api.set_down(true);
+        api.delete("/api/v1/nodes/a1");
+        api.put("/api/v1/nodes/z1", node("s390x"));
+        api.forget_history(gone);
+        api.set_down(false);
+        shows(&cluster, &["linux/amd64: a2", "linux/s390x: z1"]).await;
+        assert!(api.requests("GET /api/v1/nodes") >= 2, "{gone:?}");
     }
 }
 
-#[test]
-fn the_last_view_serves_while_the_api_server_is_away() {
-    run(async {
-        let api = Api::start().await;
-        api.put("/api/v1/nodes/a1", node("amd64"));
-        let cluster = start(&api, NodeSettings::default()).await;
-        let asked = api.requests("WATCH /api/v1/nodes");
-        api.set_down(true);
-        // Whoever asks a second time has seen the first refusal.
-        api.asked("WATCH /api/v1/nodes", asked + 2).await;
-        assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
-        api.put("/api/v1/nodes/z1", node("s390x"));
-        api.set_down(false);
-        shows(&cluster, &["linux/amd64: a1", "linux/s390x: z1"]).await;
-    });
+#[tokio::test(start_paused = true)]
+async fn the_last_view_serves_while_the_api_server_is_away() {
+    let api = Api::in_memory();
+    api.put("/api/v1/nodes/a1", node("amd64"));
+    let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
+    let asked = api.requests("WATCH /api/v1/nodes");
+    api.set_down(true);
+    // Whoever asks a second time has seen the first refusal.
+    api.asked("WATCH /api/v1/nodes", asked + 2).await;
+    assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
+    api.put("/api/v1/nodes/z1", node("s390x"));
+    api.set_down(false);
+    shows(&cluster, &["linux/amd64: a1", "linux/s390x: z1"]).await;
 }
 
-#[test]
-fn nothing_is_ready_before_every_list_is_complete() {
-    run(async {
-        let api = Api::start().await;
-        api.set_down(true);
-        let (cluster, work) = watch(api.client(), NodeSettings::default(), Accounts::Watched);
-        tokio::spawn(work);
-        api.asked("GET /api/v1/nodes", 2).await;
-        assert!(cluster.synced().now_or_never().is_none() && view(&cluster).nodes.is_empty());
-        api.set_down(false);
-        cluster.synced().await;
-    });
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ready_before_every_list_is_complete() {
+    let api = Api::in_memory();
+    api.set_down(true);
+    let (client, settings) = (api.direct_client(), NodeSettings::default());
+    let (cluster, work) = watch(client, settings, Accounts::Watched);
+    tokio::spawn(work);
+    api.asked("GET /api/v1/nodes", 2).await;
+    assert!(cluster.synced().now_or_never().is_none() && view(&cluster).nodes.is_empty());
+    api.set_down(false);
+    let synced = tokio::time::timeout(LIMIT + LIMIT, cluster.synced()).await;
+    assert!(synced.is_ok(), "never synced");
 }
 
 #[test]
@@ -330,30 +330,30 @@ fn pools_are_picked_up_when_their_kind_appears_and_forgotten_when_it_goes() {
     });
 }
 
-#[test]
-fn openshift_adds_a_projects_selector_by_itself() {
-    run(async {
-        let api = Api::start().await;
-        api.put("/api/v1/nodes/a1", node("amd64"));
-        let annotations = json!({"openshift.io/node-selector": "pool=z",
-            "scheduler.alpha.kubernetes.io/node-selector": "pool=y"});
-        let project = json!({"metadata": {"annotations": annotations}});
-        api.put("/api/v1/namespaces/web", project);
-        let cluster = start_looking(&api).await;
-        let selector = |view: &View| view.placement_defaults("web", None).node_selector;
-        assert!(selector(&view(&cluster)).is_empty());
-        let mut views = cluster.views();
-        let mut seen = *views.borrow_and_update();
-        api.install("config.openshift.io/v1", &["clusterversions"]);
-        while selector(&view(&cluster)).is_empty() {
-            seen = *views.wait_for(|count| *count > seen).await.unwrap();
-        }
-        assert_eq!(selector(&view(&cluster))["pool"], "z");
-        api.uninstall("config.openshift.io/v1");
-        while !selector(&view(&cluster)).is_empty() {
-            seen = *views.wait_for(|count| *count > seen).await.unwrap();
-        }
-    });
+#[tokio::test(start_paused = true)]
+async fn openshift_adds_a_projects_selector_by_itself() {
+    let api = Api::in_memory();
+    api.put("/api/v1/nodes/a1", node("amd64"));
+    let annotations = json!({"openshift.io/node-selector": "pool=z",
+        "scheduler.alpha.kubernetes.io/node-selector": "pool=y"});
+    let project = json!({"metadata": {"annotations": annotations}});
+    api.put("/api/v1/namespaces/web", project);
+    let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
+    let pool = |view: &View| {
+        let selector = view.placement_defaults("web", None).node_selector;
+        selector.get("pool").cloned()
+    };
+    assert_eq!(pool(&view(&cluster)), None);
+    let mut views = cluster.views();
+    let mut becomes = async |expected: Option<&str>| {
+        let shown = views.wait_for(|_| pool(&view(&cluster)).as_deref() == expected);
+        let shown = tokio::time::timeout(LIMIT + LIMIT, shown).await;
+        assert!(shown.is_ok(), "never {expected:?}");
+    };
+    api.install("config.openshift.io/v1", &["clusterversions"]);
+    becomes(Some("z")).await;
+    api.uninstall("config.openshift.io/v1");
+    becomes(None).await;
 }
 
 #[test]
@@ -438,13 +438,7 @@ fn configuration_settles_an_architecture_that_a_pool_leaves_open() {
 async fn the_view_ages_while_the_api_server_is_silent_or_refuses() {
     let api = Api::in_memory();
     api.put("/api/v1/nodes/a1", node("amd64"));
-    let (cluster, work) = watch(
-        api.direct_client(),
-        NodeSettings::default(),
-        Accounts::Watched,
-    );
-    tokio::spawn(work);
-    cluster.synced().await;
+    let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
     let freshness = cluster.freshness();
     let minute = Duration::from_secs(60);
     let still = |cluster: &Cluster| platforms(&view(cluster)) == ["linux/amd64: a1"];
