@@ -18,7 +18,7 @@ async fn a_host_that_never_answers_holds_up_no_image_of_another() {
         .map(|number| format!("{}/app-{number}:1", silent.host()))
         .collect();
     images.push(world.image("node:21"));
-    let arguments = ["check", "--platform", "linux/s390x", "--timeout", "60s"];
+    let arguments = ["check", "--platform", "linux/s390x", "--timeout", "5s"];
     let words: Vec<&str> = arguments
         .into_iter()
         .chain(images.iter().map(String::as_str))

@@ -24,11 +24,12 @@ mod names;
 mod proofs;
 mod redirects;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::Reason;
 use archmatch::registry::{HostSettings, Inspector};
+use tokio::time::Instant;
 
 use super::{inspect, inspector_with, is_unknown};
 use crate::support::registry::{Document, FakeRegistry, Fault};

@@ -11,7 +11,7 @@ use super::REQUEST;
 use crate::registry::{inspect, inspector, inspector_with, is_unknown, platforms};
 use crate::support::registry::{FakeRegistry, Fault, index, manifest};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn r24_a_thousand_images_of_a_dead_host_do_not_delay_a_healthy_one() {
     let (dead, healthy) = (FakeRegistry::start().await, FakeRegistry::start().await);
     dead.misbehave("GET", Fault::Silence);

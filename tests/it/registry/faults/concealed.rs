@@ -6,6 +6,7 @@ use std::time::Duration;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Reason, Unknown};
 use archmatch::registry::{Addresses, Discretion, HostSettings, Inspector, Settings};
+use futures::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -67,8 +68,6 @@ async fn closed_ports_silence_and_what_is_no_tls_are_one_text_after_one_second()
 
 #[tokio::test]
 async fn whatever_an_unnamed_host_answers_is_the_same_text() {
-    let registry = FakeRegistry::start().await;
-    registry.push("web:1", &index([manifest("linux/amd64")]));
     let inspector = unnamed(true, |_| {});
     let (expected, _) = told(&inspector, &closed().await, "web:1").await;
     let html = vec![
@@ -79,32 +78,35 @@ async fn whatever_an_unnamed_host_answers_is_the_same_text() {
         Fault::Header("www-authenticate", "Bearer realm=\"none\"".to_owned()),
         Fault::Status(401),
     ];
-    let again = vec![Fault::Redirect(format!("{}/v2/again", registry.url()))];
+    let again = vec![Fault::Redirect("/v2/again".to_owned())];
     let away = vec![Fault::Redirect("ftp://files.example/".to_owned())];
     let odd = [204, 401, 403, 404, 418, 429, 501].map(|status| vec![Fault::Status(status)]);
     let further = [html, challenge, again, away];
-    for (number, faults) in odd.into_iter().chain(further).enumerate() {
-        // One that asked before may leave the host alone for a while.
-        let inspector = unnamed(true, |_| {});
-        registry.recover();
+    // Each takes a second.
+    let cases = odd.into_iter().chain(further).map(async |faults| {
+        let (registry, inspector) = (FakeRegistry::start().await, unnamed(true, |_| {}));
+        registry.push("web:1", &index([manifest("linux/amd64")]));
         for fault in faults {
             registry.misbehave("GET", fault);
         }
-        let (unknown, time) = told(&inspector, &registry.host(), &format!("web:{number}")).await;
+        let (unknown, time) = told(&inspector, &registry.host(), "web:1").await;
+        (unknown, time, registry.requests())
+    });
+    for (number, (unknown, time, requests)) in join_all(cases).await.into_iter().enumerate() {
         assert_eq!(unknown, expected, "{number}");
-        assert!(!registry.take_requests().is_empty(), "{number}");
+        assert!(!requests.is_empty(), "{number}");
         assert!(time >= Duration::from_secs(1), "{number}: {time:?}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_host_that_keeps_failing_tells_nothing_by_that_either() {
     let inspector = unnamed(false, |_| {});
     let host = closed().await;
     let (expected, _) = told(&inspector, &host, "app:0").await;
     let tags: Vec<String> = (1..9).map(|tag| format!("app{tag}:1")).collect();
     let asked = tags.iter().map(|name| told(&inspector, &host, name));
-    for (unknown, _) in futures::future::join_all(asked).await {
+    for (unknown, _) in join_all(asked).await {
         assert_eq!(unknown, expected);
     }
     assert_eq!(inspector.failing_hosts(), 1);
@@ -127,33 +129,37 @@ async fn nor_is_anything_told_of_where_a_registry_redirects_to_or_has_its_tokens
     inside.misbehave("GET /loop", round);
     let away = Fault::Redirect("ftp://files.example/".to_owned());
     inside.misbehave("GET /away", away);
-    let mut texts = Vec::new();
-    for (tag, url) in [
+    inside.push("found:1", &index([manifest("linux/amd64")]));
+    let html = Fault::Header("content-type", "text/html".to_owned());
+    inside.misbehave("GET /v2/found", html);
+    let cases = [
         ("closed", format!("http://{}/secret?q=1", closed().await)),
         ("missing", format!("{}/secret?q=2", inside.url())),
         ("nowhere", format!("{}/nowhere", inside.url())),
         ("loop", format!("{}/loop", inside.url())),
         ("away", format!("{}/away", inside.url())),
         ("found", format!("{}/v2/found/manifests/1", inside.url())),
-    ] {
-        inside.push("found:1", &index([manifest("linux/amd64")]));
-        let html = Fault::Header("content-type", "text/html".to_owned());
-        inside.misbehave("GET /v2/found", html);
-        named.misbehave(
-            &format!("GET /v2/app/manifests/{tag}"),
-            Fault::Redirect(url),
-        );
-        texts.push(inspect(&inspector, &image(tag)).await.unwrap_err());
+    ];
+    let mut asked = Vec::new();
+    for (tag, url) in cases {
+        let part = format!("GET /v2/app/manifests/{tag}");
+        named.misbehave(&part, Fault::Redirect(url));
+        let (image, inspector) = (image(tag), &inspector);
+        asked.push(async move { inspect(inspector, &image).await.unwrap_err() });
     }
+    let texts = join_all(asked).await;
     assert!(texts[0].detail.contains("could not be asked"), "{texts:?}");
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
-    assert!(inside.requests().len() >= 2);
+    let requests = inside.requests();
+    for path in ["/secret", "/nowhere", "/loop", "/v2/found"] {
+        let is_there = |request: &String| request.contains(path);
+        assert!(requests.iter().any(is_there), "{path}: {requests:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_token_server_that_nobody_names_tells_nothing_by_what_it_answers() {
-    let (named, inside) = (FakeRegistry::start().await, FakeRegistry::start_tls().await);
-    let image = named.push("app:1", &index([manifest("linux/amd64")]));
+    let inside = FakeRegistry::start_tls().await;
     let mut all = inside.settings();
     all.host = "*".to_owned();
     all.addresses = Addresses::Any;
@@ -162,17 +168,22 @@ async fn a_token_server_that_nobody_names_tells_nothing_by_what_it_answers() {
     inside.misbehave("GET /v2/page", page);
     let elsewhere = Fault::Redirect("https://login.example/".to_owned());
     inside.misbehave("GET /moved", elsewhere);
-    let mut texts = Vec::new();
-    for realm in [
+    let realms = [
         format!("https://{}/token", closed().await),
         format!("{}/missing", inside.url()),
         format!("{}/v2/page/manifests/1", inside.url()),
         format!("{}/moved", inside.url()),
-    ] {
-        named.require_token_from(&realm, &[]);
+    ];
+    let asked = realms.iter().map(async |realm| {
+        let named = FakeRegistry::start().await;
+        let image = named.push("app:1", &index([manifest("linux/amd64")]));
+        named.require_token_from(realm, &[]);
         let inspector = inspector_with(&[named.settings(), all.clone()], |_| {});
-        texts.push(inspect(&inspector, &image).await.unwrap_err());
-    }
+        let unknown = inspect(&inspector, &image).await.unwrap_err();
+        let detail = unknown.detail.replace(&named.host(), "HOST").into();
+        Unknown { detail, ..unknown }
+    });
+    let texts = join_all(asked).await;
     assert!(texts[0].detail.contains("could not be asked"), "{texts:?}");
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
     assert_eq!(inside.requests().len(), 3);

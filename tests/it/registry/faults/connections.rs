@@ -69,7 +69,7 @@ async fn r1_reset_connections_are_unreachable() {
     assert_eq!(server.connections(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn r2_silence_is_cut_at_the_time_of_a_request() {
     let silence = Failure {
         reason: Reason::Timeout,
@@ -80,7 +80,7 @@ async fn r2_silence_is_cut_at_the_time_of_a_request() {
     faulty(&app, "GET", vec![Fault::Silence], silence).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn r3_slow_headers_and_bodies_are_cut_by_their_whole_time_and_give_up_their_place() {
     let body = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n";
     for start in ["HTTP/1.1 200 OK\r\nx-slow: ", body] {
@@ -146,7 +146,7 @@ async fn r4_old_tls_and_plain_text_are_refused_and_nothing_is_sent_in_plain_text
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn r4_a_stalled_handshake_is_cut() {
     let server = RawServer::start(async |_stream| std::future::pending().await).await;
     let (mut settings, image) = on(&server.host());

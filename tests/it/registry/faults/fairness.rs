@@ -105,7 +105,7 @@ async fn silent_images_of_one_namespace_take_no_place_that_another_waits_for() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn slow_images_of_one_repository_silence_no_other() {
     let registry = FakeRegistry::start().await;
     let slow: Vec<_> = (0..7)
@@ -208,7 +208,7 @@ async fn one_review_makes_few_connections_whatever_hosts_it_names() {
     assert_eq!(silent.connections(), 32);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_found_after_everybody_left_answers_the_retry() {
     for waits_until_the_end in [true, false] {
         let registry = FakeRegistry::start().await;

@@ -34,7 +34,7 @@ async fn r5_a_limited_repository_is_left_alone_and_the_host_once_a_second_one_is
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn r5_a_pause_that_fits_the_deadline_is_waited_for() {
     let registry = FakeRegistry::start().await;
     let image = registry.push("app:1", &index([manifest("linux/amd64")]));
@@ -91,7 +91,7 @@ async fn r6_a_limit_may_come_as_a_web_page() {
     faulty(&index([manifest("linux/amd64")]), "GET", page, limited).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn r7_failures_are_asked_again_once_and_are_never_a_missing_image() {
     let app = index([manifest("linux/amd64")]);
     for (status, requests) in [(500, 2), (502, 2), (503, 2), (504, 2), (501, 1), (599, 1)] {
