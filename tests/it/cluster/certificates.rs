@@ -614,7 +614,7 @@ async fn a_watch_that_is_not_answered_or_falls_silent_is_asked_anew() {
     assert!(heard.is_ok(), "the first was given up");
     while timeout(SOON / 5, changes.next()).await.is_ok() {}
     api.set_silent(true);
-    sleep(CHANGE).await;
+    assert!(timeout(CHANGE, changes.next()).await.is_err());
     api.set_silent(false);
     let heard = timeout(2 * CALL_LIMIT, changes.next()).await;
     assert!(heard.is_ok(), "the second was given up");
