@@ -85,3 +85,22 @@ async fn a_host_gets_a_limited_number_of_requests_at_once() {
     let (found, ()) = tokio::join!(found, open);
     assert!(found.iter().all(Result::is_ok));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_late_counts_as_failed_as_soon_as_those_who_wait_are_told() {
+    let registry = FakeRegistry::start().await;
+    registry.misbehave("GET", Fault::Silence);
+    let inspector = inspector_with(&[registry.settings()], |settings| {
+        settings.limits.request = REQUEST;
+        settings.limits.late = 600 * REQUEST;
+        settings.limits.lookup = 600 * REQUEST;
+    });
+    // Two of a host may go on; three repositories speak for it.
+    let images = ["a:1", "b:1", "c:1"].map(|name| registry.reference(name));
+    let asked = join_all(images.iter().map(|image| inspect(&inspector, image)));
+    for found in asked.await {
+        is_unknown(found, Reason::Timeout);
+    }
+    assert_eq!(registry.requests().len(), 3);
+    assert_eq!(inspector.failing_hosts(), 1);
+}
