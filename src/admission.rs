@@ -298,10 +298,7 @@ impl Reviewer {
             let (old, nodes) = (past.templates(), &view.nodes);
             let old = self.checker.check_all(old, nodes, rules, deadline).await;
             for (verdict, leniency) in verdicts.iter().zip(&mut leniencies) {
-                let loses = |level| past.loses(level, verdict, &old);
-                if *leniency == Leniency::NoNewGaps
-                    && [levels.enforce, Level::Runnable].into_iter().any(loses)
-                {
+                if *leniency == Leniency::NoNewGaps && past.stops_running(verdict, &old) {
                     *leniency = Leniency::None;
                 }
             }

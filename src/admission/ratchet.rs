@@ -2,7 +2,7 @@
 //! already was.
 
 use crate::domain::candidates::{CandidatePlatform, Candidates};
-use crate::domain::policy::{Leniency, Level};
+use crate::domain::policy::Leniency;
 use crate::domain::verdict::{ImageVerdict, Passing, Verdict};
 use crate::domain::workload::PodTemplate;
 
@@ -48,16 +48,16 @@ impl Past {
         }
     }
 
-    /// Whether a template without new gaps fails a level that it passed. `old` has the
-    /// verdicts on the old templates, in their order. Where there are several, the same one
-    /// is known by a gap that it still has.
-    pub(super) fn loses(&self, level: Level, verdict: &Verdict, old: &[Verdict]) -> bool {
-        let passed = |position: usize| {
+    /// Whether a template without new gaps runs nowhere and ran somewhere before: what had a
+    /// gap was never portable. `old` has the verdicts on the old templates, in their order.
+    /// Where there are several, the same one is known by a gap that it still has.
+    pub(super) fn stops_running(&self, verdict: &Verdict, old: &[Verdict]) -> bool {
+        let ran = |position: usize| {
             let old = old.get(position);
-            old.is_none_or(|old| level.of(old) == Passing::Pass)
+            old.is_none_or(|old| old.runnable() == Passing::Pass)
         };
         let mut same = gaps(verdict).flat_map(|gap| self.with_gap(gap));
-        level.of(verdict) == Passing::Fail && same.all(passed)
+        verdict.runnable() == Passing::Fail && same.all(ran)
     }
 
     /// Positions of the old templates that had a gap: they named the image, and might have
