@@ -21,7 +21,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tower_service::Service;
 
 pub use self::connections::Connections;
@@ -173,10 +174,17 @@ async fn connection(stream: TcpStream, transport: Transport, served: Served) {
             acceptor,
             client_names,
         } => {
+            let progress = Arc::clone(&served.place.progress);
+            let handshake = async {
+                let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+                progress.begin_handshake();
+                hello.into_stream(Arc::clone(acceptor.config())).await
+            };
             let shaken = tokio::select! {
+                // Who has lost its place costs no signature any more.
                 biased;
-                shaken = acceptor.accept(stream) => shaken,
-                () = served.place.progress.dismissed() => return,
+                () = progress.dismissed() => return,
+                shaken = handshake => shaken,
             };
             let Ok(stream) = shaken else {
                 return;

@@ -1,8 +1,9 @@
 //! Who is connected: a bound in all, a share a peer, and who has to go when places are short.
 //!
 //! Nobody waits for a place. Who comes when all are taken gets that of the connection which
-//! has been silent for the longest time, at the peer that has the most; a request that is
-//! being answered is never cut off.
+//! has been silent for the longest time, at the peer that has the most; a handshake that has
+//! begun goes after those that are silent, and a request that is being answered is never cut
+//! off.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -67,10 +68,10 @@ impl Refusal {
 }
 
 /// Stages in which a connection is closed, as metrics name them.
-const CLOSED: [(Stage, &str); 3] = [
-    (Stage::Handshake, "handshake"),
-    (Stage::Head, "head"),
-    (Stage::Idle, "idle"),
+const CLOSED: [(&[Stage], &str); 3] = [
+    (&[Stage::Hello, Stage::Handshake], "handshake"),
+    (&[Stage::Head], "head"),
+    (&[Stage::Idle], "idle"),
 ];
 
 /// One connection's place, free again when this is dropped.
@@ -147,10 +148,10 @@ impl Connections {
         let limits = &self.shared.limits;
         let own = table.of(peer);
         if own >= limits.connections_of_a_peer {
-            let silent = table.longest_silent(|member| member.peer == peer);
+            let silent = table.longest_silent(limits, |member| member.peer == peer);
             self.dismiss(table, silent.ok_or(Refusal::Share)?);
         } else if table.placed >= limits.connections {
-            let silent = table.longest_silent(|_| true);
+            let silent = table.longest_silent(limits, |_| true);
             // Who has more than the others gives way, be it the one who comes.
             let silent = silent.filter(|id| table.of(table.members[id].peer) >= own);
             self.dismiss(table, silent.ok_or(Refusal::Full)?);
@@ -169,7 +170,7 @@ impl Connections {
         let overdue = table.members.iter().filter(|(_, member)| {
             let (stage, lasted) = member.progress.standing(now);
             let limit = match stage {
-                Stage::Handshake => limits.handshake,
+                Stage::Hello | Stage::Handshake => limits.handshake,
                 Stage::Head => limits.head,
                 Stage::Idle => limits.idle,
                 Stage::Answering => return false,
@@ -187,7 +188,7 @@ impl Connections {
     /// Asks the one to leave who has been silent for the longest time.
     pub(super) fn dismiss_one(&self) {
         let mut table = self.table();
-        if let Some(id) = table.longest_silent(|_| true) {
+        if let Some(id) = table.longest_silent(&self.shared.limits, |_| true) {
             self.dismiss(&mut table, id);
         }
     }
@@ -201,7 +202,10 @@ impl Connections {
         let stage = member.progress.stage();
         let peer = member.peer;
         table.leave(peer);
-        if let Some(position) = CLOSED.iter().position(|(closed, _)| *closed == stage) {
+        if let Some(position) = CLOSED
+            .iter()
+            .position(|(closed, _)| closed.contains(&stage))
+        {
             self.shared.closed[position].fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -231,13 +235,17 @@ impl Table {
     }
 
     /// The connection that has been silent for the longest time, at the peer with the most.
-    fn longest_silent(&self, may_go: impl Fn(&Member) -> bool) -> Option<u64> {
+    /// A handshake that has begun goes after all that are silent: where more come than can be
+    /// served, those that drive each other out would be all of them. It has little time to
+    /// go on, or whoever says no more than a hello could drive out who is idle.
+    fn longest_silent(&self, limits: &Limits, may_go: impl Fn(&Member) -> bool) -> Option<u64> {
         // One look at the clock for all of them: this is on the way of each newcomer.
         let now = Instant::now();
         let silent = self.members.iter().filter_map(|(id, member)| {
             let (stage, lasted) = member.progress.standing(now);
             let may_go = !member.leaving && stage != Stage::Answering && may_go(member);
-            may_go.then(|| ((self.of(member.peer), lasted), *id))
+            let is_silent = stage != Stage::Handshake || lasted > limits.pressed;
+            may_go.then(|| ((self.of(member.peer), is_silent, lasted), *id))
         });
         silent.max().map(|(_, id)| id)
     }
@@ -280,3 +288,6 @@ pub(super) fn sweep_period(limits: &Limits) -> Duration {
         .fold(Duration::from_secs(4), Duration::min);
     (shortest / 4).max(Duration::from_millis(1))
 }
+
+#[cfg(test)]
+mod tests;

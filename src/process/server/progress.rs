@@ -14,7 +14,9 @@ use tokio::time::Instant;
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The TLS handshake is not through.
+    /// Nothing was said yet, or not the whole hello of a TLS handshake.
+    Hello,
+    /// The hello has come, and the handshake is not through.
     Handshake,
     /// The head of a request is being read.
     Head,
@@ -25,7 +27,13 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 4] = [Self::Handshake, Self::Head, Self::Idle, Self::Answering];
+    const ALL: [Self; 5] = [
+        Self::Hello,
+        Self::Handshake,
+        Self::Head,
+        Self::Idle,
+        Self::Answering,
+    ];
 }
 
 /// How far a connection has come. One task writes it, and the table reads it.
@@ -42,7 +50,7 @@ impl Progress {
     pub(super) fn new() -> Self {
         Self {
             opened: Instant::now(),
-            stage: AtomicU8::new(Stage::Handshake as u8),
+            stage: AtomicU8::new(Stage::Hello as u8),
             since: AtomicU64::new(0),
             dismissed: Notify::new(),
         }
@@ -64,6 +72,11 @@ impl Progress {
         let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.since.store(since, Ordering::Relaxed);
         self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// The hello has come. Its time and that of the handshake are one.
+    pub(super) fn begin_handshake(&self) {
+        self.stage.store(Stage::Handshake as u8, Ordering::Relaxed);
     }
 
     /// Asks the connection's task to end. A request that came in the meantime goes before.

@@ -10,7 +10,11 @@ use archmatch::process::shutdown::shutdown;
 use archmatch::process::tls::ServingCertificate;
 use axum::extract::Extension;
 use axum::routing::get;
-use tokio::io::AsyncWriteExt;
+use futures::FutureExt;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -33,6 +37,25 @@ fn few() -> Limits {
         pressed: Duration::from_secs(3600),
         ..Limits::webhook()
     }
+}
+
+/// The first byte of a record of a TLS handshake.
+const HANDSHAKE_RECORD: u8 = 22;
+
+/// The first flight of a client that trusts this CA.
+fn client_hello(ca: &str) -> Vec<u8> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
+        .unwrap();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
 }
 
 async fn ask(host: u8, port: u16) -> String {
@@ -83,6 +106,68 @@ async fn stalled_handshakes_keep_nobody_out() {
     // The first bytes of a handshake record, and nothing of it.
     let _stalled = crowd(&[1, 2, 3], 8, server.port, &[22, 3, 1, 2, 0]).await;
     assert_eq!(fetch(client(&pair.ca), server.port).await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_stalled_handshake_is_cut_off() {
+    let pair = made();
+    let transport = tls(ServingCertificate::new(pair.pair().unwrap()), None);
+    let limits = Limits {
+        handshake: Duration::from_millis(50),
+        ..few()
+    };
+    let server = Server::start(transport, hello(), limits).await;
+    let mut stalled = connect_from(1, server.port).await;
+    let closed = timeout(SOON, until_closed(&mut stalled));
+    assert_eq!(closed.await.expect("closed"), "");
+    while server.connections.open() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_has_begun_goes_after_all_that_are_silent() {
+    let pair = made();
+    let transport = tls(ServingCertificate::new(pair.pair().unwrap()), None);
+    let server = Server::start(transport, hello(), few()).await;
+    let mut begun = connect_from(1, server.port).await;
+    begun.write_all(&client_hello(&pair.ca)).await.unwrap();
+    // The server has said its part once the hello is read.
+    let first = timeout(SOON, begun.read_u8()).await;
+    assert_eq!(first.expect("an answer").unwrap(), HANDSHAKE_RECORD);
+    let mut silent = crowd(&[1], 5, server.port, &[]).await;
+    let mut newcomers = Vec::new();
+    for stream in &mut silent {
+        newcomers.push(connect_from(1, server.port).await);
+        let closed = timeout(SOON, until_closed(stream));
+        assert_eq!(closed.await.expect("closed"), "");
+    }
+    assert!(
+        begun
+            .read_u8()
+            .now_or_never()
+            .is_some_and(|read| read.is_ok())
+    );
+    assert_eq!(server.connections.closed().next(), Some(("handshake", 5)));
+}
+
+#[tokio::test]
+async fn a_slow_head_of_a_later_request_is_cut_off_too() {
+    let limits = Limits {
+        head: Duration::from_millis(50),
+        ..few()
+    };
+    let server = Server::plain(hello(), limits).await;
+    let mut stream = connect_from(1, server.port).await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    }
+    stream.write_all(HALF_HEAD).await.unwrap();
+    let closed = timeout(SOON, until_closed(&mut stream));
+    assert_eq!(closed.await.expect("closed"), "");
 }
 
 #[tokio::test]
@@ -212,7 +297,7 @@ async fn a_request_knows_its_peer_and_an_ipv4_peer_is_one_on_a_dual_stack_listen
     );
     let task = tokio::spawn(server);
     let said = ask(9, port).await;
-    assert!(said.ends_with("127.0.0.9"), "{said}");
+    assert!(said.ends_with("\r\n\r\n127.0.0.9"), "{said}");
     drop(trigger);
     task.await.unwrap();
 }
