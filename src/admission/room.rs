@@ -4,7 +4,8 @@
 //! body's bytes go. Small bodies have a lane of their own, so that large ones never stand
 //! before them, and one peer has at most half of a lane. When a lane is short, the body that
 //! arrives most slowly gives way: whole bodies are parsed in no time, so what fills a lane
-//! for long is what does not arrive.
+//! for long is what does not arrive. A body that goes on as fast as the largest has to never
+//! gives way: nobody knows how fast a newcomer will be.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -37,6 +38,8 @@ struct Lane {
     capacity: usize,
     /// How long somebody waits for room before others have to give way.
     patience: Duration,
+    /// What brings the largest body in time, in bytes a second.
+    fast: u128,
     table: Mutex<Table>,
     /// Bytes that are taken.
     taken: Gauge,
@@ -60,7 +63,17 @@ struct Arriving {
     taken: usize,
     arrived: usize,
     since: Instant,
+    last: Instant,
     is_whole: bool,
+}
+
+/// How fast a body arrives; the slowest comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pace {
+    /// Whether something came of late. Who has stopped is slow, however much came before.
+    is_going_on: bool,
+    /// Bytes a second so far.
+    rate: u128,
 }
 
 /// The room of one body, free again when this is dropped.
@@ -80,6 +93,7 @@ impl Room {
             Arc::new(Lane {
                 capacity,
                 patience: limits.patience,
+                fast: rate(limits.body_bytes, limits.body_time),
                 table: Mutex::default(),
                 taken,
             })
@@ -156,15 +170,20 @@ impl Ticket {
             None => Arriving {
                 peer: self.peer,
                 taken: 0,
-                arrived: 0,
+                arrived,
                 since: now,
+                last: now,
                 is_whole: false,
             },
-            Some(id) => *table.bodies.get(&id).ok_or(Cause::Room)?,
+            Some(id) => {
+                // It came, be there room for it or not.
+                let body = table.bodies.get_mut(&id).ok_or(Cause::Room)?;
+                (body.arrived, body.last) = (arrived, now);
+                *body
+            }
         };
         let new = Arriving {
             taken: wanted,
-            arrived,
             is_whole: self.is_whole(arrived),
             ..own
         };
@@ -226,21 +245,43 @@ impl Lane {
         now: Instant,
         has_waited: bool,
     ) -> Result<(), Cause> {
+        let own_pace = self.pace(own, now);
         let may_go = |body: &Arriving| {
             let is_late = now - body.since >= self.patience;
-            !body.is_whole && (is_late || has_waited) && body.rate(now) < own.rate(now)
+            let pace = self.pace(body, now);
+            let is_fast = is_late && pace.is_going_on && pace.rate >= self.fast;
+            !body.is_whole && (is_late || has_waited) && pace < own_pace && !is_fast
         };
         while table.of(own.peer) + more > self.capacity / 2 {
-            let slowest = table.slowest(now, |body| body.peer == own.peer && may_go(body));
+            let slowest = self.slowest(table, now, |body| body.peer == own.peer && may_go(body));
             table.remove(slowest.ok_or(Cause::RoomShare)?);
         }
         while table.taken + more > self.capacity {
             let own_share = table.of(own.peer);
-            let slowest =
-                table.slowest(now, |body| table.of(body.peer) >= own_share && may_go(body));
+            let slowest = self.slowest(table, now, |body| {
+                table.of(body.peer) >= own_share && may_go(body)
+            });
             table.remove(slowest.ok_or(Cause::Room)?);
         }
         Ok(())
+    }
+
+    fn slowest(
+        &self,
+        table: &Table,
+        now: Instant,
+        may_go: impl Fn(&Arriving) -> bool,
+    ) -> Option<u64> {
+        let may_go = table.bodies.iter().filter(|(_, body)| may_go(body));
+        let slowest = may_go.min_by_key(|(_, body)| self.pace(body, now));
+        slowest.map(|(id, _)| *id)
+    }
+
+    fn pace(&self, body: &Arriving, now: Instant) -> Pace {
+        Pace {
+            is_going_on: now - body.last < self.patience,
+            rate: rate(body.arrived, now - body.since),
+        }
     }
 
     fn publish(&self, before: usize, after: usize) {
@@ -259,12 +300,6 @@ impl Table {
         self.peers.get(&peer).copied().unwrap_or_default()
     }
 
-    fn slowest(&self, now: Instant, may_go: impl Fn(&Arriving) -> bool) -> Option<u64> {
-        let may_go = self.bodies.iter().filter(|(_, body)| may_go(body));
-        let slowest = may_go.min_by_key(|(_, body)| body.rate(now));
-        slowest.map(|(id, _)| *id)
-    }
-
     fn remove(&mut self, id: u64) {
         let Some(body) = self.bodies.remove(&id) else {
             return;
@@ -279,15 +314,12 @@ impl Table {
     }
 }
 
-impl Arriving {
-    /// Bytes a second so far. Who has only just come is as fast as can be.
-    fn rate(&self, now: Instant) -> u128 {
-        let microseconds = (now - self.since).as_micros();
-        if microseconds == 0 {
-            return u128::MAX;
-        }
-        self.arrived as u128 * 1_000_000 / microseconds
-    }
+/// Bytes a second. Who has only just come is as fast as can be.
+fn rate(bytes: usize, time: Duration) -> u128 {
+    let microseconds = time.as_micros();
+    (bytes as u128 * 1_000_000)
+        .checked_div(microseconds)
+        .unwrap_or(u128::MAX)
 }
 
 /// A body and its room, which go together.
@@ -303,97 +335,4 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    fn room(limits: &Limits) -> (Room, Gauge, Gauge) {
-        let (small, large) = (Gauge::default(), Gauge::default());
-        (
-            Room::new(limits, small.clone(), large.clone()),
-            small,
-            large,
-        )
-    }
-
-    fn peer(host: u8) -> Peer {
-        Some(Ipv4Addr::new(192, 0, 2, host).into())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn room_is_taken_in_steps_as_bytes_arrive() {
-        let (room, _, large) = room(&Limits::default());
-        let announced = 1_000_000;
-        let mut ticket = room.ticket(peer(1), Some(announced));
-        assert_eq!(large.get(), 0);
-        for (arrived, taken) in [
-            (1, STEP),
-            (STEP, STEP),
-            (STEP + 1, 2 * STEP),
-            (300_000, 300_000),
-            (300_001, 600_000),
-            (announced, announced),
-        ] {
-            assert_eq!(ticket.hold(arrived).await, Ok(taken));
-            assert_eq!(large.get(), i64::try_from(taken).unwrap());
-        }
-        let body = ticket.keep(vec![b' '; announced]);
-        let part = body.slice(10..20);
-        drop(body);
-        assert!(large.get() > 0, "part of it is still there");
-        drop(part);
-        assert_eq!(large.get(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_slower_bodies_that_are_not_whole_give_way() {
-        let limits = Limits {
-            large_room_bytes: 1_000_000,
-            ..Limits::default()
-        };
-        let (room, _, large) = room(&limits);
-        let mut whole = room.ticket(peer(1), Some(200_000));
-        assert!(whole.hold(200_000).await.is_ok());
-        let mut slow = room.ticket(peer(1), Some(210_000));
-        assert!(slow.hold(200_000).await.is_ok());
-        let mut fast = room.ticket(peer(1), Some(210_000));
-        assert!(fast.hold(205_000).await.is_ok());
-        assert!(slow.was_displaced() && !whole.was_displaced() && !fast.was_displaced());
-        assert_eq!(slow.hold(210_000).await, Err(Cause::Room));
-        drop(slow);
-        assert_eq!(large.get(), 405_000);
-        // Nobody is slower than who has just come and waits for more.
-        assert!(fast.hold(210_000).await.is_ok());
-        let mut late = room.ticket(peer(1), Some(300_000));
-        drop(fast);
-        assert!(late.hold(250_000).await.is_ok());
-        let mut other = room.ticket(peer(2), Some(500_000));
-        assert!(other.hold(500_000).await.is_ok(), "half is for others");
-        drop((whole, late, other));
-        assert_eq!(large.get(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_with_less_is_not_displaced_by_one_with_more() {
-        let limits = Limits {
-            large_room_bytes: 1_000_000,
-            ..Limits::default()
-        };
-        let (room, ..) = room(&limits);
-        let mut few = room.ticket(peer(1), Some(150_000));
-        assert!(few.hold(140_000).await.is_ok());
-        let mut many = Vec::new();
-        for host in [2, 3] {
-            for length in [200_000, 220_000] {
-                let mut ticket = room.ticket(peer(host), Some(length + 1));
-                assert!(ticket.hold(length).await.is_ok(), "{host} {length}");
-                many.push(ticket);
-            }
-        }
-        assert!(!few.was_displaced());
-        let mut more = room.ticket(peer(2), Some(80_001));
-        assert!(more.hold(80_000).await.is_ok());
-        assert!(!few.was_displaced());
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use archmatch::admission::Limits;
@@ -136,6 +138,74 @@ async fn a_body_has_two_seconds_whatever_the_timeout_says() {
     assert!(started.elapsed() < Duration::from_millis(2500));
     settle().await;
     assert_eq!((webhook.room("large"), webhook.room("small")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_has_to_arrive_at_the_least_rate_and_no_faster() {
+    let limits = Limits {
+        body_bytes_per_second: 25_000,
+        ..Limits::default()
+    };
+    let webhook = Webhook::with(limits).await;
+    let started = Instant::now();
+    let upload = webhook.upload(peer(1), 6_000_000, dripping());
+    assert_eq!(upload.await.unwrap(), StatusCode::REQUEST_TIMEOUT);
+    assert!(started.elapsed() < Duration::from_millis(1200));
+    // A longer one would be parsed by another thread, for which this clock does not wait.
+    let review = Review::pod(&json!({
+        "containers": [{"name": "a", "image": "a", "args": ["x".repeat(40_000)]}],
+    }));
+    let text = Bytes::from(review.with("namespace", json!("off")).json());
+    let length = text.len();
+    let parts: Vec<Bytes> = text.chunks(3_000).map(Bytes::copy_from_slice).collect();
+    let steady = stream::iter(parts).then(|part| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        part
+    });
+    let started = Instant::now();
+    let upload = webhook.upload(peer(1), length, steady);
+    assert_eq!(upload.await.unwrap(), StatusCode::OK);
+    assert!(started.elapsed() > Duration::from_millis(1300));
+    assert_eq!(webhook.turned_away("slow"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_body_that_is_turned_away_is_read_for_a_while_and_not_for_ever() {
+    let webhook = Webhook::with(little()).await;
+    let rest = Arc::new(());
+    let parts = |count: usize| {
+        let kept = Arc::clone(&rest);
+        let part = move |_| {
+            let _kept = &kept;
+            Bytes::from(vec![b' '; 60_000])
+        };
+        stream::iter(0..count).map(part)
+    };
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = {
+        let sent = Arc::clone(&sent);
+        parts(8).inspect(move |_| {
+            sent.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    let upload = webhook.upload(peer(1), 600_000, counted);
+    assert_eq!(upload.await.unwrap(), StatusCode::PAYLOAD_TOO_LARGE);
+    settle().await;
+    assert_eq!(
+        sent.load(Ordering::Relaxed),
+        8,
+        "who sends it sees the answer"
+    );
+    // Neither one without an end nor one that stops is kept.
+    for body in [
+        parts(usize::MAX).boxed(),
+        parts(1).chain(stream::pending()).boxed(),
+    ] {
+        let upload = webhook.upload(peer(1), 600_000, body);
+        assert_eq!(upload.await.unwrap(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(Arc::strong_count(&rest), 1);
 }
 
 #[tokio::test(start_paused = true)]
