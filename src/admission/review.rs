@@ -414,6 +414,18 @@ mod tests {
     }
 
     #[test]
+    fn what_else_a_body_claims_to_be_is_repeated_in_short() {
+        for kind in ["Pod".repeat(10_000), "Pod\\u001b[2J".repeat(10)] {
+            let body = format!(r#"{{"apiVersion":"v1","kind":"{kind}","request":{{"uid":"u"}}}}"#);
+            let message = parse(body.as_bytes()).unwrap_err().message;
+            let found = message.split_once("found ").unwrap().1;
+            let length = found.trim_matches('"').chars().count();
+            assert!(length <= 80 && found.contains("v1 Pod"), "{message}");
+            assert!(!found.contains("\\u"), "{message}");
+        }
+    }
+
+    #[test]
     fn the_uid_of_a_wrong_review_is_still_read() {
         for (body, uid) in [
             (

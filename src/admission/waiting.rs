@@ -154,3 +154,32 @@ impl Load {
         self.reviews <= other.reviews && self.bytes <= other.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn the_bound_in_all_holds_whoever_comes_and_a_place_is_free_again() {
+        let limits = Limits {
+            waiting_reviews: 4,
+            ..Limits::default()
+        };
+        let waiting = Waiting::new(&limits, Gauge::default());
+        let enter = |number: u8| {
+            let peer = Ipv4Addr::new(192, 0, 2, number).into();
+            waiting.enter(&format!("n{number}"), Some(peer), 100)
+        };
+        let mut places: Vec<Place> = (0..4).map(|number| enter(number).unwrap()).collect();
+        assert_eq!(enter(4).unwrap_err(), Cause::Waiting);
+        places.pop();
+        places.push(enter(4).unwrap());
+        assert_eq!(enter(5).unwrap_err(), Cause::Waiting);
+        drop(places);
+        let table = waiting.shared.table();
+        assert_eq!(table.all, Load::default());
+        assert!(table.namespaces.is_empty() && table.peers.is_empty());
+    }
+}
