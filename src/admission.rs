@@ -380,3 +380,52 @@ fn with_defaults(mut workload: Workload, request: &Request, view: &View) -> Work
     }
     workload
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::checker::{ImageInspector, with_no_other_thread};
+    use crate::domain::inspection::Found;
+    use crate::domain::reference::ImageReference;
+    use crate::domain::unknown::Unknown;
+
+    struct Silent;
+
+    impl ImageInspector for Silent {
+        fn inspect<'a>(
+            &'a self,
+            _image: &'a ImageReference,
+            _access: &'a Access,
+        ) -> BoxFuture<'a, Result<Found, Unknown>> {
+            std::future::pending().boxed()
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_read_by_another_thread_and_within_the_deadline() {
+        let reviewer = Reviewer::new(
+            Checker::new(Arc::new(Silent)),
+            Arc::default(),
+            Arc::default(),
+            Metrics::register(&mut Registry::default()),
+        );
+        let body = |length: usize| Bytes::from(vec![b' '; length]);
+        with_no_other_thread(async {
+            let later = Instant::now() + Duration::from_secs(600);
+            let short = reviewer.parse(body(SHORT_BODY), later).now_or_never();
+            assert!(short.flatten().is_some());
+            let long = reviewer.parse(body(SHORT_BODY + 1), later);
+            assert!(long.now_or_never().is_none());
+            let late = reviewer.parse(body(SHORT_BODY + 1), Instant::now());
+            let soon = Instant::now() + Duration::from_secs(5);
+            let read = tokio::time::timeout_at(soon, late).await;
+            assert!(read.unwrap().is_none());
+        });
+    }
+}

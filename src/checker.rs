@@ -18,6 +18,8 @@ use tokio::time::{Instant, timeout_at};
 use self::budget::{Budget, all_candidates, find_candidates};
 pub use self::evidence::RestsOn;
 pub(crate) use self::offload::offload;
+#[cfg(test)]
+pub(crate) use self::offload::tests::with_no_other_thread;
 pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates};
 use crate::domain::inspection::{Content, Found, Inspection};

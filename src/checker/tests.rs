@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
+use crate::domain::candidates::MOST_STEPS;
 use crate::domain::inspection::{Entry, EntryKind, MediaType};
 use crate::domain::node::{Node, NodePlatform, Source};
 use crate::domain::platform::Platform;
@@ -180,4 +181,102 @@ async fn preloaded_images_and_names_of_no_registry_ask_nobody() {
         ]
     );
     assert!(table.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn comparing_takes_steps_and_a_turn_and_ends_with_the_deadline() {
+    let budget = Budget::new(Instant::now() + Duration::from_secs(1), Arc::default());
+    let turn = budget.spend(1000).await.unwrap();
+    assert!(turn.is_some());
+    assert!(budget.spend(1000).now_or_never().is_none(), "one at a time");
+    let short = budget.spend(100).now_or_never();
+    assert!(
+        short.unwrap().unwrap().is_none(),
+        "what is short needs none"
+    );
+    drop(turn);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let late = budget.spend(1000).await.unwrap_err();
+    assert_eq!(late.reason, Reason::Timeout);
+    let most = usize::try_from(MOST_STEPS).unwrap();
+    let beyond = budget.spend(most).await.unwrap_err();
+    assert_eq!(beyond.reason, Reason::TooLarge);
+}
+
+/// A placement that is not found at once among as many nodes.
+fn long_to_find() -> (Nodes, PodTemplate) {
+    let nodes = (0..600).map(|number| Node {
+        labels: [("number".to_owned(), number.to_string())].into(),
+        ..node(&format!("n{number}"), "amd64")
+    });
+    let mut template = PodTemplate::default();
+    let selected = (0..100).map(|number| (format!("k{number}"), String::new()));
+    template.placement.node_selector = selected.collect();
+    template
+        .placement
+        .node_selector
+        .insert("number".to_owned(), "7".to_owned());
+    (nodes.collect(), template)
+}
+
+#[test]
+fn where_a_pod_may_go_is_found_by_another_thread_if_it_takes_long_and_within_the_deadline() {
+    let checker = Checker::new(Arc::<Table>::default());
+    let rules = Rules::default();
+    let (nodes, long) = long_to_find();
+    let (long, short) = ([long], [PodTemplate::default()]);
+    with_no_other_thread(async {
+        let later = Instant::now() + Duration::from_secs(600);
+        let found = checker.candidates(&short, &nodes, rules, later);
+        assert_eq!(found.now_or_never().unwrap()[0].platforms.len(), 1);
+        let found = checker.candidates(&long, &nodes, rules, later);
+        assert!(found.now_or_never().is_none());
+        let late = checker.candidates(&long, &nodes, rules, Instant::now());
+        let found = timeout_at(Instant::now() + Duration::from_secs(5), late).await;
+        let unknown = found.unwrap()[0].undetermined.clone().unwrap();
+        assert_eq!(unknown.reason, Reason::Timeout);
+    });
+}
+
+#[tokio::test]
+async fn others_have_their_turn_between_two_templates() {
+    let checker = Checker::new(Arc::<Table>::default());
+    let nodes: Nodes = [node("a1", "amd64")].into_iter().collect();
+    let templates = [PodTemplate::default(), PodTemplate::default()];
+    let deadline = Instant::now() + Duration::from_secs(600);
+    let find = |templates| checker.candidates(templates, &nodes, Rules::default(), deadline);
+    assert!(find(&templates[..1]).now_or_never().is_some());
+    assert!(find(&templates).now_or_never().is_none());
+    assert_eq!(find(&templates).await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_children_of_an_image_are_read_and_no_more() {
+    let name = |number: u8| format!("a{number}");
+    let entries = (1..=40).map(|number| entry(number, Some(&format!("linux/a{number}"))));
+    let index = Content::Index(entries.collect());
+    let mut table = Table::default();
+    let root = ("docker.io/library/app:1".to_owned(), document(99, index));
+    table.documents.extend([root]);
+    table.documents.extend((1..=40).map(|number| {
+        let own = Content::Manifest(Platform::new("linux", &name(number), ""));
+        (digest(number).to_string(), document(number, own))
+    }));
+    let table = Arc::new(table);
+    let nodes: Nodes = (1..=40)
+        .map(|number| node(&name(number), &name(number)))
+        .collect();
+    let rules = Rules {
+        entries: Entries::Verified,
+        ..Rules::default()
+    };
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let verdict = Checker::new(Arc::clone(&table) as Arc<dyn ImageInspector>)
+        .check(&template(&["app:1"]), &nodes, rules, deadline)
+        .await;
+    assert_eq!(table.asked.lock().unwrap().len(), 1 + CHILDREN);
+    let outcomes = names(&verdict).into_iter();
+    let known = outcomes.clone().filter(|name| *name == "supported").count();
+    let unknown = outcomes.filter(|name| *name == "unknown").count();
+    assert_eq!((known, unknown), (CHILDREN, 40 - CHILDREN));
 }
