@@ -50,4 +50,10 @@ mod tests {
             assert_eq!(shortened(text, 3), shorter, "{text}");
         }
     }
+
+    #[test]
+    fn what_is_printed_has_no_control_characters_and_an_end() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{85}ä"), "a?[2J?b?ä");
+        assert_eq!(printable(&"ä".repeat(70_000)).chars().count(), LONGEST);
+    }
 }

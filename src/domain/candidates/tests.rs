@@ -383,3 +383,78 @@ fn upstream_does_not_look_at_the_fields_of_a_node_without_a_name() {
         assert_eq!(count, expected, "{name:?}");
     }
 }
+
+/// What is found with so many steps left: nothing where they do not suffice.
+fn with_steps(nodes: &Nodes, placement: &Placement, left: u64) -> bool {
+    let steps = Steps::default();
+    assert!(steps.take(usize::try_from(MOST_STEPS - left).unwrap()));
+    let found = candidates_within(nodes, placement, CandidateRules::default(), &steps);
+    found.undetermined.is_none()
+}
+
+#[test]
+fn whatever_is_asked_of_a_node_or_a_pool_takes_steps() {
+    let one: Nodes = [plain("a1", "amd64")].into_iter().collect();
+    let resources = (0..100).map(|number| format!("x.example/r{number}"));
+    let greedy = Placement {
+        extended_resources: resources.collect(),
+        ..Placement::default()
+    };
+    let named = |number| Term {
+        expressions: Vec::new(),
+        fields: vec![Requirement {
+            key: "metadata.name".to_owned(),
+            operator: "In".to_owned(),
+            values: vec![format!("n{number}")],
+        }],
+    };
+    let naming = Placement {
+        required_affinity: Some(NodeSelector {
+            terms: (0..100).map(named).collect(),
+        }),
+        ..Placement::default()
+    };
+    let mut pool = plain("any", "amd64");
+    pool.source = Source::NodePool;
+    pool.latitude = Some(Arc::default());
+    let pool: Nodes = [pool].into_iter().collect();
+    let toleration = |number| Toleration::exists(&format!("k{number}"), "");
+    let tolerant = Placement {
+        tolerations: (0..100).map(toleration).collect(),
+        ..Placement::default()
+    };
+    for (nodes, placement) in [(&one, &greedy), (&one, &naming), (&pool, &tolerant)] {
+        assert!(!with_steps(nodes, placement, 90), "{placement:?}");
+        assert!(with_steps(nodes, placement, 120), "{placement:?}");
+    }
+}
+
+#[test]
+fn so_many_architectures_of_an_open_pool_are_told_apart() {
+    let mut pool = plain("any", "");
+    pool.source = Source::NodePool;
+    pool.labels.clear();
+    let open = [("kubernetes.io/arch".to_owned(), Values::any())];
+    pool.latitude = Some(Arc::new(Latitude {
+        labels: open.into(),
+        ..Latitude::default()
+    }));
+    let nodes: Nodes = [pool].into_iter().collect();
+    for (count, told_apart) in [(16, 16), (100, 17)] {
+        let term = Term {
+            expressions: vec![Requirement {
+                key: "kubernetes.io/arch".to_owned(),
+                operator: "In".to_owned(),
+                values: (0..count).map(|number| format!("a{number}")).collect(),
+            }],
+            fields: Vec::new(),
+        };
+        let placement = Placement {
+            required_affinity: Some(NodeSelector { terms: vec![term] }),
+            ..Placement::default()
+        };
+        let found = candidates(&nodes, &placement, CandidateRules::default());
+        // All others are one, whose architecture is not known.
+        assert_eq!(found.platforms.len(), told_apart, "{count}");
+    }
+}

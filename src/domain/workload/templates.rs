@@ -105,4 +105,23 @@ mod tests {
             assert!(rows.len() <= MOST_IMAGES, "{case}");
         }
     }
+
+    #[test]
+    fn the_same_images_count_again_in_each_template() {
+        for (count, is_beyond) in [(204, false), (205, true)] {
+            let mut templates = Templates::default();
+            for _ in 0..count {
+                let mut template = PodTemplate::default();
+                for image in ["a", "b", "c", "d", "e"] {
+                    template.add_image("c", image, Usage::Container, false);
+                }
+                templates.push(template);
+            }
+            let templates = templates.into_vec();
+            let rows: usize = templates.iter().map(|one| one.images.len()).sum();
+            assert_eq!(rows, (5 * count).min(MOST_ROWS));
+            let overlooked = templates.iter().find_map(PodTemplate::overlooked);
+            assert_eq!(overlooked.is_some(), is_beyond, "{count}");
+        }
+    }
 }

@@ -256,3 +256,12 @@ proptest::proptest! {
         let _ = parse_config(text.as_bytes());
     }
 }
+
+#[test]
+fn platforms_are_shared_between_documents_and_long_ones_are_not_kept() {
+    let platform = |architecture: &str| shared(Platform::new("linux", architecture, ""));
+    let short = "shared-by-this-test";
+    assert!(Arc::ptr_eq(&platform(short), &platform(short)));
+    let long = "x".repeat(LONGEST_SHARED + 1);
+    assert!(!Arc::ptr_eq(&platform(&long), &platform(&long)));
+}
