@@ -1,5 +1,5 @@
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::advance;
+use tokio::time::{advance, timeout};
 
 use super::state::{MOST_LATE, MOST_LATE_OF_NAMESPACE, MOST_OF_NAMESPACE, MOST_REQUESTS};
 use super::*;
@@ -114,7 +114,8 @@ async fn one_that_has_more_than_its_share_gives_up_what_another_waits_for() {
     let mut came = Vec::new();
     for _ in 0..3 {
         let asked = silent.iter_mut().map(|place| Box::pin(place.asked_for()));
-        let ((), position, _) = futures::future::select_all(asked).await;
+        let asked = timeout(10 * FAIR_WAIT, futures::future::select_all(asked)).await;
+        let ((), position, _) = asked.expect("one of them is asked for");
         silent.remove(position);
         came.extend(entered(&mut waiting).await);
     }
@@ -195,7 +196,8 @@ async fn there_are_so_many_requests_at_once_in_all_and_a_newcomer_gets_its_share
     assert_eq!(places.len(), MOST_REQUESTS);
     let mut late = vec![ask(&queue, queue.host(), &budget(8), &namespace("late"))];
     let asked = places.iter_mut().map(|place| Box::pin(place.asked_for()));
-    let ((), position, _) = futures::future::select_all(asked).await;
+    let asked = timeout(10 * FAIR_WAIT, futures::future::select_all(asked)).await;
+    let ((), position, _) = asked.expect("one of them is asked for");
     places.remove(position);
     assert_eq!(entered(&mut late).await.len(), 1);
 }
