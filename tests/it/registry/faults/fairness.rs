@@ -241,7 +241,7 @@ async fn what_is_found_after_everybody_left_answers_the_retry() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn requests_that_nobody_waits_for_leave_their_places_to_others() {
     let registry = FakeRegistry::start().await;
     registry.misbehave("GET /v2/silent", Fault::Silence);
