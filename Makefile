@@ -8,7 +8,7 @@ SECONDS ?= 30
 IMAGE := target/image/archmatch.oci.tar
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt lint deny unit oracle test e2e e2e-tools chaos render render-check image bench fuzz
+.PHONY: help demo fmt lint msrv deny advisories unit oracle test e2e e2e-tools chaos render render-check image bench fuzz
 
 help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -19,12 +19,19 @@ demo: ## The main job on an embedded example: no cluster, no network, no root.
 fmt: ## Format the sources.
 	$(CARGO) fmt
 
-lint: ## Formatting, clippy with warnings as errors, dependencies.
+lint: ## Formatting, clippy with warnings as errors, the workflows.
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	scripts/actionlint.sh
+
+msrv: ## That the oldest compiler which Cargo.toml names still builds it; needs rustup.
+	scripts/msrv.sh
 
 deny: ## Licences, bans and sources of the dependencies.
-	scripts/deny.sh
+	scripts/deny.sh bans licenses sources
+
+advisories: ## Known vulnerabilities of the dependencies; fetches the database.
+	scripts/deny.sh advisories
 
 unit: ## Tests that need no cluster.
 	$(CARGO) test --locked --lib --bins --test it

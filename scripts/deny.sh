@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks licences, bans and sources with cargo-deny, which is built once when it is missing.
+# Checks what is named (bans, licenses, sources, advisories) with cargo-deny, which is built
+# once when it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,4 +11,4 @@ if ! command -v cargo-deny >/dev/null && [ ! -x "$tools/bin/cargo-deny" ]; then
   cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" --debug \
     "cargo-deny@$version"
 fi
-PATH=$PATH:$tools/bin cargo deny --locked check bans licenses sources
+PATH=$PATH:$tools/bin cargo deny --locked check "$@"
