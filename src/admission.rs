@@ -10,6 +10,7 @@ mod body;
 pub(crate) mod fuzzing;
 mod leniency;
 mod levels;
+mod log;
 mod message;
 mod metrics;
 mod ratchet;
@@ -25,6 +26,7 @@ use arc_swap::ArcSwap;
 use axum::body::Bytes;
 use futures::future::join_all;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 pub use self::answer::Answer;
 pub use self::metrics::Metrics;
@@ -109,9 +111,22 @@ impl Reviewer {
         old: Object,
         deadline: Instant,
     ) -> Answer {
-        let answer = self.judge(request, object, old, deadline).await;
-        self.count(request, &answer);
-        answer
+        let span = tracing::debug_span!(
+            "review",
+            uid = request.uid,
+            operation = request.operation,
+            kind = request.kind.kind,
+            namespace = request.namespace,
+            name = request.name,
+        );
+        async {
+            let answer = self.judge(request, object, old, deadline).await;
+            tracing::debug!(decision = answer.action().name(), "decided");
+            self.count(request, &answer);
+            answer
+        }
+        .instrument(span)
+        .await
     }
 
     /// Counts an answer, and logs a denial.
@@ -209,6 +224,7 @@ impl Reviewer {
                 .confirmed(&workload, verdicts, rests_on, rules, deadline)
                 .await;
         };
+        log::judged(&verdicts);
         let staleness = staleness(&verdicts);
         self.metrics.undecided(&findings.unknown);
         if findings.at(levels.audit) == Passing::Fail {

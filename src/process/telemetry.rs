@@ -1,5 +1,6 @@
 //! Logs to stderr, and the registry of metrics.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -9,19 +10,29 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging, by the environment: `ARCHMATCH_LOG` is a level or a filter (default
 /// `info`), `ARCHMATCH_LOG_FORMAT` is `text` or `json`.
 pub fn start_logging(default_filter: &str) {
-    let filter =
-        EnvFilter::try_from_env("ARCHMATCH_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
+    let asked = std::env::var("ARCHMATCH_LOG").ok();
+    let filter = asked.and_then(|asked| EnvFilter::try_new(own_level(&asked)).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(default_filter));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     let json = std::env::var("ARCHMATCH_LOG_FORMAT").is_ok_and(|format| format == "json");
     // A second start, as in tests, keeps the first one's settings.
     let _ = if json {
-        builder.json().try_init()
+        builder.json().with_span_list(false).try_init()
     } else {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         builder.with_ansi(colour).try_init()
     };
+}
+
+/// A level alone is that of our own lines: each connection of a library's pool at `debug`
+/// would hide them.
+fn own_level(filter: &str) -> Cow<'_, str> {
+    match filter.trim().to_ascii_lowercase().as_str() {
+        level @ ("debug" | "trace") => format!("info,archmatch={level}").into(),
+        _ => filter.into(),
+    }
 }
 
 /// An empty registry with the product's prefix and its build information.

@@ -78,6 +78,8 @@ impl From<Unknown> for Failure {
 
 /// One host.
 pub(super) struct Bulkhead {
+    /// Its name, for the log.
+    name: String,
     queue: Arc<Queue>,
     host: HostId,
     budget: Budget,
@@ -93,8 +95,9 @@ struct Known {
 
 impl Bulkhead {
     /// A host that takes so much.
-    pub(super) fn new(queue: &Arc<Queue>, budget: Budget) -> Self {
+    pub(super) fn new(name: &str, queue: &Arc<Queue>, budget: Budget) -> Self {
         Self {
+            name: name.to_owned(),
             queue: Arc::clone(queue),
             host: queue.host(),
             budget,
@@ -148,6 +151,32 @@ impl Bulkhead {
     /// The least that any account may still spend, of those whose registry said so.
     pub(super) fn remaining(&self) -> Option<u64> {
         self.known().allowances.remaining(Instant::now())
+    }
+
+    /// Changes what is known of the health of host and repository, and logs when that opens
+    /// or closes the way to them.
+    fn change_health(&self, repository: &str, change: impl FnOnce(&mut Health, Instant)) {
+        let now = Instant::now();
+        let (before, after) = {
+            let health = &mut self.known().health;
+            let before = health.fails(repository, now);
+            change(health, now);
+            (before, health.fails(repository, now))
+        };
+        match (before, after) {
+            (None, Some(reason)) => {
+                tracing::debug!(
+                    host = self.name,
+                    repository,
+                    reason = reason.name(),
+                    "breaker opened"
+                );
+            }
+            (Some(_), None) => {
+                tracing::debug!(host = self.name, repository, "breaker closed");
+            }
+            _ => {}
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -254,7 +283,9 @@ impl Passage {
             .learn(self.account, &self.repository, learned, now);
         drop(known);
         if self.is_overdue && status.is_success() {
-            self.bulkhead.known().health.recovered(&self.repository);
+            let repository = &self.repository;
+            self.bulkhead
+                .change_health(repository, |health, _| health.recovered(repository));
         } else if status == StatusCode::SERVICE_UNAVAILABLE {
             self.end(Err((Blame::Repository, Reason::Unreachable)));
         } else {
@@ -277,11 +308,12 @@ impl Passage {
         let Some(admitted) = self.admitted.take() else {
             return;
         };
-        let health = &mut self.bulkhead.known().health;
-        match outcome {
-            Ok(()) => health.succeeded(&self.repository, admitted),
-            Err(failure) => health.failed(&self.repository, admitted, failure, Instant::now()),
-        }
+        let repository = &self.repository;
+        self.bulkhead
+            .change_health(repository, |health, now| match outcome {
+                Ok(()) => health.succeeded(repository, admitted),
+                Err(failure) => health.failed(repository, admitted, failure, now),
+            });
     }
 }
 

@@ -27,6 +27,7 @@ use futures::future::BoxFuture;
 use moka::sync::Cache as Bounded;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use super::error::absent;
 use super::flight::{Absent, Flights, Joined};
@@ -180,17 +181,23 @@ impl<I: TagInspector + 'static> Cache<I> {
                         return None;
                     }
                     shared.statistics.served_stale(answer.host_class);
+                    tracing::debug!(%image, "cache hit, stale and asked for again");
                     self.refresh(&key.to_key(), grant);
                 }
                 Some(age) if age.outdated(now).is_some() => {
                     shared.statistics.served_stale(answer.host_class);
+                    tracing::debug!(%image, "cache hit, stale");
                 }
-                _ => shared.statistics.hit(answer.host_class),
+                _ => {
+                    shared.statistics.hit(answer.host_class);
+                    tracing::debug!(%image, "cache hit");
+                }
             }
             return Some(Ok(answer.found(now)));
         }
         let failure = shared.failure(key, now)?;
         shared.statistics.hit(failure.host_class);
+        tracing::debug!(%image, reason = failure.unknown.reason.name(), "cache hit");
         Some(Err(failure.unknown))
     }
 
@@ -237,7 +244,10 @@ impl<I: TagInspector + 'static> Cache<I> {
             .join_as(grant.audience(), key.clone(), known, |audience| {
                 let grant = grant.for_audience(audience);
                 let (shared, key) = (Arc::clone(shared), key.clone());
-                async move { shared.look_up(key, &grant).await }.boxed()
+                let span = tracing::debug_span!(parent: None, "look_up", image = %key.image);
+                async move { shared.look_up(key, &grant).await }
+                    .instrument(span)
+                    .boxed()
             })
     }
 
@@ -252,6 +262,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         let shared = &self.shared;
         let class = shared.inspector.host_class(image);
         shared.statistics.missed(class);
+        tracing::debug!(%image, "cache miss");
         let key: &dyn KeyParts = &(grant.identity(), image);
         let key = key.to_key();
         let flight = self.flight(&key, grant, || shared.fresh_outcome(&key));

@@ -333,7 +333,7 @@ impl Hosts {
                 places: settings.concurrency,
                 requests_per_second: settings.requests_per_second,
             };
-            Arc::new(Bulkhead::new(&self.queue, budget))
+            Arc::new(Bulkhead::new(&server.authority, &self.queue, budget))
         })
     }
 }

@@ -15,11 +15,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
 use moka::sync::Cache;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use super::bulkhead::Claim;
@@ -28,6 +30,7 @@ use super::credentials::identity::Mark;
 use super::error::{absent, blocked, hidden, malformed, refused, unsupported};
 use super::flight::Flights;
 use super::transport::{Request, Target, Transport};
+use crate::domain::text::printable;
 use crate::domain::unknown::{Reason, Unknown};
 use challenge::Challenge;
 use source::{Source, pull_scope};
@@ -231,7 +234,7 @@ impl Tokens {
                     // The deadline of who came first: the others have later ones.
                     ..purpose.claim.clone()
                 };
-                Box::pin(async move {
+                let made = async move {
                     let token = fetch(
                         &transport,
                         &key.source,
@@ -240,9 +243,17 @@ impl Tokens {
                         claim,
                     )
                     .await?;
+                    tracing::debug!(
+                        host = label,
+                        scope = printable(&key.source.scope),
+                        is_anonymous = credential.is_none(),
+                        seconds = (token.until - Instant::now()).as_secs(),
+                        "registry token"
+                    );
                     tokens.tokens.insert(key, token.clone());
                     Ok(token)
-                })
+                };
+                made.in_current_span().boxed()
             },
         );
         let found = flight.wait(audience).await;

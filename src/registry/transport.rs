@@ -27,6 +27,7 @@ use super::error::{
 use super::host::{Host, Hosts, Limits, authority};
 use super::jitter::jittered;
 use super::statistics::Statistics;
+use crate::domain::text::printable;
 use crate::domain::unknown::{Reason, Unknown};
 
 /// Most redirects of one request.
@@ -124,6 +125,11 @@ impl Transport {
             }
             let next = location(&request, &answer.headers);
             let next = next.map_err(|failure| answer.failure(failure, request.label))?;
+            tracing::debug!(
+                host = %request.target.authority,
+                to = %printable(&authority(&next)),
+                "registry redirect"
+            );
             if next.origin() != request.url.origin() {
                 is_direct = false;
                 request.authorization = None;
@@ -157,7 +163,7 @@ impl Transport {
     /// Sends a request. Redirects are answers like others. Where somebody waits, a host that
     /// stumbles gets one more try, and so does one that asks for a short pause.
     async fn exchange_openly(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
-        let answer = self.exchange_once(request).await?;
+        let answer = self.exchange_once(request, 1).await?;
         let pause = match answer.status.as_u16() {
             // The bulkhead waits as long as the registry asks for, or refuses.
             429 => Duration::ZERO,
@@ -168,21 +174,32 @@ impl Transport {
             return Ok(answer);
         }
         sleep(pause).await;
-        match self.exchange_once(request).await {
+        match self.exchange_once(request, 2).await {
             // It was not asked again: what it said counts.
             Err(unknown) if unknown.reason == Reason::RateLimited => Ok(answer),
             second => second,
         }
     }
 
-    async fn exchange_once(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+    async fn exchange_once(&self, request: &Request<'_>, attempt: u32) -> Result<Answer, Unknown> {
         let bulkhead = self.hosts.bulkhead(&request.url);
-        let refused = |refusal| refused_entry(request.label, refusal);
+        let refused = |refusal| {
+            let failure = refused_entry(request.label, refusal);
+            tracing::debug!(
+                host = %request.target.authority,
+                reason = failure.reason.name(),
+                error = %failure.detail,
+                "registry not asked"
+            );
+            failure
+        };
         let mut passage = bulkhead.enter(&request.claim).await.map_err(refused)?;
+        let started = Instant::now();
         let Some(answer) = self.in_time(request, &mut passage).await else {
             passage.given_up();
             return Err(refused(Refusal::Busy));
         };
+        log(request, attempt, started.elapsed(), &answer);
         match answer {
             Ok(answer) => {
                 self.statistics.answered(answer.status);
@@ -302,6 +319,23 @@ impl Transport {
             is_direct: true,
             is_concealed: false,
         })
+    }
+}
+
+/// One line a request. Neither queries nor headers: both may hold credentials.
+fn log(request: &Request<'_>, attempt: u32, time: Duration, answer: &Result<Answer, Failure>) {
+    let (host, method) = (&request.target.authority, &request.method);
+    let path = || printable(request.url.path());
+    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    match answer {
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            tracing::debug!(%host, %method, path = path(), status, attempt, milliseconds, "registry request");
+        }
+        Err(failure) => {
+            let (reason, error) = (failure.unknown.reason.name(), &failure.unknown.detail);
+            tracing::debug!(%host, %method, path = path(), reason, %error, attempt, milliseconds, "registry request");
+        }
     }
 }
 

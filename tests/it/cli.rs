@@ -4,6 +4,7 @@ mod cache_file;
 mod flags;
 mod metrics;
 mod silence;
+mod story;
 mod webhook;
 mod who_asks;
 

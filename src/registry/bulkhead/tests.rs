@@ -8,7 +8,7 @@ fn bulkhead(places: usize) -> Arc<Bulkhead> {
         places,
         requests_per_second: 50,
     };
-    Arc::new(Bulkhead::new(&Arc::default(), budget))
+    Arc::new(Bulkhead::new("r.example", &Arc::default(), budget))
 }
 
 fn claim(audience: Audience) -> Claim {

@@ -69,10 +69,12 @@ impl<I: TagInspector> Shared<I> {
                 let is_known =
                     previous.is_some_and(|known| known.inspection.digest == inspection.digest);
                 self.changes.count(is_known);
+                tracing::debug!(digest = %inspection.digest, "look-up answered");
                 self.remember(key, document);
                 Ok(inspection.into())
             }
             Err(unknown) => {
+                tracing::debug!(reason = unknown.reason.name(), error = %unknown.detail, "look-up failed");
                 if unknown.origin == Origin::Budget {
                     let class = self.inspector.host_class(&key.image);
                     self.statistics.limited(class);
