@@ -75,7 +75,7 @@ fn node(name: &str, architecture: &str) -> Node {
             emulates: Vec::new(),
         },
         source: Source::Node,
-        latitude: None,
+        open_labels: None,
     }
 }
 

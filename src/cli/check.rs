@@ -19,7 +19,7 @@ use crate::checker::Checker;
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::config::Configuration;
 use crate::domain::access::{Access, Tenant};
-use crate::domain::node::Labels;
+use crate::domain::labels::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
 use crate::domain::verdict::Passing;

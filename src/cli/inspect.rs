@@ -174,7 +174,7 @@ fn nodes(asked: &[FlagPlatform], inspection: &Inspection) -> Nodes {
                 emulates: Vec::new(),
             },
             source: Source::Flag,
-            latitude: None,
+            open_labels: None,
         })
     });
     every.collect()

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use kube::core::{Expression, Selector, SelectorExt};
 
-use crate::domain::node::Labels;
+use crate::domain::labels::Labels;
 use crate::domain::placement::affinity::{is_label_key, is_label_value};
 
 /// A selector of the command line.

@@ -92,7 +92,7 @@ impl FlagPlatform {
                 emulates: Vec::new(),
             },
             source: Source::Flag,
-            latitude: None,
+            open_labels: None,
         }
     }
 }

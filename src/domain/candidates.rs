@@ -18,9 +18,10 @@ use self::count::Count;
 use self::filter::{Filter, Reach};
 pub use self::names::{NAMES, Names};
 pub use self::steps::{MOST_STEPS, Steps};
-use super::node::{NodePlatform, Nodes, PoolName, Source, Taint};
+use super::node::{NodePlatform, Nodes, PoolName, Source};
 use super::placement::Placement;
 use super::placement::toleration::ComparisonOperators;
+use super::taint::Taint;
 use super::unknown::{Reason, Unknown};
 
 /// How candidates are counted, by the configuration.

@@ -7,10 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::groups::{FIRST_NAMES, GroupKey, IndividualLabel, Members, Nodes};
-pub use super::labels::Labels;
+use super::labels::Labels;
+use super::open_labels::OpenLabels;
 use super::platform::Platform;
-use super::pool::latitude::Latitude;
 use super::runtime::Runtime;
+use super::taint::Taint;
 
 /// What a node's container runtime looks for in an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,84 +83,6 @@ impl fmt::Display for PoolName {
     }
 }
 
-/// What a taint does to pods that do not tolerate it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Effect {
-    /// Keeps new pods away.
-    NoSchedule,
-    /// Keeps new pods away and evicts running ones.
-    NoExecute,
-    /// Any other effect, `PreferNoSchedule` above all: it never excludes.
-    Other(String),
-}
-
-impl Effect {
-    /// The effect of a name in a taint or a toleration.
-    pub fn from_name(name: &str) -> Self {
-        match name {
-            "NoSchedule" => Self::NoSchedule,
-            "NoExecute" => Self::NoExecute,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::NoSchedule => "NoSchedule",
-            Self::NoExecute => "NoExecute",
-            Self::Other(name) => name,
-        })
-    }
-}
-
-/// A taint of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Taint {
-    /// Qualified name.
-    pub key: String,
-    /// Value, often empty.
-    pub value: String,
-    /// What it does.
-    pub effect: Effect,
-}
-
-impl fmt::Display for Taint {
-    /// As `kubectl describe` prints taints: `key=value:Effect`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.key)?;
-        if !self.value.is_empty() {
-            write!(formatter, "={}", self.value)?;
-        }
-        write!(formatter, ":{}", self.effect)
-    }
-}
-
-/// Taints that node conditions cause and that go by themselves. A node that has one is a
-/// candidate again in a moment, so they never exclude. `unschedulable` is the cordon and
-/// is judged as such.
-/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>
-const TEMPORARY_TAINTS: [&str; 7] = [
-    "node.kubernetes.io/not-ready",
-    "node.kubernetes.io/unreachable",
-    "node.kubernetes.io/memory-pressure",
-    "node.kubernetes.io/disk-pressure",
-    "node.kubernetes.io/pid-pressure",
-    "node.kubernetes.io/network-unavailable",
-    "node.cloudprovider.kubernetes.io/uninitialized",
-];
-
-/// The taint that the node controller puts on a cordoned node.
-pub const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
-
-impl Taint {
-    /// Whether the taint says something about the node that soon passes.
-    pub fn is_temporary(&self) -> bool {
-        TEMPORARY_TAINTS.contains(&self.key.as_str())
-    }
-}
-
 /// A node, reduced to what decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -178,7 +101,7 @@ pub struct Node {
     /// Where it came from.
     pub source: Source,
     /// What a pool leaves open of the nodes that this one stands for.
-    pub latitude: Option<Arc<Latitude>>,
+    pub open_labels: Option<Arc<OpenLabels>>,
 }
 
 /// What the operator knows of nodes that they do not say themselves.

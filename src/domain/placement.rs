@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use self::affinity::{NodeSelector, Term};
 use self::toleration::Toleration;
-use super::node::Labels;
+use super::labels::Labels;
 
 /// The part of a pod that decides where it may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

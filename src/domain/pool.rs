@@ -1,17 +1,16 @@
 //! Pools: what could grow nodes that do not exist yet, as an autoscaler describes it.
 //!
 //! A pool becomes one node for each platform that it lists, so that all rules for nodes hold
-//! for pools as well. What its nodes do not have in common is their [`Latitude`].
-
-pub mod latitude;
-pub mod values;
+//! for pools as well. What its nodes do not have in common is their [`OpenLabels`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use self::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL};
-use self::values::Values;
-use super::node::{Labels, Node, NodeFacts, NodeOverride, NodePlatform, PoolName, Source, Taint};
+use super::labels::Labels;
+use super::node::{Node, NodeFacts, NodeOverride, NodePlatform, PoolName, Source};
+use super::open_labels::values::Values;
+use super::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels};
+use super::taint::Taint;
 
 /// A pool, reduced to what decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub struct Pool {
     /// Labels that all its nodes have.
     pub labels: Labels,
     /// What its nodes may differ in.
-    pub latitude: Latitude,
+    pub open_labels: OpenLabels,
     /// Taints that all its nodes keep.
     pub taints: Vec<Taint>,
     /// Extended resources that all its nodes allocate.
@@ -48,7 +47,7 @@ impl Pool {
     /// An operating system that the pool leaves open is Linux: what an image is built for
     /// unless somebody says otherwise, and what a Windows pool has to say.
     pub fn to_nodes(&self, overrides: &[NodeOverride]) -> Vec<Node> {
-        let open = self.latitude.values(OS_LABEL);
+        let open = self.open_labels.values(OS_LABEL);
         let systems: Vec<String> = match (self.labels.get(OS_LABEL), open) {
             (Some(os), _) => vec![os.clone()],
             (None, None) => vec!["linux".to_owned()],
@@ -70,7 +69,7 @@ impl Pool {
 
     fn nodes_of_system(&self, os: &str, labels: Labels, overrides: &[NodeOverride]) -> Vec<Node> {
         let fixed = self.labels.get(ARCHITECTURE_LABEL).cloned();
-        let open = self.latitude.values(ARCHITECTURE_LABEL);
+        let open = self.open_labels.values(ARCHITECTURE_LABEL);
         let architectures: Vec<String> = match (fixed, &open) {
             (Some(architecture), _) => vec![architecture],
             (None, Some(values)) => match values.listed() {
@@ -85,16 +84,16 @@ impl Pool {
             (None, None) => Vec::new(),
         };
         let node = |architecture: Option<&str>| {
-            let mut latitude = self.latitude.clone();
-            latitude.labels.remove(OS_LABEL);
+            let mut open_labels = self.open_labels.clone();
+            open_labels.labels.remove(OS_LABEL);
             let mut labels = labels.clone();
             if let Some(architecture) = architecture {
-                latitude.labels.remove(ARCHITECTURE_LABEL);
+                open_labels.labels.remove(ARCHITECTURE_LABEL);
                 labels.insert(ARCHITECTURE_LABEL.to_owned(), architecture.to_owned());
             } else {
                 let any = || Values::any();
                 let key = ARCHITECTURE_LABEL.to_owned();
-                latitude.labels.entry(key).or_insert_with(any);
+                open_labels.labels.entry(key).or_insert_with(any);
             }
             let facts = NodeFacts {
                 os,
@@ -110,7 +109,7 @@ impl Pool {
                 unschedulable: false,
                 extended_resources: self.extended_resources.clone(),
                 source: self.source,
-                latitude: Some(Arc::new(latitude)),
+                open_labels: Some(Arc::new(open_labels)),
             }
         };
         if architectures.is_empty() {

@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 
 use super::json::{self, ObjectError, Pairs, Text, object, objects, or_default};
 use super::pod::{Named, TolerationObject};
-use crate::domain::node::Labels;
+use crate::domain::labels::Labels;
 use crate::domain::placement::RuntimeClass;
 use crate::domain::placement::toleration::Toleration;
 

@@ -17,7 +17,7 @@ pub(super) use self::bounded::{
 pub use self::error::ObjectError;
 pub(super) use self::error::{from_slice, from_value, seed_from_slice, seed_from_value};
 pub(super) use self::resources::{Resources, ZeroQuantities, extended_requests};
-use crate::domain::node::Labels;
+use crate::domain::labels::Labels;
 
 /// Reads `null` as the default, as Go does.
 pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::json::{self, ObjectError, Pairs, Resources, Text, object, objects, or_default};
-use crate::domain::node::{
-    Effect, Labels, Node, NodeFacts, NodeOverride, NodePlatform, Source, Taint, parse_emulates,
-};
+use crate::domain::labels::Labels;
+use crate::domain::node::{Node, NodeFacts, NodeOverride, NodePlatform, Source, parse_emulates};
+use crate::domain::taint::{Effect, Taint};
 
 /// The annotation by which a node declares emulation.
 pub const EMULATES_ANNOTATION: &str = "archmatch.io/emulates";
@@ -230,7 +230,7 @@ impl NodeRecord {
                 .collect(),
             platform,
             source: Source::Node,
-            latitude: None,
+            open_labels: None,
         };
         (node, warning)
     }

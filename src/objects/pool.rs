@@ -15,8 +15,9 @@ use serde_json::Value;
 
 use super::json::{ObjectError, Pairs, Text, or_default};
 use super::node::TaintObject;
-use crate::domain::node::{Source, Taint};
+use crate::domain::node::Source;
 use crate::domain::pool::Pool;
+use crate::domain::taint::Taint;
 
 /// API groups whose pools are read.
 pub const KARPENTER_GROUP: &str = "karpenter.sh";

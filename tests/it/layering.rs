@@ -3,6 +3,7 @@
 //! The ranks are those of ARCHITECTURE.md: a module may use lower ranks, and nothing beside
 //! or above itself.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -160,4 +161,122 @@ fn files_stay_short() {
         .map(|(_, path, code)| format!("{}: {} lines", path.display(), code.lines().count()))
         .collect();
     assert!(long.is_empty(), "look for the second duty in {long:#?}");
+}
+
+/// A module's path below `src`, such as `domain`, `node`, `groups`.
+type ModulePath = Vec<String>;
+
+fn path_of(source: &Path) -> ModulePath {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let relative = source.strip_prefix(&root).unwrap().with_extension("");
+    let names = relative
+        .iter()
+        .map(|name| name.to_str().unwrap().to_owned());
+    names.collect()
+}
+
+/// The paths of a tree such as `a::{b, c::{d}}`, which has no spaces.
+fn expanded(tree: &str) -> Vec<String> {
+    let Some((before, inside)) = tree.split_once('{') else {
+        return vec![tree.to_owned()];
+    };
+    let inside = inside.strip_suffix('}').unwrap_or(inside);
+    let mut depth = 0;
+    let is_between = |character: char| {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        character == ',' && depth == 0
+    };
+    let parts = inside.split(is_between).filter(|part| !part.is_empty());
+    parts
+        .flat_map(|part| expanded(&format!("{before}{part}")))
+        .collect()
+}
+
+/// Every path that the code of a module names and that begins at the crate or above itself.
+fn named_paths(code: &str) -> Vec<String> {
+    let mut named = Vec::new();
+    let lines = code.lines().map(str::trim_start);
+    let code = lines
+        .filter(|line| !line.starts_with("//"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    for statement in code.split(';') {
+        let begins = |word| Some(statement.rfind(word)? + str::len(word));
+        if let Some(begin) = begins("use crate::").or_else(|| begins("use super::")) {
+            let tree: String = statement[begin - "crate::".len()..]
+                .split_whitespace()
+                .collect();
+            named.extend(expanded(&tree));
+            continue;
+        }
+        let is_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
+        let words = statement.split(|character| !is_path(character));
+        let begins_there = |word: &&str| word.starts_with("crate::") || word.starts_with("super::");
+        named.extend(words.filter(begins_there).map(str::to_owned));
+    }
+    named
+}
+
+/// The longest path of a module that the name begins with, seen from a module.
+fn resolved(name: &str, from: &ModulePath, known: &BTreeSet<ModulePath>) -> Option<ModulePath> {
+    let mut base = from.clone();
+    let mut path = ModulePath::new();
+    for part in name.split("::") {
+        match part {
+            "crate" => base.clear(),
+            "super" => drop(base.pop()),
+            other => path.push(other.to_owned()),
+        }
+    }
+    base.extend(path);
+    while !base.is_empty() && !known.contains(&base) {
+        base.pop();
+    }
+    (!base.is_empty()).then_some(base)
+}
+
+/// Modules beside each other, and which of them uses which: where two modules are apart, the
+/// arrow is between the rooms or folders in which they part.
+fn arrows() -> BTreeSet<(ModulePath, String, String)> {
+    let sources: Vec<_> = modules()
+        .into_iter()
+        .map(|(_, path, code)| (path_of(&path), code))
+        .collect();
+    let known: BTreeSet<ModulePath> = sources.iter().map(|(path, _)| path.clone()).collect();
+    let mut arrows = BTreeSet::new();
+    for (from, code) in &sources {
+        for name in named_paths(code) {
+            let Some(to) = resolved(&name, from, &known) else {
+                continue;
+            };
+            let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+            if let (Some(user), Some(used)) = (from.get(common), to.get(common)) {
+                arrows.insert((from[..common].to_vec(), user.clone(), used.clone()));
+            }
+        }
+    }
+    arrows
+}
+
+#[test]
+fn no_modules_use_each_other_in_a_circle() {
+    let mut arrows = arrows();
+    assert!(arrows.len() > 100, "the test has to see the imports");
+    // Who uses nobody is in no circle, nor is an arrow to it.
+    loop {
+        let users: BTreeSet<_> = arrows
+            .iter()
+            .map(|(place, user, _)| (place.clone(), user.clone()))
+            .collect();
+        let before = arrows.len();
+        arrows.retain(|(place, _, used)| users.contains(&(place.clone(), used.clone())));
+        if arrows.len() == before {
+            break;
+        }
+    }
+    assert!(arrows.is_empty(), "{arrows:#?}");
 }

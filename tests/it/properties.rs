@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use archmatch::domain::candidates::{CandidatePlatform, CandidateRules, Candidates, candidates};
 use archmatch::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
-use archmatch::domain::node::{Effect, Node, NodePlatform, Nodes, Source, Taint};
+use archmatch::domain::node::{Node, NodePlatform, Nodes, Source};
 use archmatch::domain::pick::{Entries, pick};
 use archmatch::domain::placement::Placement;
 use archmatch::domain::platform::Platform;
 use archmatch::domain::reference::Digest;
 use archmatch::domain::runtime::Runtime;
+use archmatch::domain::taint::{Effect, Taint};
 use archmatch::domain::unknown::{Reason, Unknown};
 use archmatch::domain::verdict::{ImageVerdict, Outcome, Passing, Value, Verdict};
 use archmatch::domain::workload::{PodTemplate, Usage};
@@ -162,7 +163,7 @@ fn nodes(list: &[(NodePlatform, bool, bool)]) -> Nodes {
             extended_resources: Default::default(),
             platform: platform.clone(),
             source: Source::Node,
-            latitude: None,
+            open_labels: None,
         };
     list.iter().enumerate().map(node).collect()
 }

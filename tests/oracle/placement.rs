@@ -2,8 +2,9 @@
 //! through our own reading of Pods, DaemonSets and Nodes.
 
 use archmatch::domain::candidates::{CandidateRules, Cordoned, candidates as find};
-use archmatch::domain::node::{CORDON_TAINT, Nodes, Taint};
+use archmatch::domain::node::Nodes;
 use archmatch::domain::placement::toleration::ComparisonOperators;
+use archmatch::domain::taint::{CORDON_TAINT, Taint};
 use archmatch::objects::{kinds, node};
 use libtest_mimic::Failed;
 use proptest::collection::{btree_map, vec};
@@ -200,7 +201,7 @@ fn is_temporary(key: &str) -> bool {
     let taint = Taint {
         key: key.to_owned(),
         value: String::new(),
-        effect: archmatch::domain::node::Effect::NoSchedule,
+        effect: archmatch::domain::taint::Effect::NoSchedule,
     };
     taint.is_temporary()
 }

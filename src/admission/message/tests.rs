@@ -74,7 +74,7 @@ fn nodes(architectures: &[&str]) -> Nodes {
         extended_resources: Default::default(),
         platform: NodePlatform::clone(&candidate(architecture, &[]).platform),
         source: Source::Node,
-        latitude: None,
+        open_labels: None,
     };
     architectures.iter().map(node).collect()
 }

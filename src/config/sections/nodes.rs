@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::super::tree::{Field, Section};
 use super::super::{ConfigError, NodeSettings};
 use super::texts;
-use crate::domain::node::{
-    Effect, Labels, Node, NodeOverride, NodePlatform, Source, Taint, default_variant,
-};
+use crate::domain::labels::Labels;
+use crate::domain::node::{Node, NodeOverride, NodePlatform, Source, default_variant};
 use crate::domain::placement::AdmissionPlugin;
 use crate::domain::placement::toleration::ComparisonOperators;
 use crate::domain::platform::Platform;
+use crate::domain::taint::{Effect, Taint};
 
 pub(super) fn nodes(field: &Field<'_>) -> Result<NodeSettings, ConfigError> {
     let section = field.section(&[
@@ -118,7 +118,7 @@ fn pool(field: &Field<'_>) -> Result<Node, ConfigError> {
             emulates: Vec::new(),
         },
         source: Source::Pool,
-        latitude: None,
+        open_labels: None,
     })
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use super::steps::Steps;
 use super::{CandidateRules, Cordoned, Exclusion};
-use crate::domain::node::{CORDON_TAINT, Effect, GroupKey, IndividualLabel, Nodes, Taint};
+use crate::domain::node::{GroupKey, IndividualLabel, Nodes};
 use crate::domain::placement::affinity::{NodeSelector, Term};
 use crate::domain::placement::toleration::Toleration;
 use crate::domain::placement::{Placement, Placer};
+use crate::domain::taint::{CORDON_TAINT, Effect, Taint};
 
 /// Which nodes a placement tells apart.
 pub(super) enum Reach<'a> {
@@ -36,9 +37,9 @@ fn added_tolerations(placer: Placer) -> Vec<Toleration> {
 
 impl GroupKey {
     fn allocates(&self, resource: &String) -> bool {
-        let open = self.latitude.as_ref();
+        let open = self.open_labels.as_ref();
         self.extended_resources.contains(resource)
-            || open.is_some_and(|latitude| latitude.resources)
+            || open.is_some_and(|open_labels| open_labels.resources)
     }
 }
 
@@ -144,11 +145,11 @@ impl<'a> Filter<'a> {
                 .or_else(|| group.labels.get(key).map(String::as_str))
         };
         let selector = &placement.node_selector;
-        let selected = match &group.latitude {
+        let selected = match &group.open_labels {
             // Nobody can name a node that does not exist yet.
-            Some(latitude) => self.some_term(|term, cost| {
+            Some(open_labels) => self.some_term(|term, cost| {
                 self.steps.take(OPEN_COST * (selector.len() + cost))
-                    && latitude.admits(selector, term, label)
+                    && open_labels.admits(selector, term, label)
             }),
             None => {
                 self.steps.take(selector.len())

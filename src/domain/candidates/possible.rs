@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::{CandidatePlatform, Candidates};
 use crate::domain::node::{GroupKey, IndividualLabel, NodePlatform, default_variant};
+use crate::domain::open_labels::values::Values;
+use crate::domain::open_labels::{ARCHITECTURE_LABEL, canonical_label};
 use crate::domain::placement::Placement;
-use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, canonical_label};
-use crate::domain::pool::values::Values;
 
 /// How many architectures of a pod are told apart; there are not so many.
 const ARCHITECTURES: usize = 16;
@@ -36,10 +36,10 @@ pub(super) fn by_architecture<'a>(
     placement: &Placement,
 ) -> (Cow<'a, GroupKey>, Vec<GroupKey>) {
     let open = group
-        .latitude
+        .open_labels
         .as_ref()
-        .and_then(|latitude| Some((latitude, latitude.values(ARCHITECTURE_LABEL)?)));
-    let Some((latitude, values)) = open else {
+        .and_then(|open_labels| Some((open_labels, open_labels.values(ARCHITECTURE_LABEL)?)));
+    let Some((open_labels, values)) = open else {
         return (Cow::Borrowed(group), Vec::new());
     };
     let named: BTreeSet<&str> = named_architectures(placement)
@@ -47,15 +47,15 @@ pub(super) fn by_architecture<'a>(
         .take(ARCHITECTURES)
         .collect();
     let narrowed = |values: Option<Values>| {
-        let mut latitude = latitude.as_ref().clone();
+        let mut open_labels = open_labels.as_ref().clone();
         match values {
-            Some(values) => latitude
+            Some(values) => open_labels
                 .labels
                 .insert(ARCHITECTURE_LABEL.to_owned(), values),
-            None => latitude.labels.remove(ARCHITECTURE_LABEL),
+            None => open_labels.labels.remove(ARCHITECTURE_LABEL),
         };
         GroupKey {
-            latitude: Some(Arc::new(latitude)),
+            open_labels: Some(Arc::new(open_labels)),
             ..group.clone()
         }
     };

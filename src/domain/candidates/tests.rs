@@ -4,14 +4,16 @@
 use serde_json::Value;
 
 use super::*;
-use crate::domain::node::{Effect, Labels, Node, Taint};
+use crate::domain::labels::Labels;
+use crate::domain::node::Node;
+use crate::domain::open_labels::OpenLabels;
+use crate::domain::open_labels::values::Values;
 use crate::domain::placement::Placer;
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 use crate::domain::placement::toleration::Toleration;
 use crate::domain::platform::Platform;
-use crate::domain::pool::latitude::Latitude;
-use crate::domain::pool::values::Values;
 use crate::domain::runtime::Runtime;
+use crate::domain::taint::{Effect, Taint};
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
@@ -63,7 +65,7 @@ fn node(value: &Value) -> Node {
             emulates: Vec::new(),
         },
         source: Source::Node,
-        latitude: None,
+        open_labels: None,
     }
 }
 
@@ -309,9 +311,9 @@ fn what_a_pool_may_grow_is_certain_where_a_node_of_it_exists() {
     pool.source = Source::NodePool;
     pool.labels.clear();
     let open = [("kubernetes.io/arch".to_owned(), Values::any())];
-    pool.latitude = Some(Arc::new(Latitude {
+    pool.open_labels = Some(Arc::new(OpenLabels {
         labels: open.into(),
-        ..Latitude::default()
+        ..OpenLabels::default()
     }));
     let nodes: Nodes = [plain("a1", "amd64"), plain("z1", "s390x"), pool]
         .into_iter()
@@ -416,7 +418,7 @@ fn whatever_is_asked_of_a_node_or_a_pool_takes_steps() {
     };
     let mut pool = plain("any", "amd64");
     pool.source = Source::NodePool;
-    pool.latitude = Some(Arc::default());
+    pool.open_labels = Some(Arc::default());
     let pool: Nodes = [pool].into_iter().collect();
     let toleration = |number| Toleration::exists(&format!("k{number}"), "");
     let tolerant = Placement {
@@ -435,9 +437,9 @@ fn so_many_architectures_of_an_open_pool_are_told_apart() {
     pool.source = Source::NodePool;
     pool.labels.clear();
     let open = [("kubernetes.io/arch".to_owned(), Values::any())];
-    pool.latitude = Some(Arc::new(Latitude {
+    pool.open_labels = Some(Arc::new(OpenLabels {
         labels: open.into(),
-        ..Latitude::default()
+        ..OpenLabels::default()
     }));
     let nodes: Nodes = [pool].into_iter().collect();
     for (count, told_apart) in [(16, 16), (100, 17)] {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rpds::RedBlackTreeMapSync;
 
 use super::{Labels, Node, NodePlatform, Source, Taint};
-use crate::domain::pool::latitude::Latitude;
+use crate::domain::open_labels::OpenLabels;
 
 /// How many names of a group are at hand without a walk through its members: as many as a
 /// decision shows.
@@ -40,7 +40,7 @@ pub struct GroupKey {
     /// Their labels, individual ones left out.
     pub labels: Labels,
     /// What a pool leaves open of them; nothing where they are live nodes.
-    pub latitude: Option<Arc<Latitude>>,
+    pub open_labels: Option<Arc<OpenLabels>>,
 }
 
 /// Key and value of a label that is kept with the node and not with its group.
@@ -264,7 +264,7 @@ impl Nodes {
             extended_resources,
             platform,
             source,
-            latitude,
+            open_labels,
         } = node;
         let individual = self.individual.iter().filter_map(|key| {
             let value = labels.remove(&**key)?;
@@ -281,7 +281,7 @@ impl Nodes {
             taints,
             extended_resources,
             labels,
-            latitude,
+            open_labels,
         };
         (key, name.into(), individual)
     }
@@ -316,7 +316,7 @@ impl Nodes {
                     extended_resources: group.extended_resources.clone(),
                     platform: NodePlatform::clone(&group.platform),
                     source: group.source,
-                    latitude: group.latitude.clone(),
+                    open_labels: group.open_labels.clone(),
                 }
             })
         })

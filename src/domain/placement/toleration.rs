@@ -2,7 +2,7 @@
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/core/v1/toleration.go>
 
-use crate::domain::node::{Effect, Taint};
+use crate::domain::taint::{Effect, Taint};
 
 /// A toleration of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

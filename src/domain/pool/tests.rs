@@ -9,12 +9,12 @@ fn pool(labels: &[(&str, &str)], open: &[(&str, Values)]) -> Pool {
         labels: pairs
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
-        latitude: Latitude {
+        open_labels: OpenLabels {
             labels: open
                 .iter()
                 .map(|(key, values)| ((*key).to_owned(), values.clone()))
                 .collect(),
-            ..Latitude::default()
+            ..OpenLabels::default()
         },
         taints: Vec::new(),
         extended_resources: BTreeSet::new(),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::de::{Deserialize, Deserializer};
 
 use super::{Text, each, each_entry, each_object};
-use crate::domain::node::Labels;
+use crate::domain::labels::Labels;
 
 /// How much of a list is kept: so many items without text. No honest pod has a tenth of it.
 const MOST_WEIGHT: usize = 2000;

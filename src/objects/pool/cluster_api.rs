@@ -10,10 +10,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Metadata, OPENSHIFT_GROUP, name, taints};
-use crate::domain::node::{Effect, Labels, Source, Taint};
+use crate::domain::labels::Labels;
+use crate::domain::node::Source;
+use crate::domain::open_labels::values::Values;
+use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::pool::Pool;
-use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL, canonical_label};
-use crate::domain::pool::values::Values;
+use crate::domain::taint::{Effect, Taint};
 use crate::objects::json::{self, ObjectError, object, objects};
 use crate::objects::node::TaintObject;
 
@@ -113,10 +115,10 @@ pub(super) fn read(
     labels
         .entry(OS_LABEL.to_owned())
         .or_insert_with(|| "linux".to_owned());
-    let mut latitude = Latitude::default();
+    let mut open_labels = OpenLabels::default();
     if !labels.contains_key(ARCHITECTURE_LABEL) {
         let open = (ARCHITECTURE_LABEL.to_owned(), Values::any());
-        latitude.labels.extend([open]);
+        open_labels.labels.extend([open]);
     }
     let gpu = Some(annotation(GPU_TYPE_ANNOTATION)).filter(|gpu| !gpu.is_empty());
     let count = annotation(GPU_COUNT_ANNOTATION).parse::<u64>();
@@ -125,7 +127,7 @@ pub(super) fn read(
         name,
         source,
         labels,
-        latitude,
+        open_labels,
         taints: merged(taints(&template.spec.taints), annotation(TAINTS_ANNOTATION)),
         extended_resources: gpu.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(),
         // OpenShift's nodes have no other.

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Metadata, name, taints};
-use crate::domain::node::{Labels, Source};
+use crate::domain::labels::Labels;
+use crate::domain::node::Source;
+use crate::domain::open_labels::values::Values;
+use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::pool::Pool;
-use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL, canonical_label};
-use crate::domain::pool::values::Values;
 use crate::objects::json::{self, ObjectError, Text, ZeroQuantities, object, objects, or_default};
 use crate::objects::node::TaintObject;
 
@@ -175,7 +176,7 @@ pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
         name,
         source: Source::NodePool,
         labels,
-        latitude: Latitude {
+        open_labels: OpenLabels {
             labels: open,
             domains: provider_domains(&spec.node_class_ref),
             resources: true,

@@ -8,12 +8,12 @@ use super::*;
 use crate::domain::candidates::{
     CandidatePlatform, CandidateRules, Candidates, Exclusion, NAMES, candidates,
 };
-use crate::domain::node::Effect;
 use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
 use crate::domain::placement::toleration::Toleration;
 use crate::domain::placement::{Placement, Placer};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
+use crate::domain::taint::Effect;
 
 /// What differs between random nodes.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ fn node(number: usize, shape: &Shape) -> Node {
         } else {
             Source::Node
         },
-        latitude: None,
+        open_labels: None,
     }
 }
 

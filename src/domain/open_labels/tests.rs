@@ -92,7 +92,7 @@ proptest! {
             let pairs = pairs.into_iter();
             pairs.map(|(key, value)| (KEYS[key].to_owned(), VALUES[value].to_owned())).collect()
         };
-        let latitude = Latitude {
+        let open_labels = OpenLabels {
             labels: open.into_iter().map(|(key, values)| (KEYS[key].to_owned(), values)).collect(),
             domains: has_domain.then(|| "provider.example".to_owned()).into_iter().collect(),
             resources: false,
@@ -105,8 +105,8 @@ proptest! {
                 .collect(),
         });
         let label = |key: &str| fixed.get(key).map(String::as_str);
-        let admitted = some_term(affinity.as_ref(), |term| latitude.admits(&selector, term, label));
-        let choices = KEYS.map(|key| choices(latitude.values(key).as_ref(), fixed.get(key)));
+        let admitted = some_term(affinity.as_ref(), |term| open_labels.admits(&selector, term, label));
+        let choices = KEYS.map(|key| choices(open_labels.values(key).as_ref(), fixed.get(key)));
         let mut exists = false;
         for a in &choices[0] {
             for b in &choices[1] {
@@ -122,17 +122,17 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(admitted, exists, "{:?} {:?} {:?}", latitude, selector, affinity);
+        prop_assert_eq!(admitted, exists, "{:?} {:?} {:?}", open_labels, selector, affinity);
     }
 }
 
 #[test]
 fn old_names_of_labels_are_the_present_ones() {
-    let latitude = Latitude {
+    let open_labels = OpenLabels {
         labels: [(ARCHITECTURE_LABEL.to_owned(), Values::only(["arm64"]))].into(),
-        ..Latitude::default()
+        ..OpenLabels::default()
     };
     let selector = |value: &str| [("beta.kubernetes.io/arch".to_owned(), value.to_owned())].into();
-    assert!(latitude.admits(&selector("arm64"), None, |_| None));
-    assert!(!latitude.admits(&selector("amd64"), None, |_| None));
+    assert!(open_labels.admits(&selector("arm64"), None, |_| None));
+    assert!(!open_labels.admits(&selector("amd64"), None, |_| None));
 }

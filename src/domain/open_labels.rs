@@ -1,14 +1,16 @@
 //! What a pool leaves open of the nodes that it could grow.
 
+pub mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::values::Values;
+use self::values::Values;
 use crate::domain::labels::Labels;
 use crate::domain::placement::affinity::Term;
 
 /// The labels that have no one value on the nodes of a pool. All others are fixed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Latitude {
+pub struct OpenLabels {
     /// What a label may be.
     pub labels: BTreeMap<String, Values>,
     /// Domains whose labels may be anything, or absent: those that the provider sets as it
@@ -18,7 +20,7 @@ pub struct Latitude {
     pub resources: bool,
 }
 
-impl Latitude {
+impl OpenLabels {
     /// What the label may be, where it is not fixed.
     pub fn values(&self, key: &str) -> Option<Values> {
         if let Some(values) = self.labels.get(key) {
