@@ -3,6 +3,7 @@
 //! The modules, from the pure core to the rim (ARCHITECTURE.md has the rules):
 //!
 //! - [`domain`]: platforms, nodes, workloads, verdicts. Plain functions over plain values.
+//! - [`go`]: what is read by the rules of Go.
 //! - [`process`]: the process itself: certificates, readiness, shutdown, telemetry.
 //! - [`objects`]: Kubernetes objects as they arrive, into domain values.
 //! - [`config`]: the configuration file.
@@ -23,6 +24,7 @@ pub mod domain;
 pub mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod go;
 pub mod objects;
 pub mod process;
 pub mod registry;

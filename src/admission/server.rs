@@ -23,6 +23,7 @@ use super::turned_away::Cause;
 use super::waiting::Waiting;
 use super::{Reviewer, SHORT_BODY};
 use crate::domain::text::printable;
+use crate::go::parse_duration;
 
 /// Bounds of what is read and of what waits.
 #[derive(Clone, Debug)]
@@ -201,21 +202,10 @@ fn time_to_answer(uri: &Uri) -> Duration {
         query
             .split('&')
             .find_map(|pair| pair.strip_prefix("timeout="))
-            .and_then(parse_seconds)
+            .and_then(parse_duration)
     });
     let timeout = stated.unwrap_or(DEFAULT_TIMEOUT).min(LONGEST_TIMEOUT);
     timeout - MARGIN.min(timeout / 4)
-}
-
-/// A Go duration in whole seconds or milliseconds, which is all that the API server sends.
-fn parse_seconds(text: &str) -> Option<Duration> {
-    if let Some(milliseconds) = text.strip_suffix("ms") {
-        return milliseconds.parse().ok().map(Duration::from_millis);
-    }
-    text.strip_suffix('s')?
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::{
     PolicySettings, Reports,
 };
 use crate::domain::policy::{OnUnknown, OwnedPods};
+use crate::go::parse_duration;
 
 const API_VERSION: &str = "archmatch.io/v1alpha1";
 const KIND: &str = "Configuration";
@@ -159,30 +160,10 @@ fn audit(field: &Field<'_>) -> Result<AuditSettings, ConfigError> {
     })
 }
 
-/// A duration as Go writes it, in hours, minutes and seconds: `1h30m`.
+/// A duration as Go writes it, above zero.
 fn duration(field: &Field<'_>) -> Result<Duration, ConfigError> {
-    let wrong = || field.error("expected a duration such as 30s, 15m or 1h30m");
-    let mut rest = field.text()?;
-    let mut seconds = 0_u64;
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|character: char| !character.is_ascii_digit())
-            .ok_or_else(wrong)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit = match rest.as_bytes()[digits] {
-            b'h' => 3600,
-            b'm' => 60,
-            b's' => 1,
-            _ => return Err(wrong()),
-        };
-        let part = number.checked_mul(unit).ok_or_else(wrong)?;
-        seconds = seconds.checked_add(part).ok_or_else(wrong)?;
-        rest = &rest[digits + 1..];
-    }
-    if seconds == 0 {
-        return Err(wrong());
-    }
-    Ok(Duration::from_secs(seconds))
+    let found = parse_duration(field.text()?).filter(|duration| !duration.is_zero());
+    found.ok_or_else(|| field.error("expected a duration such as 30s, 15m or 1h30m"))
 }
 
 fn path(field: &Field<'_>) -> Result<PathBuf, ConfigError> {

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
 /// part of the program and sees it from above.
-const RANKS: [(&str, u8); 12] = [
+const RANKS: [(&str, u8); 13] = [
     ("domain", 0),
+    ("go", 0),
     ("process", 0),
     ("objects", 1),
     ("config", 1),

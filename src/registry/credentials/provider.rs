@@ -27,9 +27,10 @@ use super::keyring::{self, Keyring};
 use super::program;
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
+use crate::go::parse_duration;
 use crate::registry::flight::Flights;
 use crate::registry::turns::Turns;
-use response::{CacheKeyType, parse_duration, read};
+use response::{CacheKeyType, read};
 
 const CONFIG_VERSION: &str = "kubelet.config.k8s.io/v1";
 const CONFIG_KIND: &str = "CredentialProviderConfig";

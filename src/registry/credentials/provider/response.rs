@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Credential, Keyring, PROTOCOL_VERSION};
+use crate::go::parse_duration;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,33 +58,4 @@ pub(super) fn read(output: &[u8]) -> Result<Answer, &'static str> {
         response.cache_key_type,
         stated,
     ))
-}
-
-/// A duration as Go writes it, such as `12h`, `1h30m`, `0s` or `500ms`; not a negative one.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit = rest
-            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
-            .unwrap_or(rest.len());
-        let seconds = match &rest[..unit] {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-        rest = &rest[unit..];
-    }
-    (!text.is_empty()).then_some(total)
 }
