@@ -91,7 +91,7 @@ impl Checker {
     }
 
     /// The verdict on a pod template. What is not known at the deadline is unknown, with
-    /// reason `timeout`; its look-up is the inspector's to go on with.
+    /// reason `timeout`; the look-up goes on in the background.
     pub async fn check(
         &self,
         template: &PodTemplate,

@@ -1,7 +1,6 @@
 //! The configuration file: every key optional, unknown keys refused with their path.
 //!
-//! The words of the file are in the product contract (section 9) and in `docs/`. Here are
-//! its values, parsed: what comes out of [`Configuration::parse`] means something.
+//! README has a sample with each key. What comes out of [`Configuration::parse`] is checked.
 
 mod sections;
 mod tree;
@@ -300,8 +299,7 @@ impl Configuration {
         })
     }
 
-    /// Keys that are set and have no effect in this version: their parts come later, and a
-    /// configuration that names them shall be taken already.
+    /// Reserved keys that are set: accepted, without effect in this version.
     pub fn without_effect(&self) -> Vec<String> {
         let rows = [
             ("audit.interval", self.audit.interval.is_some()),

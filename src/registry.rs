@@ -1,9 +1,9 @@
-//! OCI registries: what images have, asked politely and believed with care.
+//! Looks images up in OCI registries.
 //!
 //! [`Registry`] asks, [`Cache`] around it remembers, and [`Inspector`] in front of both, the
-//! [`ImageInspector`] of the program, finds the credentials. [`open`] puts them together. The transport is ours: `oci-client` keeps the first
-//! credential of a registry for everybody, reads bodies without limit and cannot filter
-//! addresses.
+//! [`ImageInspector`] of the program, finds the credentials. [`open`] puts them together. The
+//! transport is ours: `oci-client` keeps the first credential of a registry for everybody,
+//! reads bodies without limit and cannot filter addresses.
 //!
 //! Absent on purpose: pushing, layers, referrers, and the `urls` of descriptors
 //! (CVE-2020-15157).

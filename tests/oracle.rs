@@ -4,7 +4,7 @@
 //! `tests/oracle/*.go` is a program that answers questions with upstream's code. Here cases
 //! are made up, biased to collisions; both sides are asked; any difference is reduced to a
 //! minimal case and printed. `make oracle N=200000` asks more of every table. Deviations
-//! that are wanted (DESIGN, sections 3 and 4) are put into the question, so that the
+//! that are wanted (ARCHITECTURE.md, invariants) are put into the question, so that the
 //! comparison itself knows no exception.
 
 #![expect(

@@ -301,7 +301,7 @@ impl<'de> Visitor<'de> for RequestSeed {
             }
         }
         if matches!(request.object, Object::Workload(_)) && request.is_from_node() {
-            return Err(A::Error::custom("the user stands behind the object"));
+            return Err(A::Error::custom("userInfo comes after the object"));
         }
         Ok(reading)
     }

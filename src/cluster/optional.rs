@@ -18,7 +18,7 @@ use crate::domain::placement::AdmissionPlugin;
 use crate::objects::json::ObjectError;
 use crate::objects::pool::{self, CLUSTER_API_GROUP, KARPENTER_GROUP, OPENSHIFT_GROUP, PoolRecord};
 
-/// How long a kind may be there before it is watched.
+/// How often the API server is asked which of the kinds it serves.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long until the API server is asked again when it did not answer.

@@ -5,7 +5,7 @@ use crate::domain::node::Source;
 use crate::domain::policy::Level;
 use crate::domain::runtime::Runtime;
 
-/// The sample of the product contract, section 9, word by word.
+/// A sample with every key.
 const SAMPLE: &str = r#"
 apiVersion: archmatch.io/v1alpha1
 kind: Configuration

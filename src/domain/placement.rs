@@ -42,10 +42,7 @@ pub enum Placer {
     #[default]
     Scheduler,
     /// The DaemonSet controller, which adds tolerations of its own.
-    DaemonSet {
-        /// Whether the pods use the host's network, which tolerates one taint more.
-        host_network: bool,
-    },
+    DaemonSet,
 }
 
 /// An admission plugin that adds a namespace's defaults to pods. Kubernetes has them off.

@@ -156,8 +156,8 @@ impl Findings {
 pub enum Leniency {
     /// Nothing: the workload is judged as it stands.
     None,
-    /// It is not more than a warning whatever is found: a controller's own object, or a pod
-    /// that scheduling gates hold back.
+    /// Never denied, at most warned of: a controller's own object, or a pod that scheduling
+    /// gates hold back.
     WarnOnly,
     /// An update that brings no gap which the old object did not have, and loses no level.
     NoNewGaps,

@@ -1,4 +1,4 @@
-//! Not knowing, with a reason: the value that is never folded into yes or no.
+//! Why a check is undecided. Unknown is a value of its own, never yes and never no.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,7 +42,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of the product contract.
+    /// Every reason, in the order of the documentation.
     pub const ALL: [Self; 13] = [
         Self::NotFound,
         Self::Unauthorized,

@@ -127,8 +127,8 @@ pub struct Interner {
 const FEW: usize = 1024;
 
 impl Interner {
-    /// Forgets what no node uses any more, when as much came as there was: so that each
-    /// change of a node pays for a part of the look at all.
+    /// Drops what no node uses any more, each time the table has doubled: the cost for one
+    /// change of a node stays constant on average.
     fn prune(&mut self) {
         if self.labels.len() + self.strings.len() <= FEW.max(2 * self.in_use) {
             return;

@@ -51,8 +51,6 @@ pub struct PodSpec<'a> {
     runtime_class_name: Text<'a>,
     #[serde(deserialize_with = "or_default")]
     scheduling_gates: Vec<serde::de::IgnoredAny>,
-    #[serde(deserialize_with = "or_default")]
-    host_network: bool,
     #[serde(borrow)]
     service_account_name: Text<'a>,
     #[serde(deserialize_with = "pull_secrets")]
@@ -242,9 +240,7 @@ impl PodSpec<'_> {
             is_cut,
             placer: match origin {
                 Origin::Pod | Origin::Template => Placer::Scheduler,
-                Origin::DaemonSet => Placer::DaemonSet {
-                    host_network: self.host_network,
-                },
+                Origin::DaemonSet => Placer::DaemonSet,
             },
         }
     }

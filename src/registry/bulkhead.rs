@@ -1,4 +1,4 @@
-//! What one registry host may take of us, and what it may do to us.
+//! Limits of one registry host: requests at a time, rate, circuit breaker, rate limits.
 //!
 //! A host has a number of requests at once and a rate, which tenants share fairly ([`queue`]).
 //! Who keeps failing is answered for without being asked ([`health`]). What a registry asks of

@@ -76,8 +76,8 @@ pub trait TagInspector: Send + Sync {
     /// for first.
     fn counts_documents(&self, image: &ImageReference) -> bool;
 
-    /// Whether nobody's look-up of the image shows anything, unless a pod's secret does. An
-    /// image that may not be asked for is not anonymous.
+    /// Whether the image is looked up without credentials, unless a pod's secret has some.
+    /// Not so for an image on a blocked host.
     fn is_anonymous(&self, image: &ImageReference) -> bool;
 
     /// Among which hosts the image's look-ups are counted.

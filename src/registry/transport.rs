@@ -36,7 +36,7 @@ const MOST_REDIRECTS: usize = 3;
 /// can be used again. It is read away, never shown.
 const LARGEST_ERROR: u64 = 16 * 1024;
 const LONGEST_ERROR: Duration = Duration::from_millis(200);
-/// How long a host that stumbled gets before it is asked again.
+/// Time before the one retry of an answer of 5xx.
 const STUMBLE: Duration = Duration::from_millis(100);
 
 /// Speaks to registries and token servers.

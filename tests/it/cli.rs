@@ -450,9 +450,13 @@ fn a_reader_that_goes_away_is_no_error() {
 
 /// A script that prints a text, as credential helpers and providers do.
 fn program(path: &std::path::Path, prints: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, format!("#!/bin/sh\necho '{prints}'\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Another process writes it: a file that is open for writing cannot be executed, and a test
+    // beside this one may fork while this process has it open.
+    let write = "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", write, "sh"]).arg(path);
+    shell.arg(format!("#!/bin/sh\necho '{prints}'\n"));
+    assert!(shell.status().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

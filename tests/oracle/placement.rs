@@ -123,7 +123,7 @@ impl Case {
         })
     }
 
-    /// The case in upstream's terms: wanted deviations (DESIGN, section 4) are facts of the
+    /// The case in upstream's terms: wanted deviations are facts of the
     /// question.
     fn question(&self, table: &str) -> Value {
         let mut spec = self.spec.clone();

@@ -47,7 +47,7 @@ fn table(run: &Run, runtime: Runtime, node: impl Strategy<Value = Platform>) -> 
     )
 }
 
-/// What happens to an image, in the words of DESIGN, section 3.
+/// What happens to an image, in the words of reports.
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     Supported(Vec<String>),
@@ -428,7 +428,7 @@ impl Case {
         entries.iter().find(|entry| entry.digest == *last)
     }
 
-    /// An answer of upstream in the words of DESIGN, section 3: what is pulled is judged by
+    /// An answer of upstream in the words of reports: what is pulled is judged by
     /// its config where the index does not say, and nesting has a limit.
     fn outcome(&self, answer: &Value) -> Outcome {
         let way = self.way(answer);

@@ -11,17 +11,17 @@ use crate::domain::placement::toleration::Toleration;
 use crate::domain::placement::{Placement, Placer};
 use crate::domain::taint::{CORDON_TAINT, Effect, Taint};
 
-/// Which nodes a placement tells apart.
+/// How finely nodes have to be checked.
 pub(super) enum Reach<'a> {
-    /// None within a group.
+    /// By group: all nodes of one get the same answer.
     Groups,
-    /// Those of these names, from all others.
+    /// By name: these nodes alone, and all others at once.
     Named {
         names: BTreeSet<&'a str>,
         /// Why the others are no candidates.
         others: Exclusion,
     },
-    /// Every node.
+    /// One by one.
     Nodes,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Reach<'a> {
 fn added_tolerations(placer: Placer) -> Vec<Toleration> {
     match placer {
         Placer::Scheduler => Vec::new(),
-        Placer::DaemonSet { .. } => vec![Toleration::exists(CORDON_TAINT, "NoSchedule")],
+        Placer::DaemonSet => vec![Toleration::exists(CORDON_TAINT, "NoSchedule")],
     }
 }
 

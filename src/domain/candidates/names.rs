@@ -46,7 +46,7 @@ impl<N: Into<Arc<str>>> FromIterator<N> for Names {
     }
 }
 
-/// Equal names are shown.
+/// Equal when they would show the same names.
 impl PartialEq for Names {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other)

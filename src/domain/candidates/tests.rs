@@ -100,9 +100,7 @@ fn placement(spec: &Value, workload: &str) -> Placement {
         // scheduler, so the tables are asked without it.
         os: None,
         placer: match workload {
-            "DaemonSet" => Placer::DaemonSet {
-                host_network: spec["hostNetwork"] == true,
-            },
+            "DaemonSet" => Placer::DaemonSet,
             _ => Placer::Scheduler,
         },
         ..Placement::default()
@@ -171,9 +169,7 @@ fn cordoned_nodes_do_not_count_unless_configured() {
         2
     );
     let daemon = Placement {
-        placer: Placer::DaemonSet {
-            host_network: false,
-        },
+        placer: Placer::DaemonSet,
         ..Placement::default()
     };
     assert_eq!(

@@ -112,11 +112,11 @@ impl Members {
 /// The nodes of a cluster, in groups that are equal for every decision that names no
 /// individual label.
 ///
-/// Which labels are individual is found out: a key with more than 64 values is, until it
-/// has 32 at most. They are counted anew after as many changes as a sixteenth of the nodes
-/// (64 at least), so that regrouping all costs a fixed number of steps for each change, and
-/// whatever a label does meanwhile adds no more groups than that. No answer depends on it:
-/// a pod that names an individual label is judged node by node.
+/// A label is individual once its key has more than 64 values, until it has 32 or fewer. Keys
+/// are counted again after a number of changes: a sixteenth of the nodes, 64 at least. So
+/// regrouping costs each change a fixed number of steps, and a label that gains values
+/// meanwhile adds no more groups than there were changes. No answer depends on it: a pod that
+/// names an individual label is judged node by node.
 #[derive(Clone, Debug)]
 pub struct Nodes {
     groups: BTreeMap<Arc<GroupKey>, Members>,

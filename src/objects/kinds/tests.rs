@@ -75,9 +75,7 @@ fn every_built_in_kind_is_read() {
         );
         assert_eq!(images(&workload), ["i"], "{kind}");
         let placer = match kind {
-            "DaemonSet" => Placer::DaemonSet {
-                host_network: false,
-            },
+            "DaemonSet" => Placer::DaemonSet,
             _ => Placer::Scheduler,
         };
         assert_eq!(workload.templates[0].placement.placer, placer, "{kind}");
@@ -231,11 +229,6 @@ fn errors_name_kind_and_path() {
             "boolean",
         ),
         (deployment(json!("x")), "spec.template", "string"),
-        (
-            deployment(json!({"spec": {"hostNetwork": "yes"}})),
-            "spec.template.spec.hostNetwork",
-            "boolean",
-        ),
         (
             object("v1", "Pod", json!({"metadata": {"name": 1}})),
             "metadata.name",

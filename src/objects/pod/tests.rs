@@ -110,7 +110,6 @@ fn placement_is_read_in_full() {
             "os": {"name": "linux"},
             "runtimeClassName": "gvisor",
             "schedulingGates": [{"name": "example.com/gate"}],
-            "hostNetwork": true,
             "serviceAccountName": "robot",
             "imagePullSecrets": [{"name": "one"}, {}, {"name": "two"}],
         }),
@@ -146,7 +145,7 @@ fn placement_is_read_in_full() {
         ),
         runtime_class: Some(text("gvisor")),
         gated: true,
-        placer: Placer::DaemonSet { host_network: true },
+        placer: Placer::DaemonSet,
     };
     assert_eq!(template.placement, placement);
     assert_eq!(template.service_account, "robot");
@@ -169,7 +168,6 @@ fn null_is_as_good_as_absent() {
         "os",
         "runtimeClassName",
         "schedulingGates",
-        "hostNetwork",
         "serviceAccountName",
         "imagePullSecrets",
     ] {

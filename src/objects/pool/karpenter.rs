@@ -36,7 +36,7 @@ const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
 /// Every instance has some of each: with a limit of zero for one, none may come.
 const LIMITS: [&str; 5] = ["cpu", "memory", "nodes", "pods", "ephemeral-storage"];
 
-/// There are not as many.
+/// Most architectures that are read of one NodePool; honest ones name a handful.
 const MOST_ARCHITECTURES: usize = 32;
 
 #[derive(Debug, Default, Deserialize)]

@@ -21,7 +21,7 @@ pub struct Keeper<I> {
     cache: Cache<I>,
     file: CacheFile,
     written: Edition,
-    /// When the file was last written, or last not.
+    /// When writing the file was last tried.
     tried: Instant,
     /// Whether it was said that it cannot be written.
     complained: bool,

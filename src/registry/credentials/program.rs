@@ -85,7 +85,6 @@ pub(super) async fn run(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
     use super::*;
@@ -97,11 +96,17 @@ pub(super) mod tests {
         body: &str,
     ) -> PathBuf {
         let path = folder.join(name);
-        // Written under another name: a file that is open for writing cannot be executed,
-        // and a test beside this one may be forking just now.
         let text = format!("#!/bin/sh\n{body}\n");
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Another process writes it: a file that is open for writing cannot be executed, and
+        // a test beside this one may fork while this process has it open.
+        let write = "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"";
+        let mut shell = std::process::Command::new("sh");
+        let status = shell
+            .args(["-c", write, "sh"])
+            .arg(&path)
+            .arg(text)
+            .status();
+        assert!(status.unwrap().success());
         path
     }
 

@@ -158,9 +158,7 @@ fn placement() -> impl Strategy<Value = Placement> {
                 .collect(),
             extended_resources: gpu.then(|| "gpu".to_owned()).into_iter().collect(),
             placer: if daemon {
-                Placer::DaemonSet {
-                    host_network: false,
-                }
+                Placer::DaemonSet
             } else {
                 Placer::Scheduler
             },
