@@ -143,7 +143,7 @@ impl Reviewer {
                 kind = name(&request.kind.kind),
                 namespace = name(request.namespace.as_deref().unwrap_or_default()),
                 name = name(request.name.as_deref().unwrap_or_default()),
-                message = answer.message().unwrap_or_default(),
+                text = answer.message().unwrap_or_default(),
                 "denied"
             );
         }

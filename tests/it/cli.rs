@@ -2,6 +2,7 @@
 
 mod cache_file;
 mod flags;
+mod log;
 mod metrics;
 mod silence;
 mod story;

@@ -12,7 +12,7 @@ use crate::support::command::command;
 pub(super) struct Webhook {
     process: Child,
     /// Kept open, for it to go on writing.
-    _log: BufReader<ChildStderr>,
+    log: BufReader<ChildStderr>,
     /// `host:port` of the webhook, and of probes and metrics.
     address: String,
     status_address: String,
@@ -21,8 +21,13 @@ pub(super) struct Webhook {
 }
 
 impl Webhook {
-    /// Starts it and waits until it serves.
+    /// Starts it, its log in JSON, and waits until it serves.
     pub(super) fn start(world: &World) -> Self {
+        Self::start_logging(world, "json")
+    }
+
+    /// Starts it with a log in this format, and waits until it serves.
+    pub(super) fn start_logging(world: &World, format: &str) -> Self {
         let (config, nodes) = (world.path("config.yaml"), world.path("nodes.yaml"));
         let any_port = "127.0.0.1:0";
         let arguments = [
@@ -39,19 +44,23 @@ impl Webhook {
             "0s",
         ];
         let mut process = command(&arguments)
-            .env("ARCHMATCH_LOG_FORMAT", "json")
+            .env("ARCHMATCH_LOG_FORMAT", format)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut lines = log.by_ref().lines().map(|line| {
-            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
-            line["fields"].clone()
-        });
         let mut said = Vec::new();
-        let serving = lines.find(|fields| {
+        let serving = log.by_ref().lines().find_map(|line| {
+            let line = line.unwrap();
+            if format != "json" {
+                return line
+                    .contains(": serving webhook=")
+                    .then(|| from_text(&line));
+            }
+            let line: Value = serde_json::from_str(&line).unwrap();
+            let fields = line["fields"].clone();
             said.push(fields["message"].as_str().unwrap().to_owned());
-            fields["message"] == "serving"
+            (fields["message"] == "serving").then_some(fields)
         });
         let serving = serving.expect("it serves");
         let address = |key: &str| serving[key].as_str().unwrap().to_owned();
@@ -60,7 +69,7 @@ impl Webhook {
             address: address("webhook"),
             status_address: address("status"),
             said,
-            _log: log,
+            log,
         }
     }
 
@@ -105,12 +114,23 @@ impl Webhook {
         port.parse().unwrap()
     }
 
-    /// Ends it as a kubelet does.
-    pub(super) fn terminate(mut self) {
+    /// Ends it as a kubelet does; what it logged since it served.
+    pub(super) fn terminate(mut self) -> String {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").arg(id).status().unwrap().success());
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
         assert!(self.process.wait().unwrap().success());
+        rest
     }
+}
+
+/// The fields of a line of the text format: `key=value`, without blanks in values.
+fn from_text(line: &str) -> Value {
+    let words = line.split(' ').filter_map(|word| word.split_once('='));
+    words
+        .map(|(key, value)| (key.to_owned(), Value::from(value)))
+        .collect()
 }
 
 impl Drop for Webhook {
