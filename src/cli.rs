@@ -1,11 +1,13 @@
 //! Arguments, and the only place that knows all parts: one file for each subcommand.
 
+mod assumed;
 mod check;
 mod demo;
 mod duration;
 pub mod exit;
 mod inspect;
 mod output;
+mod platform;
 mod secrets;
 mod selector;
 pub mod serve;
@@ -57,7 +59,7 @@ enum Command {
 const CHECK_HELP: &str = "\
 Examples:
   archmatch check --platform linux/s390x node:22
-  helm template ./chart | archmatch check -f - --platform linux/amd64 --platform linux/arm64
+  helm template ./chart | archmatch check -f - --platform linux/amd64,linux/arm64
   kubectl get nodes,ns,sa,runtimeclasses -A -o json > cluster.json
   archmatch check --snapshot cluster.json -f manifests/ -o wide
 

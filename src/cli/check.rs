@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
+use super::assumed::taken_as_met;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::selector::LabelSelector;
@@ -129,6 +130,14 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
                 tenant: Tenant::Operator,
                 secrets: view.pull_secrets(namespace, template, ServiceAccounts::ToApply),
             };
+        }
+    }
+    if !arguments.target.platform.is_empty() {
+        let templates = subjects
+            .iter()
+            .flat_map(|subject| &subject.workload.templates);
+        if let Some(note) = taken_as_met(templates.map(|template| &template.placement)) {
+            eprintln!("note: {note}");
         }
     }
     let registries = Registries::open(&configuration, secrets, Own::Used).await?;

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::output;
+use super::platform::FlagPlatform;
 use super::setup::{self, Own, Registries};
-use super::target::FlagPlatform;
 use crate::checker::Access;
 use crate::domain::inspection::{Content, EntryKind, Found, Inspection};
 use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
@@ -31,9 +31,13 @@ pub struct Arguments {
     /// The image
     #[arg(value_name = "IMAGE")]
     pub image: String,
-    /// What runtimes would pick on this platform (repeatable); default: every platform that
-    /// the image names
-    #[arg(long, value_name = "OS/ARCH[/VARIANT][=RUNTIME]")]
+    /// What runtimes would pick on these platforms, such as linux/amd64,linux/s390x
+    /// (repeatable); default: every platform that the image names
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "[OS/]ARCH[/VARIANT][=RUNTIME]"
+    )]
     pub platform: Vec<FlagPlatform>,
     /// Output format
     #[arg(short = 'o', long, default_value = "table", value_name = "FORMAT")]

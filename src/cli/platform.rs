@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::domain::node::{Node, NodePlatform, Source, default_variant};
+use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels};
 use crate::domain::platform::Platform;
-use crate::domain::pool::latitude::{ARCHITECTURE_LABEL, Latitude, OS_LABEL};
 use crate::domain::runtime::Runtime;
 use crate::domain::text::{nearest, printable, shortened};
 
@@ -99,7 +99,7 @@ fn known(text: &str) -> Result<Platform, String> {
     let unknown = quoted(unknown);
     Err(format!(
         "there is no {what} {unknown:?}{}",
-        nearest_platform(&spelled)
+        nearest_platform(text)
     ))
 }
 
@@ -149,7 +149,7 @@ impl FlagPlatform {
                 emulates: Vec::new(),
             },
             source: Source::Flag,
-            latitude: Some(Arc::new(Latitude::of_platform())),
+            open_labels: Some(Arc::new(OpenLabels::of_platform())),
         }
     }
 }
@@ -166,11 +166,20 @@ mod tests {
             (" aarch64", "linux/arm64/v8", Runtime::ContainerdTransfer),
             ("x86_64=crio", "linux/amd64", Runtime::CriO),
             ("Linux/AMD64/v3=docker", "linux/amd64/v3", Runtime::Docker),
-            ("windows/amd64=containerd", "windows/amd64", Runtime::ContainerdTransfer),
+            (
+                "windows/amd64=containerd",
+                "windows/amd64",
+                Runtime::ContainerdTransfer,
+            ),
             ("armhf", "linux/arm/v7", Runtime::ContainerdTransfer),
         ] {
             let flag: FlagPlatform = text.parse().expect(text);
-            let Platform { os, architecture, variant, .. } = &flag.platform;
+            let Platform {
+                os,
+                architecture,
+                variant,
+                ..
+            } = &flag.platform;
             let parts = [os, architecture, variant].map(String::as_str);
             let shown = parts.join("/");
             assert_eq!(shown.trim_end_matches('/'), platform, "{text}");
@@ -181,20 +190,45 @@ mod tests {
     #[test]
     fn what_go_does_not_know_is_refused_with_the_nearest() {
         for (text, expected) in [
-            ("linux/s390", "there is no architecture \"s390\"; the nearest is linux/s390x"),
-            ("s390", "there is no architecture \"s390\"; the nearest is linux/s390x"),
-            ("linux/v8", "there is no architecture \"v8\"; the nearest is linux/amd64"),
-            ("linus/arm64", "there is no operating system \"linus\"; the nearest is linux/arm64"),
-            ("linux-arm64", "there is no architecture \"linux-arm64\"; the nearest is linux/arm64"),
-            ("arm64v8", "there is no architecture \"arm64v8\"; the nearest is linux/arm64"),
-            ("armv7l", "there is no architecture \"armv7l\"; the nearest is linux/arm/v7"),
+            (
+                "linux/s390",
+                "there is no architecture \"s390\"; the nearest is linux/s390x",
+            ),
+            (
+                "s390",
+                "there is no architecture \"s390\"; the nearest is linux/s390x",
+            ),
+            (
+                "linux/v8",
+                "there is no architecture \"v8\"; the nearest is linux/amd64",
+            ),
+            (
+                "linus/arm64",
+                "there is no operating system \"linus\"; the nearest is linux/arm64",
+            ),
+            (
+                "linux-arm64",
+                "there is no architecture \"linux-arm64\"; the nearest is linux/arm64",
+            ),
+            (
+                "arm64v8",
+                "there is no architecture \"arm64v8\"; the nearest is linux/arm64",
+            ),
+            (
+                "armv7l",
+                "there is no architecture \"armv7l\"; the nearest is linux/arm/v7",
+            ),
             (
                 "linux/arm64 v8",
                 "\"linux/arm64 v8\" is no platform: expected os/architecture or \
                  os/architecture/variant, such as linux/s390x; the nearest is linux/arm64",
             ),
         ] {
-            assert_eq!(text.parse::<FlagPlatform>().unwrap_err(), expected, "{text}");
+            assert_eq!(
+                text.parse::<FlagPlatform>().unwrap_err(),
+                expected,
+                "{text}"
+            );
         }
         for text in ["", "/", "\u{1b}[2J", &"a".repeat(9000)] {
             let error = text.parse::<FlagPlatform>().unwrap_err();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +9,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use tokio::time::timeout;
 
+use super::platform::FlagPlatform;
 use super::secrets::LiveSecrets;
 use super::snapshot::Snapshot;
 use super::{setup, snapshot};
 use crate::cluster::{self, view::View};
 use crate::config::Configuration;
-use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
-use crate::domain::platform::Platform;
-use crate::domain::runtime::Runtime;
+use crate::domain::node::Nodes;
 use crate::registry::NoSecrets;
 
 /// How long the live cluster may take to list its nodes.
@@ -26,9 +24,13 @@ const LISTING: Duration = Duration::from_secs(30);
 /// Arguments that say what to judge against.
 #[derive(Args, Clone, Debug)]
 pub struct TargetArguments {
-    /// Judge against this platform instead of nodes, such as linux/s390x or
-    /// linux/arm64=cri-o (repeatable)
-    #[arg(long, value_name = "OS/ARCH[/VARIANT][=RUNTIME]")]
+    /// Judge against these platforms instead of nodes, such as linux/amd64,linux/s390x,
+    /// s390x for short, or linux/arm64=cri-o (repeatable)
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "[OS/]ARCH[/VARIANT][=RUNTIME]"
+    )]
     pub platform: Vec<FlagPlatform>,
     /// The cluster as files instead of a live one: what `kubectl get
     /// nodes,ns,sa,secrets,runtimeclasses -A -o json` prints (repeatable)
@@ -40,61 +42,6 @@ pub struct TargetArguments {
     /// Context in the kube config
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-}
-
-/// A platform of the command line, with the runtime whose rules count.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FlagPlatform {
-    platform: Platform,
-    runtime: Runtime,
-}
-
-impl FromStr for FlagPlatform {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (platform, runtime) = text
-            .split_once('=')
-            .unwrap_or((text, Runtime::default().name()));
-        let mut platform: Platform = platform
-            .parse::<Platform>()
-            .map_err(|error| error.to_string())?
-            .normalized();
-        if platform.variant.is_empty() {
-            platform.variant = default_variant(&platform.architecture).to_owned();
-        }
-        Ok(Self {
-            platform,
-            runtime: runtime
-                .parse::<Runtime>()
-                .map_err(|error| error.to_string())?,
-        })
-    }
-}
-
-impl FlagPlatform {
-    /// A node that stands for the platform.
-    pub fn to_node(&self) -> Node {
-        Node {
-            name: self.platform.to_string(),
-            labels: [
-                ("kubernetes.io/os", &self.platform.os),
-                ("kubernetes.io/arch", &self.platform.architecture),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.clone()))
-            .into(),
-            taints: Vec::new(),
-            unschedulable: false,
-            extended_resources: BTreeSet::new(),
-            platform: NodePlatform {
-                platform: self.platform.clone(),
-                runtime: self.runtime,
-                emulates: Vec::new(),
-            },
-            source: Source::Flag,
-            open_labels: None,
-        }
-    }
 }
 
 impl TargetArguments {

@@ -18,13 +18,29 @@ pub struct OpenLabels {
     pub domains: BTreeSet<String>,
     /// Whether nodes with any extended resource may come.
     pub resources: bool,
+    /// Whether nothing but the platform is settled: any other label may be anything, or
+    /// absent, and a node of any name may come.
+    pub anything_else: bool,
 }
 
 impl OpenLabels {
+    /// What is open of a platform that somebody asks about by its name.
+    pub fn of_platform() -> Self {
+        Self {
+            resources: true,
+            anything_else: true,
+            ..Self::default()
+        }
+    }
+
     /// What the label may be, where it is not fixed.
     pub fn values(&self, key: &str) -> Option<Values> {
         if let Some(values) = self.labels.get(key) {
             return Some(values.clone());
+        }
+        if self.anything_else {
+            let is_settled = matches!(key, ARCHITECTURE_LABEL | OS_LABEL);
+            return (!is_settled).then(Values::any_or_absent);
         }
         let (domain, _) = key.split_once('/')?;
         self.domains.contains(domain).then(Values::any_or_absent)

@@ -96,9 +96,12 @@ impl<'a> Count<'a> {
         *why == Exclusion::Cordoned && self.filter.is_open_otherwise(group, name, individual)
     }
 
-    /// Judges pools, which stand for nodes that do not exist yet: none of them has a name.
+    /// Judges pools, which stand for nodes that do not exist yet: none of them has a name. A
+    /// platform that is asked about stands for any node.
     pub(super) fn judge_pools(&mut self, reach: &Reach<'_>, group: &GroupKey, members: &Members) {
-        if let Reach::Named { others, .. } = reach {
+        if let Reach::Named { others, .. } = reach
+            && !group.may_have_any_name()
+        {
             return self.exclude(others.clone(), members.len());
         }
         for (name, individual) in members.iter() {

@@ -36,6 +36,12 @@ fn added_tolerations(placer: Placer) -> Vec<Toleration> {
 }
 
 impl GroupKey {
+    /// Whether the group stands for nodes of every name.
+    pub(super) fn may_have_any_name(&self) -> bool {
+        let open = self.open_labels.as_ref();
+        open.is_some_and(|open_labels| open_labels.anything_else)
+    }
+
     fn allocates(&self, resource: &String) -> bool {
         let open = self.open_labels.as_ref();
         self.extended_resources.contains(resource)
@@ -135,7 +141,7 @@ impl<'a> Filter<'a> {
         if placement
             .node_name
             .as_deref()
-            .is_some_and(|wanted| wanted != name)
+            .is_some_and(|wanted| wanted != name && !group.may_have_any_name())
         {
             return Some(Exclusion::OtherNodeName);
         }

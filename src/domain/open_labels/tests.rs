@@ -95,7 +95,7 @@ proptest! {
         let open_labels = OpenLabels {
             labels: open.into_iter().map(|(key, values)| (KEYS[key].to_owned(), values)).collect(),
             domains: has_domain.then(|| "provider.example".to_owned()).into_iter().collect(),
-            resources: false,
+            ..OpenLabels::default()
         };
         let (fixed, selector) = (named(fixed), named(selector));
         let affinity = terms.map(|terms| NodeSelector {

@@ -180,6 +180,7 @@ pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
             labels: open,
             domains: provider_domains(&spec.node_class_ref),
             resources: true,
+            ..OpenLabels::default()
         },
         taints: taints(&spec.taints),
         extended_resources: BTreeSet::new(),

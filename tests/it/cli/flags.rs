@@ -170,7 +170,10 @@ async fn wrong_usage_is_named_and_ends_with_2() {
             vec!["check", "-f", &file, "-A", "--platform", "linux/amd64"],
             "-A",
         ),
-        (vec!["check", "app", "--platform", "s390x"], "s390x"),
+        (
+            vec!["check", "app", "--platform", "amd64,s390"],
+            "nearest is linux/s390x",
+        ),
         (
             vec!["check", "app", "--platform", "linux/s390x=podman"],
             "podman",
@@ -211,6 +214,60 @@ async fn wrong_usage_is_named_and_ends_with_2() {
             "{arguments:?}: {}",
             run.stderr
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn platforms_of_flags_are_lists_and_leave_open_what_no_platform_says() {
+    let world = World::new().await;
+    let image = world.image("node:21");
+    let containers = format!(
+        "containers: [{{name: c, image: '{image}', resources: {{limits: {{nvidia.com/gpu: 1}}}}}}]"
+    );
+    let control = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [\
+                   {matchExpressions: [{key: node-role.kubernetes.io/control-plane, operator: Exists}]}]}}}";
+    for (spec, both) in [
+        ("nodeSelector: {karpenter.sh/nodepool: default}", true),
+        ("nodeName: z1", true),
+        (control, true),
+        ("nodeSelector: {beta.kubernetes.io/arch: s390x}", false),
+        ("nodeSelector: {kubernetes.io/arch: s390x, zone: a}", false),
+    ] {
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  {spec}\n  {containers}\n"
+        );
+        let arguments = [
+            "check",
+            "-f",
+            "-",
+            "-o",
+            "json",
+            "--platform",
+            "linux/amd64,s390x",
+        ];
+        let run = world.run_with(&arguments, &pod).await;
+        assert_eq!(run.code, Some(0), "{spec}: {}{}", run.stdout, run.stderr);
+        let candidates = &report(&run)["workloads"][0]["candidates"];
+        let platforms = candidates.as_array().unwrap().iter();
+        let platforms: Vec<&str> = platforms
+            .map(|one| one["platform"].as_str().unwrap())
+            .collect();
+        let expected: &[&str] = if both {
+            &["linux/amd64", "linux/s390x"]
+        } else {
+            &["linux/s390x"]
+        };
+        assert_eq!(platforms, expected, "{spec}");
+        let notes: Vec<&str> = run.stderr.lines().collect();
+        let [note] = &notes[..] else {
+            panic!("{spec}: {}", run.stderr)
+        };
+        assert!(
+            note.contains("taken as met") && note.contains("nvidia.com/gpu"),
+            "{note}"
+        );
+        assert!(!note.contains("kubernetes.io/arch"), "{note}");
+        assert_eq!(note.contains("zone"), spec.contains("zone"), "{note}");
     }
 }
 

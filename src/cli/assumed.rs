@@ -1,0 +1,45 @@
+//! What `--platform` takes as met: a platform has no labels, taints, names and devices.
+
+use std::collections::BTreeSet;
+
+use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, canonical_label};
+use crate::domain::placement::Placement;
+use crate::domain::text::{printable, shortened};
+
+/// How many demands are named.
+const NAMED: usize = 5;
+
+/// Longest demand, in characters.
+const LONGEST: usize = 80;
+
+/// What the placements ask of a node beyond its platform, in one line; none where nothing.
+pub fn taken_as_met<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> Option<String> {
+    let mut demands: BTreeSet<String> = BTreeSet::new();
+    for placement in placements {
+        let affinity = placement.required_affinity.as_ref();
+        let selected = placement.node_selector.keys().map(String::as_str);
+        let keys = selected.chain(affinity.into_iter().flat_map(|affinity| affinity.keys()));
+        let keys =
+            keys.filter(|key| !matches!(canonical_label(key), ARCHITECTURE_LABEL | OS_LABEL));
+        demands.extend(keys.map(|key| format!("label {key}")));
+        let resources = placement.extended_resources.iter();
+        demands.extend(resources.map(|name| format!("resource {name}")));
+        if placement.node_name.is_some() {
+            demands.insert("spec.nodeName".to_owned());
+        }
+        if affinity.is_some_and(|affinity| affinity.reads_name()) {
+            demands.insert("the node's name".to_owned());
+        }
+    }
+    let more = match demands.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = demands.iter().take(NAMED);
+    let named: Vec<String> = named
+        .map(|demand| printable(&shortened(demand, LONGEST)))
+        .collect();
+    let named = named.join(", ");
+    (!named.is_empty())
+        .then(|| format!("taken as met, since --platform names no nodes: {named}{more}"))
+}
