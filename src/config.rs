@@ -15,6 +15,7 @@ use crate::domain::node::{Node, NodeOverride};
 use crate::domain::placement::AdmissionPlugin;
 use crate::domain::placement::toleration::ComparisonOperators;
 use crate::domain::policy::{Levels, OnUnknown, OwnedPods};
+use crate::domain::text::is_hidden;
 
 /// Why a configuration is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,13 +55,11 @@ impl std::fmt::Display for Colon<'_> {
 impl ConfigError {
     fn new(line: u64, path: &str, problem: &str) -> Self {
         let printable = |text: &str| {
-            let characters = text.chars().map(|character| {
-                if character.is_control() {
-                    '?'
-                } else {
-                    character
-                }
-            });
+            let characters = text.chars().map(
+                |character| {
+                    if is_hidden(character) { '?' } else { character }
+                },
+            );
             characters.collect()
         };
         Self {

@@ -3,7 +3,9 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 
+use crate::domain::text::is_hidden;
 use crate::report::Style;
 
 /// Prints a result. A closed pipe is how `head` ends a program, and no error.
@@ -19,6 +21,28 @@ pub fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.context("write to stdout"),
     }
+}
+
+/// JSON for people and programs: text is exact, hidden characters are escapes.
+///
+/// # Errors
+/// When the value is none that JSON has.
+pub fn json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut safe = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        // Outside of strings JSON has no hidden character but line breaks.
+        if is_hidden(character) && character != '\n' {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    safe.push('\n');
+    Ok(safe)
 }
 
 /// How the terminal wants its text.
@@ -48,6 +72,18 @@ fn style_for(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_keeps_text_exact_and_escapes_what_is_hidden() {
+        let text = "a\u{202e}\u{7f}\u{e0041}\n\u{1b}é";
+        let printed = json(&[text]).unwrap();
+        assert!(
+            printed.contains(r"a\u202e\u007f\udb40\udc41\n\u001bé"),
+            "{printed}"
+        );
+        let read: Vec<String> = serde_json::from_str(&printed).unwrap();
+        assert_eq!(read, [text]);
+    }
 
     #[test]
     fn the_terminal_and_its_variables_decide_on_colours_and_symbols() {

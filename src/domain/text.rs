@@ -9,18 +9,40 @@ pub const LONGEST_NAME: usize = 253;
 /// No honest name is longer, in characters.
 const LONGEST: usize = 512;
 
-/// The text without control characters, which terminals obey and which make the API server
+/// Whether a character is not seen but obeyed: control characters, line separators, and those
+/// that turn the direction of text around or have no width.
+/// Source: the general categories Cc, Cf, Zl and Zp of
+/// <https://www.unicode.org/reports/tr44/#General_Category_Values>
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{600}'..='\u{605}'
+                | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// The text without hidden characters, which terminals obey and which make the API server
 /// drop a warning; cut at a length that no honest name has.
 pub fn printable(text: &str) -> String {
     text.chars()
         .take(LONGEST)
-        .map(|character| {
-            if character.is_control() {
-                '?'
-            } else {
-                character
-            }
-        })
+        .map(
+            |character| {
+                if is_hidden(character) { '?' } else { character }
+            },
+        )
         .collect()
 }
 
@@ -81,6 +103,11 @@ mod tests {
     #[test]
     fn what_is_printed_has_no_control_characters_and_an_end() {
         assert_eq!(printable("a\u{1b}[2J\nb\u{85}ä"), "a?[2J?b?ä");
+        // The direction of text, its width, and line separators.
+        assert_eq!(
+            printable("a\u{202e}b\u{200b}c\u{2028}d\u{feff}é字"),
+            "a?b?c?d?é字"
+        );
         assert_eq!(printable(&"ä".repeat(70_000)).chars().count(), LONGEST);
     }
 }

@@ -8,6 +8,7 @@ use serde_path_to_error::{Deserializer, Track};
 use thiserror::Error;
 
 use super::Whole;
+use crate::domain::text::is_hidden;
 
 /// The longest problem text that is passed on.
 const LONGEST_PROBLEM: usize = 200;
@@ -43,13 +44,11 @@ fn printable(text: &str, longest: usize) -> String {
     let mut safe: String = characters
         .by_ref()
         .take(longest)
-        .map(|character| {
-            if character.is_control() {
-                '?'
-            } else {
-                character
-            }
-        })
+        .map(
+            |character| {
+                if is_hidden(character) { '?' } else { character }
+            },
+        )
         .collect();
     if characters.next().is_some() {
         safe.push('…');
