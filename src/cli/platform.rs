@@ -113,7 +113,7 @@ fn nearest_platform(text: &str) -> String {
     let (os, rest) = text
         .split_once(['/', '-'])
         .unwrap_or(("linux", text.as_str()));
-    let (architecture, _) = rest.split_once(['/', '-']).unwrap_or((rest, ""));
+    let (architecture, _) = rest.split_once(['/', '-', ' ']).unwrap_or((rest, ""));
     let os = nearest(os, &SYSTEMS).unwrap_or("linux");
     // What uname and docker's per-architecture repositories say.
     let meant = match architecture {
