@@ -6,6 +6,7 @@ mod demo;
 mod duration;
 pub mod exit;
 mod inspect;
+mod live;
 mod output;
 mod platform;
 mod secrets;
@@ -13,6 +14,7 @@ mod selector;
 pub mod serve;
 mod setup;
 mod snapshot;
+mod subjects;
 mod target;
 
 use std::ffi::OsString;
@@ -69,7 +71,8 @@ bring their namespaces along.
 Exit codes:
   0  nothing found at the asked level
   1  findings
-  2  usage: arguments, files, configuration
+  2  usage: arguments, files, configuration, a cluster that cannot be asked;
+     nothing to check, unless --allow-empty
   3  nothing known to be wrong, but not everything could be found out";
 
 /// Runs a command line and says how it ended. Errors are printed.
@@ -102,7 +105,8 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
             serve::run(*arguments, cli.config).await
         }
         Command::Check(arguments) => {
-            telemetry::start_logging("warn");
+            // What goes wrong with the cluster is said once, as the error.
+            telemetry::start_logging("warn,kube_client=off,kube_runtime=off");
             check::run(*arguments, cli.config).await
         }
         Command::Inspect(arguments) => {

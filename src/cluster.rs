@@ -1,5 +1,6 @@
 //! The cluster: what decisions need of it, from the Kubernetes API or from a snapshot.
 
+pub mod access;
 pub mod certificates;
 mod events;
 mod freshness;
@@ -12,4 +13,4 @@ mod watch;
 
 pub use self::freshness::Freshness;
 pub use self::state::{NodeSettings, Record, State};
-pub use self::watch::{Accounts, Cluster, watch, watch_discovering};
+pub use self::watch::{Accounts, Cluster, LeftOut, watch, watch_discovering, watch_some};

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::domain::text::is_hidden;
+
 /// The most that is read of one file.
 const LARGEST_FILE: u64 = 64 << 20;
 
@@ -37,6 +39,7 @@ pub struct FileObject {
 pub struct FileError {
     source_name: String,
     problem: String,
+    is_no_object: bool,
 }
 
 impl FileError {
@@ -46,15 +49,33 @@ impl FileError {
         Self {
             source_name: source_name.into(),
             problem: problem
-                .map(|character| {
-                    if character.is_control() {
-                        ' '
-                    } else {
-                        character
-                    }
-                })
+                .map(
+                    |character| {
+                        if is_hidden(character) { ' ' } else { character }
+                    },
+                )
                 .collect(),
+            is_no_object: false,
         }
+    }
+
+    /// A document that is none of Kubernetes.
+    fn no_object(source_name: impl Into<String>) -> Self {
+        let problem = "expected a Kubernetes object, with apiVersion and kind";
+        Self {
+            is_no_object: true,
+            ..Self::new(source_name, problem)
+        }
+    }
+
+    /// The file, and the line where one is known.
+    pub fn source_name(&self) -> &str {
+        &self.source_name
+    }
+
+    /// What is wrong.
+    pub fn problem(&self) -> &str {
+        &self.problem
     }
 
     /// An error about an object that was read.
@@ -73,20 +94,21 @@ pub enum Recursion {
     Recursive,
 }
 
-/// Reads every object of the sources: files, directories, or `-` for standard input.
-pub fn read(sources: &[String], recursion: Recursion) -> Vec<Result<FileObject, FileError>> {
-    let mut found = Vec::new();
-    for_each(sources, recursion, |object| found.push(object));
-    found
+/// What was found in files.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Objects, and what could not be read, in the order of the sources.
+    pub objects: Vec<Result<FileObject, FileError>>,
+    /// How many files in directories hold no Kubernetes object, such as a chart's values. One
+    /// that is named itself is an error.
+    pub passed_over: usize,
 }
 
-/// Hands over every object of the sources, so that one file at a time is in memory.
-pub fn for_each(
-    sources: &[String],
-    recursion: Recursion,
-    mut visit: impl FnMut(Result<FileObject, FileError>),
-) {
+/// Reads every object of the sources: files, directories, or `-` for standard input.
+pub fn read(sources: &[String], recursion: Recursion) -> Found {
+    let mut found = Found::default();
     for source in sources {
+        let mut visit = |object| found.objects.push(object);
         if source == STDIN {
             read_input("stdin", io::stdin().lock(), &mut visit);
             continue;
@@ -94,12 +116,13 @@ pub fn for_each(
         let path = Path::new(source);
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                read_folder(path, recursion, DEEPEST_FOLDER, &mut visit);
+                found.passed_over += read_folder(path, recursion, DEEPEST_FOLDER, &mut visit);
             }
             Ok(_) => read_file(path, &mut visit),
             Err(error) => visit(Err(FileError::new(source, error.to_string()))),
         }
     }
+    found
 }
 
 /// Reads every object of a text that is no file, such as another program's output.
@@ -111,7 +134,8 @@ pub fn read_from(name: &str, input: impl io::Read) -> Vec<Result<FileObject, Fil
 
 type Visit<'a> = dyn FnMut(Result<FileObject, FileError>) + 'a;
 
-fn read_folder(path: &Path, recursion: Recursion, deepest: usize, visit: &mut Visit<'_>) {
+/// Reads a directory; how many of its files were passed over.
+fn read_folder(path: &Path, recursion: Recursion, deepest: usize, visit: &mut Visit<'_>) -> usize {
     let mut fail = |path: &Path, error: &io::Error| {
         visit(Err(FileError::new(
             path.display().to_string(),
@@ -133,21 +157,39 @@ fn read_folder(path: &Path, recursion: Recursion, deepest: usize, visit: &mut Vi
         Err(error) => fail(path, &error),
     }
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut passed_over = 0;
     for (path, kind) in entries {
         if kind.is_dir() {
             if recursion == Recursion::Recursive && deepest > 0 {
-                read_folder(&path, recursion, deepest - 1, visit);
+                passed_over += read_folder(&path, recursion, deepest - 1, visit);
             }
         } else if is_object_file(&path) && !path.is_dir() {
-            read_file(&path, visit);
+            passed_over += usize::from(!has_objects(&path, visit));
         }
     }
+    passed_over
 }
 
-/// The file names that kubectl takes from a directory.
+/// Reads a file of a directory, unless nothing in it is an object: then nothing is said of
+/// it. Beside objects, what is none is a mistake.
+fn has_objects(path: &Path, visit: &mut Visit<'_>) -> bool {
+    let mut held = Vec::new();
+    let mut has_objects = false;
+    read_file(path, &mut |found| match found {
+        Err(error) if error.is_no_object && !has_objects => held.push(error),
+        found => {
+            has_objects = true;
+            held.drain(..).for_each(|error| visit(Err(error)));
+            visit(found);
+        }
+    });
+    has_objects || held.is_empty()
+}
+
+/// Whether kubectl takes a file of this name from a directory.
 /// Source: `FileExtensions` in
 /// <https://github.com/kubernetes/cli-runtime/blob/master/pkg/resource/builder.go>
-fn is_object_file(path: &Path) -> bool {
+pub fn is_object_file(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("json" | "yaml" | "yml"))
 }

@@ -3,6 +3,7 @@
 //! [`Report`] is the published JSON (`docs/report.schema.json`); the tables are rendered
 //! from the same verdicts.
 
+mod conclusion;
 mod explain;
 mod model;
 mod table;
@@ -11,6 +12,8 @@ mod wide;
 pub use self::model::{Report, ReportedOutcome};
 pub use self::table::{Style, columns, render as render_table};
 pub use self::wide::render as render_wide;
+
+use serde::Serialize;
 
 use crate::domain::node::Nodes;
 use crate::domain::policy::{Findings, Level};
@@ -37,27 +40,109 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// How the workload stands at a level.
+    /// How the workload stands at a level. One without images neither passes nor fails.
     pub fn at(&self, level: Level) -> Passing {
+        if self.is_without_images() {
+            return Passing::Undecided;
+        }
         Findings::of(&self.verdicts).at(level)
+    }
+
+    /// Whether no container names an image, so that nothing was judged.
+    pub fn is_without_images(&self) -> bool {
+        let mut verdicts = self.verdicts.iter();
+        verdicts.all(|verdict| verdict.images.is_empty() && verdict.overlooked.is_none())
     }
 
     /// `Deployment web/shop`, as kubectl names things.
     pub fn title(&self) -> String {
-        let name = printable(&self.name);
+        let (kind, name) = (printable(&self.kind), visible(&self.name));
         match &self.namespace {
-            Some(namespace) => format!("{} {}/{name}", self.kind, printable(namespace)),
+            Some(namespace) => format!("{kind} {}/{name}", printable(namespace)),
             None if self.kind == "Image" => name,
-            None => format!("{} {name}", self.kind),
+            None => format!("{kind} {name}"),
         }
     }
 }
 
+/// A name as text shows it: in quotes where it would not be seen for what it is.
+fn visible(name: &str) -> String {
+    match name.is_empty() || name.contains(char::is_whitespace) {
+        true => format!("\"{}\"", printable(name)),
+        false => printable(name),
+    }
+}
+
 /// Everything that was judged in one run, and the nodes it was judged against.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Run {
     /// The workloads, in the order of the input.
     pub workloads: Vec<Judged>,
     /// The nodes.
     pub nodes: Nodes,
+    /// The level that was asked for.
+    pub level: Level,
+    /// Where the workloads are from.
+    pub scope: Scope,
+    /// What could not be read.
+    pub errors: Vec<Unread>,
+    /// Objects of kinds that are not known.
+    pub skipped: Vec<SkippedKind>,
+    /// Whether judging nothing at all passes.
+    pub may_be_empty: bool,
+}
+
+/// Where workloads are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Files, and images beside them.
+    Files,
+    /// Images by name alone.
+    Images,
+}
+
+/// A document that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The file, with the line where it is known.
+    pub source: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// Objects of a kind of which nobody knows whether it has pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SkippedKind {
+    /// The kind, as written.
+    pub kind: String,
+    /// Its API group; empty for the core group.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Run {
+    /// The workloads that have an image.
+    fn with_images(&self) -> impl Iterator<Item = &Judged> {
+        let workloads = self.workloads.iter();
+        workloads.filter(|judged| !judged.is_without_images())
+    }
+
+    /// Whether there is no image at all.
+    pub fn is_empty(&self) -> bool {
+        self.with_images().next().is_none()
+    }
+
+    /// How what has images stands at the asked level.
+    pub fn passing(&self) -> Passing {
+        Passing::all(self.with_images().map(|judged| judged.at(self.level)))
+    }
+
+    /// Whether all is well, as the exit code says it.
+    pub fn is_passed(&self) -> bool {
+        self.errors.is_empty()
+            && (self.may_be_empty || !self.is_empty())
+            && self.passing() == Passing::Pass
+    }
 }

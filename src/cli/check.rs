@@ -1,10 +1,9 @@
 //! `archmatch check`: images, manifests or rendered charts, judged before they are deployed.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
@@ -15,19 +14,17 @@ use super::exit::Exit;
 use super::selector::LabelSelector;
 use super::setup::{self, Own, Registries};
 use super::snapshot::Snapshot;
+use super::subjects::{self, Subject, Subjects};
 use super::{output, target};
 use crate::checker::Checker;
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::config::Configuration;
 use crate::domain::access::{Access, Tenant};
-use crate::domain::labels::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
 use crate::domain::verdict::Passing;
-use crate::domain::workload::{PodTemplate, Usage, Workload};
-use crate::files::{self, FileError, FileObject, Recursion};
-use crate::objects::kinds::{self, KindRule};
-use crate::report::{Judged, Report, Run, render_table, render_wide};
+use crate::domain::workload::{PodTemplate, Workload};
+use crate::report::{Judged, Report, Run, Scope, render_table, render_wide};
 
 /// How many workloads are judged at the same time: enough that a registry which never answers
 /// holds up nobody else's images. Registries have limits of their own.
@@ -36,8 +33,8 @@ const AT_ONCE: usize = 1_000;
 /// Arguments of `archmatch check`.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Images by name
-    #[arg(value_name = "IMAGE")]
+    /// Images by name; a file is taken as with -f
+    #[arg(value_name = "IMAGE|FILE")]
     pub images: Vec<String>,
     /// Kubernetes objects: a file, a directory, or - for standard input (repeatable)
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
@@ -51,9 +48,10 @@ pub struct Arguments {
     /// Only objects of files with these labels: =, ==, !=, in, notin, comma-separated
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub selector: Option<LabelSelector>,
-    /// Namespace of objects that name none; the others keep theirs
-    #[arg(short = 'n', long, default_value = "default", value_name = "NAME")]
-    pub namespace: String,
+    /// Namespace of objects that name none; the others keep theirs. By default that of the
+    /// kube context, else default
+    #[arg(short = 'n', long, value_parser = parse_namespace, value_name = "NAME")]
+    pub namespace: Option<String>,
     #[command(flatten)]
     pub target: target::TargetArguments,
     /// Output format
@@ -88,10 +86,16 @@ fn parse_level(text: &str) -> Result<Level, String> {
     }
 }
 
-/// A workload, and where it was read.
-struct Subject {
-    workload: Workload,
-    source: Option<String>,
+/// A namespace's name is a DNS label.
+fn parse_namespace(text: &str) -> Result<String, String> {
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = text.len() <= 63
+        && text.bytes().all(|byte| letters(byte) || byte == b'-')
+        && text.bytes().next().is_some_and(letters)
+        && text.bytes().last().is_some_and(letters);
+    is_label.then(|| text.to_owned()).ok_or_else(|| {
+        "expected the name of a namespace: lower-case letters, digits and dashes".to_owned()
+    })
 }
 
 /// Judges, prints, and says by the exit code what was found.
@@ -100,15 +104,16 @@ struct Subject {
 /// When the configuration, the snapshot or the cluster cannot be used.
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let deadline = Instant::now() + arguments.timeout;
-    let from_stdin = arguments.files.iter().chain(&arguments.target.snapshot);
-    if from_stdin.filter(|name| *name == files::STDIN).count() > 1 {
-        bail!("standard input (-) can be read once only");
-    }
     let configuration = setup::configuration(config.as_deref())?;
     let kinds = setup::kind_rules(&configuration)?;
-    let (mut subjects, errors) = read_subjects(&arguments, &kinds)?;
+    let Subjects {
+        workloads: mut subjects,
+        errors,
+        skipped,
+        from_files,
+    } = Subjects::read(&arguments, &kinds)?;
     for error in &errors {
-        eprintln!("error: {error}");
+        eprintln!("error: {}: {}", error.source, error.problem);
     }
     if subjects.is_empty() && errors.is_empty() && !arguments.allow_empty {
         match &arguments.selector {
@@ -116,7 +121,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             None => bail!("nothing to check: name images, or files with workloads by -f"),
         }
     }
-    let Snapshot { view, secrets } = arguments.target.view(&configuration).await?;
+    let Snapshot { view, secrets } = arguments.target.view(&configuration, deadline).await?;
     for subject in &mut subjects {
         let is_pod = subject.workload.is_pod();
         for template in &mut subject.workload.templates {
@@ -154,17 +159,24 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let run = Run {
         workloads,
         nodes: view.nodes,
+        level: arguments.level,
+        scope: if from_files {
+            Scope::Files
+        } else {
+            Scope::Images
+        },
+        errors,
+        skipped,
+        may_be_empty: arguments.allow_empty,
     };
     print(&run, arguments.output)?;
-    if !errors.is_empty() {
+    if !run.errors.is_empty() {
         return Ok(Exit::Usage);
     }
-    let passing = Passing::all(
-        run.workloads
-            .iter()
-            .map(|judged| judged.at(arguments.level)),
-    );
-    Ok(match passing {
+    if run.is_empty() && !arguments.allow_empty {
+        bail!("nothing to check: no workload has a container with an image");
+    }
+    Ok(match run.passing() {
         Passing::Pass => Exit::Success,
         Passing::Fail => Exit::Findings,
         Passing::Undecided => Exit::Undecided,
@@ -210,7 +222,7 @@ async fn judge(
             };
             Judged {
                 api_version,
-                namespace: (kind != IMAGE).then_some(namespace),
+                namespace: (kind != subjects::IMAGE).then_some(namespace),
                 kind,
                 name,
                 source: subject.source,
@@ -222,104 +234,11 @@ async fn judge(
     Ok(stream::iter(judged).buffered(AT_ONCE).collect().await)
 }
 
-/// The kind of an image given by name.
-const IMAGE: &str = "Image";
-
-fn read_subjects(
-    arguments: &Arguments,
-    kinds: &[KindRule],
-) -> Result<(Vec<Subject>, Vec<FileError>)> {
-    let mut subjects: Vec<Subject> = arguments
-        .images
-        .iter()
-        .map(|image| by_name(image))
-        .collect();
-    let recursion = if arguments.recursive {
-        Recursion::Recursive
-    } else {
-        Recursion::Flat
-    };
-    let mut found = files::read(&arguments.files, recursion);
-    if let Some(folder) = &arguments.kustomize {
-        found.extend(kustomize(folder)?);
-    }
-    let mut errors = Vec::new();
-    for object in found {
-        if let (Ok(object), Some(selector)) = (&object, &arguments.selector)
-            && !selector.selects(&labels(object))
-        {
-            continue;
-        }
-        match object.and_then(|object| from_object(&object, kinds)) {
-            Ok(Some(mut subject)) => {
-                if subject.workload.namespace.is_empty() {
-                    subject.workload.namespace.clone_from(&arguments.namespace);
-                }
-                subjects.push(subject);
-            }
-            Ok(None) => {}
-            Err(error) => errors.push(error),
-        }
-    }
-    Ok((subjects, errors))
-}
-
-fn by_name(image: &str) -> Subject {
-    let mut template = PodTemplate::default();
-    template.add_image("image", image, Usage::Container, false);
-    // A name of the command line has no container around it.
-    template.images.forget_containers();
-    Subject {
-        workload: Workload {
-            api_version: "archmatch.io/v1alpha1".to_owned(),
-            kind: IMAGE.to_owned(),
-            name: image.to_owned(),
-            templates: vec![template],
-            ..Workload::default()
-        },
-        source: None,
-    }
-}
-
-/// The labels of an object. What is none is no label: the object's kind reports it.
-fn labels(object: &FileObject) -> Labels {
-    let labels = object.value["metadata"]["labels"].as_object();
-    let pairs = labels.into_iter().flatten();
-    pairs
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
-}
-
-fn from_object(object: &FileObject, kinds: &[KindRule]) -> Result<Option<Subject>, FileError> {
-    let read = kinds::read(&object.value, kinds);
-    let workload = read.map_err(|error| FileError::about(object, error.to_string()))?;
-    Ok(workload.map(|workload| Subject {
-        workload,
-        source: Some(object.source.clone()),
-    }))
-}
-
-/// What `kubectl apply -k` would apply.
-fn kustomize(folder: &PathBuf) -> Result<Vec<Result<FileObject, FileError>>> {
-    let rendered = Command::new("kubectl")
-        .arg("kustomize")
-        .arg(folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("run kubectl, which renders kustomizations")?;
-    if !rendered.status.success() {
-        bail!("kubectl kustomize {} failed", folder.display());
-    }
-    let name = folder.display().to_string();
-    Ok(files::read_from(&name, rendered.stdout.as_slice()))
-}
-
 fn print(run: &Run, format: Format) -> Result<()> {
     let style = output::style();
     output::print(&match format {
         Format::Table => render_table(run, style),
         Format::Wide => render_wide(run, style),
-        Format::Json => serde_json::to_string_pretty(&Report::of(run))? + "\n",
+        Format::Json => output::json(&Report::of(run))?,
     })
 }

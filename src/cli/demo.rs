@@ -31,13 +31,14 @@ use crate::admission::{self, Metrics, Reviewer};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::View;
 use crate::config::Configuration;
+use crate::domain::policy::Level;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::process::certificates::SelfSigned;
 use crate::process::server::{Connections, Limits, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
-use crate::report::{Judged, Run, render_table};
+use crate::report::{Judged, Run, Scope, render_table};
 
 /// Arguments of `archmatch demo`.
 #[derive(Args, Clone, Copy, Debug)]
@@ -195,6 +196,11 @@ impl Stage {
         Run {
             workloads: workloads.collect(),
             nodes,
+            level: Level::Portable,
+            scope: Scope::Images,
+            errors: Vec::new(),
+            skipped: Vec::new(),
+            may_be_empty: false,
         }
     }
 

@@ -145,7 +145,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     };
     output::print(&match arguments.output {
         Format::Table => table(&description),
-        Format::Json => serde_json::to_string_pretty(&description)? + "\n",
+        Format::Json => output::json(&description)?,
     })?;
     Ok(match verdict.portable() {
         _ if arguments.platform.is_empty() => Exit::Success,

@@ -27,7 +27,7 @@ pub struct Snapshot {
 /// it would give wrong answers.
 pub fn load(sources: &[String], configuration: &Configuration) -> Result<Snapshot> {
     let mut objects = Vec::new();
-    for object in files::read(sources, Recursion::Flat) {
+    for object in files::read(sources, Recursion::Flat).objects {
         objects.push(object?);
     }
     let values = objects.iter().map(|object| &object.value);
@@ -41,6 +41,10 @@ pub fn load(sources: &[String], configuration: &Configuration) -> Result<Snapsho
     });
     match first {
         Some(error) => Err(anyhow!(error)),
+        None if view.nodes.is_empty() => Err(anyhow!(
+            "{} has no Node, and no pool that could grow one",
+            sources.join(", ")
+        )),
         None => Ok(Snapshot {
             view,
             secrets: Arc::new(SnapshotSecrets(secrets)),

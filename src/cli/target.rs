@@ -3,23 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
+use super::live::Place;
 use super::platform::FlagPlatform;
-use super::secrets::LiveSecrets;
-use super::snapshot::Snapshot;
-use super::{setup, snapshot};
-use crate::cluster::{self, view::View};
+use super::snapshot::{self, Snapshot};
+use crate::cluster::view::View;
 use crate::config::Configuration;
 use crate::domain::node::Nodes;
 use crate::registry::NoSecrets;
-
-/// How long the live cluster may take to list its nodes.
-const LISTING: Duration = Duration::from_secs(30);
 
 /// Arguments that say what to judge against.
 #[derive(Args, Clone, Debug)]
@@ -50,7 +45,7 @@ impl TargetArguments {
     ///
     /// # Errors
     /// When a snapshot is broken or the cluster cannot be asked.
-    pub async fn view(&self, configuration: &Configuration) -> Result<Snapshot> {
+    pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Snapshot> {
         let mut target = if !self.snapshot.is_empty() {
             snapshot::load(&self.snapshot, configuration)?
         } else if !self.platform.is_empty() {
@@ -59,7 +54,7 @@ impl TargetArguments {
                 secrets: Arc::new(NoSecrets),
             }
         } else {
-            self.live(configuration).await?
+            self.place().view(configuration, deadline).await?
         };
         if !self.platform.is_empty() {
             target.view.nodes = self.flag_nodes();
@@ -72,44 +67,16 @@ impl TargetArguments {
         distinct.into_iter().map(FlagPlatform::to_node).collect()
     }
 
-    async fn live(&self, configuration: &Configuration) -> Result<Snapshot> {
-        let hint = "find the cluster; or name --platform or --snapshot";
-        let options = kube::config::KubeConfigOptions {
-            context: self.context.clone(),
-            ..Default::default()
-        };
-        let config = match &self.kubeconfig {
-            Some(path) => {
-                let kubeconfig = kube::config::Kubeconfig::read_from(path)?;
-                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?
-            }
-            None if self.context.is_some() => kube::Config::from_kubeconfig(&options)
-                .await
-                .context(hint)?,
-            None => kube::Config::infer().await.context(hint)?,
-        };
-        let client = kube::Client::try_from(config)?;
-        let (cluster, watching) = cluster::watch(
-            client.clone(),
-            setup::node_settings(configuration),
-            setup::accounts(configuration),
-        );
-        let secrets = Arc::new(LiveSecrets {
-            client,
-            access: configuration.credentials.secrets.clone(),
-            view: cluster.view(),
-        });
-        let listed = async {
-            tokio::select! {
-                () = watching => bail!("the cluster's watch ended"),
-                () = cluster.synced() => Ok(Snapshot {
-                    view: cluster.view().load().as_ref().clone(),
-                    secrets,
-                }),
-            }
-        };
-        timeout(LISTING, listed).await.context(
-            "list nodes, namespaces and runtimeclasses of the cluster: no answer in 30 s",
-        )?
+    /// The cluster that the kube config or the flags name.
+    fn place(&self) -> Place<'_> {
+        Place {
+            kubeconfig: self.kubeconfig.as_deref(),
+            context: self.context.as_deref(),
+        }
+    }
+
+    /// The namespace of the context, as kubectl has it.
+    pub fn namespace(&self) -> Option<String> {
+        self.place().namespace()
     }
 }

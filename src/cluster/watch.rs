@@ -75,6 +75,18 @@ pub enum Accounts {
     Ignored,
 }
 
+/// Kinds that are not watched. The webhook needs all but service accounts; a person may not
+/// be let to list them, and does without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Without namespaces, none has defaults for its pods.
+    pub namespaces: bool,
+    /// Without RuntimeClasses, none adds to the placement of a pod.
+    pub runtime_classes: bool,
+    /// Without service accounts, none gives pull secrets to pods.
+    pub accounts: bool,
+}
+
 /// A cluster, and the future that watches it. Nothing happens until it is polled; it ends
 /// only when it is dropped. While the API server is away, the last view stays.
 pub fn watch(
@@ -92,15 +104,42 @@ pub fn watch_discovering(
     accounts: Accounts,
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
-    let accounts = match accounts {
-        Accounts::Watched => events::<ServiceAccountKind>(&client, "v1"),
-        Accounts::Ignored => none(Kind::ServiceAccount),
+    let left_out = LeftOut {
+        accounts: accounts == Accounts::Ignored,
+        ..LeftOut::default()
     };
+    watch_without(client, settings, left_out, every)
+}
+
+/// As [`watch`], as if there were no objects of some kinds.
+pub fn watch_some(
+    client: Client,
+    settings: NodeSettings,
+    left_out: LeftOut,
+) -> (Cluster, impl Future<Output = ()> + Send) {
+    watch_without(client, settings, left_out, optional::INTERVAL)
+}
+
+fn watch_without(
+    client: Client,
+    settings: NodeSettings,
+    left_out: LeftOut,
+    every: Duration,
+) -> (Cluster, impl Future<Output = ()> + Send) {
     let events = select_all([
         events::<NodeKind>(&client, "v1"),
-        events::<NamespaceKind>(&client, "v1"),
-        events::<RuntimeClassKind>(&client, "v1"),
-        accounts,
+        match left_out.namespaces {
+            false => events::<NamespaceKind>(&client, "v1"),
+            true => none(Kind::Namespace),
+        },
+        match left_out.runtime_classes {
+            false => events::<RuntimeClassKind>(&client, "v1"),
+            true => none(Kind::RuntimeClass),
+        },
+        match left_out.accounts {
+            false => events::<ServiceAccountKind>(&client, "v1"),
+            true => none(Kind::ServiceAccount),
+        },
     ]);
     let discoveries = optional::discoveries(client.clone(), every);
     let open = move |kind, version: &str| optional::stream(&client, kind, version);

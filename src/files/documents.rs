@@ -119,11 +119,22 @@ impl<'a> Reader<'a, '_> {
         (self.visit)(Err(FileError::new(source, problem)));
     }
 
+    fn refuse(&mut self, line: usize) {
+        let source = format!("{}:{line}", self.name);
+        (self.visit)(Err(FileError::no_object(source)));
+    }
+
     fn emit(&mut self, line: usize, value: Value, lists: usize) {
         let list = match &value {
+            Value::Object(fields)
+                if !fields.contains_key("kind") && !fields.contains_key("apiVersion") =>
+            {
+                self.refuse(line);
+                return;
+            }
             Value::Object(fields) => is_list(fields.get("kind").and_then(Value::as_str)),
             _ => {
-                self.fail(line, "expected a Kubernetes object");
+                self.refuse(line);
                 return;
             }
         };
@@ -160,8 +171,9 @@ impl<'a> Reader<'a, '_> {
             let raw = match object {
                 Ok(raw) => raw.get(),
                 Err(error) => {
-                    // What is no JSON may still be YAML, but then it is all YAML.
-                    if first && self.yaml().is_ok() {
+                    // What is no JSON may still be YAML, but then it is all YAML. A template is
+                    // neither, which is said there.
+                    if first && (text.starts_with("{{") || self.yaml().is_ok()) {
                         self.read_yaml();
                         return;
                     }
@@ -208,6 +220,10 @@ impl<'a> Reader<'a, '_> {
                     self.emit(line, value, DEEPEST_LIST);
                 }
             }
+            Err((line, _)) if self.chunk.text.contains("{{") => self.fail(
+                line,
+                "no YAML; it looks like a template, which has to be rendered first: helm template",
+            ),
             Err((line, problem)) => self.fail(line, &problem),
         }
     }
@@ -234,7 +250,13 @@ impl<'a> Reader<'a, '_> {
                 0 => self.chunk.first_line(),
                 line => self.chunk.line + usize::try_from(line).unwrap_or(1) - 1,
             };
-            (line, without_place(&error.without_snippet().to_string()))
+            let problem = without_place(&error.without_snippet().to_string());
+            // The library's own words name its types.
+            let problem = match problem.starts_with("budget breached") {
+                true => "too many values or aliases, or nested too deep".to_owned(),
+                false => problem,
+            };
+            (line, problem)
         })
     }
 }

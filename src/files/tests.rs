@@ -91,7 +91,7 @@ fn a_broken_document_does_not_stop_the_others() {
     );
     check(
         "{{ template }}\n---\nkind: Pod\n",
-        &["error f:1: ", "f:3 Pod"],
+        &["error f:1: no YAML; it looks like a template", "f:3 Pod"],
     );
 }
 
@@ -158,10 +158,10 @@ fn scalars_are_those_of_yaml_1_2() {
 
 #[test]
 fn anchors_work_and_bombs_do_not() {
-    let found = parse("a: &x {k: v}\nb: *x\nc:\n  <<: *x\n  l: w\n");
+    let found = parse("kind: K\na: &x {k: v}\nb: *x\nc:\n  <<: *x\n  l: w\n");
     assert_eq!(
         found[0].as_ref().unwrap().1,
-        json!({"a": {"k": "v"}, "b": {"k": "v"}, "c": {"k": "v", "l": "w"}})
+        json!({"kind": "K", "a": {"k": "v"}, "b": {"k": "v"}, "c": {"k": "v", "l": "w"}})
     );
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
@@ -207,6 +207,8 @@ fn directories_are_read_as_kubectl_does() {
             "{\"kind\": \"Pod\", \"metadata\": {\"name\": \"a\"}}".to_owned(),
         ),
         ("c.yml", yaml("c")),
+        ("values.yaml", "image: {tag: v1}\n---\nmore: 1\n".to_owned()),
+        ("list.yaml", "- a\n".to_owned()),
         ("readme.md", "no object".to_owned()),
         ("sub/d.yaml", yaml("d")),
     ] {
@@ -214,8 +216,12 @@ fn directories_are_read_as_kubectl_does() {
     }
     std::os::unix::fs::symlink(root, root.join("sub/circle")).unwrap();
     let names = |recursion| -> Vec<String> {
-        let objects = read(&[root.display().to_string()], recursion);
-        let values = objects.into_iter().map(|object| object.unwrap().value);
+        let found = read(&[root.display().to_string()], recursion);
+        assert_eq!(found.passed_over, 2);
+        let values = found
+            .objects
+            .into_iter()
+            .map(|object| object.unwrap().value);
         values
             .map(|value| value["metadata"]["name"].as_str().unwrap().to_owned())
             .collect()
@@ -230,14 +236,24 @@ fn directories_are_read_as_kubectl_does() {
         Recursion::Flat,
     );
     let errors: Vec<String> = found
+        .objects
         .into_iter()
         .map(|object| object.unwrap_err().to_string())
         .collect();
     assert_eq!(
         errors[0],
-        format!("{named}:1: expected a Kubernetes object")
+        format!("{named}:1: expected a Kubernetes object, with apiVersion and kind")
     );
     assert!(errors[1].starts_with(&format!("{absent}: ")), "{errors:?}");
+    // Beside an object, what is none is a mistake.
+    fs::write(
+        root.join("values.yaml"),
+        "a: 1\n---\n".to_owned() + &yaml("e"),
+    )
+    .unwrap();
+    let found = read(&[root.display().to_string()], Recursion::Flat);
+    let errors = found.objects.iter().filter(|object| object.is_err());
+    assert_eq!((errors.count(), found.passed_over), (1, 1));
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Pieces of sentences that the tables share.
 
-use super::Run;
+use super::{Run, visible};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::text::printable;
 use crate::domain::verdict::{Outcome, Verdict};
@@ -57,7 +57,7 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<String> {
             });
         }
         for image in &verdict.images {
-            let name = printable(&image.image.image);
+            let name = visible(&image.image.image);
             for finding in image.findings(&verdict.candidates.platforms) {
                 lines.push(format!("{name} {finding}"));
                 lines.extend(finding.why.map(|why| format!("  {why}")));

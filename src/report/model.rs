@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Judged, Run};
+use super::{Judged, Run, Scope, SkippedKind, Unread};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::{NodePlatform, Nodes, Source};
 use crate::domain::policy::Level;
@@ -17,13 +17,27 @@ use crate::domain::verdict::{ImageVerdict, Passing, Value, Verdict};
 pub struct Report {
     api_version: &'static str,
     kind: &'static str,
+    tool: Tool,
+    scope: &'static str,
+    level: &'static str,
+    passed: bool,
     summary: Summary,
+    errors: Vec<Unread>,
+    /// What could not be listed: nothing, of files.
+    partial: [String; 0],
+    skipped: Vec<SkippedKind>,
     platforms: Vec<Platform>,
     workloads: Vec<Workload>,
 }
 
+#[derive(Clone, Debug, Serialize)]
+struct Tool {
+    version: &'static str,
+}
+
 /// Counts of workloads, and of distinct image references.
 #[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
     pub(super) workloads: usize,
     pub(super) portable: usize,
@@ -31,6 +45,7 @@ pub(super) struct Summary {
     pub(super) failing: usize,
     pub(super) undecided: usize,
     pub(super) images: usize,
+    pub(super) without_images: usize,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -137,7 +152,19 @@ impl Report {
         Self {
             api_version: "archmatch.io/v1alpha1",
             kind: "Report",
+            tool: Tool {
+                version: env!("CARGO_PKG_VERSION"),
+            },
+            scope: match run.scope {
+                Scope::Files => "files",
+                Scope::Images => "images",
+            },
+            level: run.level.name(),
+            passed: run.is_passed(),
             summary: Summary::of(&run.workloads),
+            errors: run.errors.clone(),
+            partial: [],
+            skipped: run.skipped.clone(),
             platforms: platforms(&run.nodes),
             workloads: run.workloads.iter().map(Workload::of).collect(),
         }
@@ -149,7 +176,7 @@ impl Summary {
         let count = |level, wanted| {
             workloads
                 .iter()
-                .filter(|one| one.at(level) == wanted)
+                .filter(|one| !one.is_without_images() && one.at(level) == wanted)
                 .count()
         };
         let images: BTreeSet<String> = workloads
@@ -165,11 +192,16 @@ impl Summary {
             failing: count(Level::Runnable, Passing::Fail),
             undecided: count(Level::Runnable, Passing::Undecided),
             images: images.len(),
+            without_images: workloads
+                .iter()
+                .filter(|one| one.is_without_images())
+                .count(),
         }
     }
 }
 
-fn reference_or_text(image: &ImageVerdict) -> String {
+/// What tells images apart, however they are spelled.
+pub(super) fn reference_or_text(image: &ImageVerdict) -> String {
     match &image.image.reference {
         Ok(reference) => reference.to_string(),
         Err(_) => image.image.image.clone(),

@@ -1,11 +1,13 @@
 //! The default view: a summary, the matrix of images and platforms, and what fails.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use comfy_table::{Table, presets};
 
-use super::model::Summary;
-use super::{Run, explain};
+use super::conclusion::{conclusion, plural};
+use super::model::{Summary, reference_or_text};
+use super::{Run, explain, visible};
 use crate::domain::node::Source;
 use crate::domain::policy::Level;
 use crate::domain::text::printable;
@@ -47,7 +49,7 @@ impl Style {
             "mismatched",
             "invalid",
             "unknown",
-            "not needed",
+            "not checked",
             "pass",
             "fail",
             "undecided",
@@ -94,9 +96,17 @@ pub fn columns(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
 
 /// The whole view.
 pub fn render(run: &Run, style: Style) -> String {
+    body(run, style) + &conclusion(run)
+}
+
+/// The view without its last line.
+pub(super) fn body(run: &Run, style: Style) -> String {
     let mut text = summary(run);
-    text.push('\n');
-    text.push_str(&matrix(run, style));
+    // Without a row the headings say nothing.
+    if !run.is_empty() {
+        text.push('\n');
+        text.push_str(&matrix(run, style));
+    }
     let doubts = explain::doubts(run);
     if !doubts.is_empty() {
         text.push('\n');
@@ -107,6 +117,7 @@ pub fn render(run: &Run, style: Style) -> String {
         text.push('\n');
         text.push_str(&failing);
     }
+    text.push('\n');
     text
 }
 
@@ -117,10 +128,12 @@ fn summary(run: &Run) -> String {
         .iter()
         .filter(|judged| judged.at(Level::Portable) == Passing::Fail)
         .count();
-    let plural =
-        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let without = match summary.without_images {
+        0 => String::new(),
+        count => format!(", {count} without images"),
+    };
     format!(
-        "{}, {}: {} on every candidate platform, {} lack some, {} run nowhere, {} undecided\n",
+        "{}, {}: {} on every platform of their nodes, {} on some, {} on none, {} undecided{without}\n",
         plural(summary.workloads, "workload"),
         plural(summary.images, "image"),
         summary.portable,
@@ -155,12 +168,13 @@ fn matrix(run: &Run, style: Style) -> String {
         parts.join(" ")
     });
     let header = std::iter::once("IMAGE".to_owned()).chain(header).collect();
+    // One image is one row, however it is spelled.
+    let mut known: HashMap<String, usize> = HashMap::new();
     let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
     for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
         for image in &verdict.images {
-            let name = printable(&image.image.image);
-            let position = rows.iter().position(|(known, _)| *known == name);
-            let position = position.unwrap_or_else(|| {
+            let position = *known.entry(reference_or_text(image)).or_insert_with(|| {
+                let name = visible(&image.image.image);
                 rows.push((name, vec![None; columns.len()]));
                 rows.len() - 1
             });
@@ -179,7 +193,7 @@ fn matrix(run: &Run, style: Style) -> String {
     let rows = rows.into_iter().map(|(name, cells)| {
         let cells = cells
             .into_iter()
-            .map(|cell| cell.unwrap_or_else(|| "not needed".to_owned()));
+            .map(|cell| cell.unwrap_or_else(|| "not checked".to_owned()));
         std::iter::once(name).chain(cells).collect()
     });
     // Widths are counted before colours are added.
@@ -238,7 +252,19 @@ fn findings(run: &Run, style: Style) -> String {
         if judged.at(Level::Portable) == Passing::Pass {
             continue;
         }
-        let source = judged.source.as_ref().map(|source| format!(" ({source})"));
+        let source = judged
+            .source
+            .as_ref()
+            .map(|source| format!(" ({})", printable(source)));
+        if judged.is_without_images() {
+            let source = source.unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "{}{source}: no container with an image",
+                judged.title()
+            );
+            continue;
+        }
         let _ = writeln!(
             text,
             "{}{}: runnable {}, portable {}",

@@ -3,27 +3,28 @@
 
 use std::fmt::Write;
 
+use super::conclusion::conclusion;
 use super::table::{Style, columns};
-use super::{Judged, Run, explain};
+use super::{Judged, Run, explain, visible};
 use crate::domain::policy::Level;
 use crate::domain::text::printable;
 use crate::domain::verdict::Verdict;
 
 /// The whole view.
 pub fn render(run: &Run, style: Style) -> String {
-    let mut text = super::table::render(run, style);
+    let mut text = super::table::body(run, style);
     for judged in &run.workloads {
-        text.push('\n');
         text.push_str(&workload(judged, style));
+        text.push('\n');
     }
-    text
+    text + &conclusion(run)
 }
 
 fn workload(judged: &Judged, style: Style) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "Name:        {}", judged.title());
     if let Some(source) = &judged.source {
-        let _ = writeln!(text, "Source:      {source}");
+        let _ = writeln!(text, "Source:      {}", printable(source));
     }
     for level in [Level::Runnable, Level::Portable] {
         let mark = style.mark(judged.at(level).name());
@@ -65,12 +66,12 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         let _ = writeln!(text, "{label:<13}{row}");
     }
     if let Some(excluded) = verdict.candidates.exclusions(usize::MAX) {
-        let _ = writeln!(text, "Not:         {excluded}");
+        let _ = writeln!(text, "Excluded:    {excluded}");
     }
     // Where every platform was asked for, show all; candidates are among them.
     let shown = everywhere.unwrap_or(verdict);
     for image in &shown.images {
-        let mut name = printable(&image.image.image);
+        let mut name = visible(&image.image.image);
         if !image.image.containers.is_empty() {
             let containers = printable(&image.image.containers.join(", "));
             name = format!("{name} ({containers})");

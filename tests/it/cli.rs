@@ -2,6 +2,8 @@
 
 mod cache_file;
 mod flags;
+mod inputs;
+mod live;
 mod log;
 mod metrics;
 mod silence;
@@ -159,7 +161,7 @@ async fn the_json_report_has_the_published_fields() {
     assert_eq!(report["kind"], "Report");
     assert_eq!(
         report["summary"],
-        serde_json::json!({"workloads": 1, "portable": 0, "runnable": 1, "failing": 0, "undecided": 0, "images": 1})
+        serde_json::json!({"workloads": 1, "portable": 0, "runnable": 1, "failing": 0, "undecided": 0, "images": 1, "withoutImages": 0})
     );
     let workload = &report["workloads"][0];
     assert_eq!(workload["source"], format!("{file}:3"));
@@ -381,7 +383,7 @@ async fn the_long_view_says_why_nodes_are_no_candidates() {
         .run(&["check", "--snapshot", &nodes, "-o", "wide", &image])
         .await;
     assert!(
-        run.stdout.contains("Not:         1 cordoned"),
+        run.stdout.contains("Excluded:    1 cordoned"),
         "{}",
         run.stdout
     );

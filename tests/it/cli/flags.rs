@@ -330,7 +330,7 @@ async fn the_summary_counts_workloads_and_distinct_references() {
     let report = report(&run);
     assert_eq!(
         report["summary"],
-        json!({"workloads": 5, "portable": 1, "runnable": 3, "failing": 1, "undecided": 1, "images": 4})
+        json!({"workloads": 5, "portable": 1, "runnable": 3, "failing": 1, "undecided": 1, "images": 4, "withoutImages": 0})
     );
     assert_eq!(
         report["platforms"],

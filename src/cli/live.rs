@@ -1,0 +1,139 @@
+//! The live cluster, as a person reaches it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::time::{Instant, timeout_at};
+
+use super::secrets::LiveSecrets;
+use super::setup;
+use super::snapshot::Snapshot;
+use crate::cluster::access::{Refusal, look, words};
+use crate::cluster::{self, Accounts};
+use crate::config::Configuration;
+
+/// How long a connection may take, so that a dead address is known soon.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What to do without a cluster.
+const WITHOUT: &str = "\
+  judge against platforms:  archmatch check --platform linux/amd64,linux/arm64 node:22
+  or against a snapshot:    archmatch check --snapshot cluster.json node:22";
+
+/// Which cluster of which kube config.
+pub struct Place<'a> {
+    /// `--kubeconfig`
+    pub kubeconfig: Option<&'a Path>,
+    /// `--context`
+    pub context: Option<&'a str>,
+}
+
+impl Place<'_> {
+    /// The nodes of the cluster, and what else counts of it.
+    ///
+    /// # Errors
+    /// With the server's address and its own words: at once where they are final, else at the
+    /// deadline.
+    pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Snapshot> {
+        let mut config = self.config().await?;
+        config.connect_timeout = Some(CONNECT);
+        // It would wait where the server's words should be said.
+        config.default_retry = false;
+        let server = config.cluster_url.to_string();
+        let server = server.trim_end_matches('/');
+        let program = config.auth_info.exec.as_ref();
+        let program = program.and_then(|exec| exec.command.clone());
+        let client = Client::try_from(config).map_err(|error| match program {
+            Some(program) => anyhow!(
+                "get credentials from {program:?}, which the kube config names: {}",
+                words(&error)
+            ),
+            None => anyhow!("use the kube config: {}", words(&error)),
+        })?;
+        let refused = |refusal: Refusal| {
+            anyhow!("the cluster at {server} cannot be judged against: {refusal}\n{WITHOUT}")
+        };
+        let accounts = setup::accounts(configuration) == Accounts::Watched;
+        let listable = look(&client, accounts, deadline).await.map_err(refused)?;
+        if !listable.refused.is_empty() {
+            eprintln!(
+                "note: the cluster does not let you list {}: what these add to pods does not count",
+                listable.refused.join(", ")
+            );
+        }
+        let settings = setup::node_settings(configuration);
+        let (cluster, watching) = cluster::watch_some(client.clone(), settings, listable.left_out);
+        let secrets = Arc::new(LiveSecrets {
+            client,
+            access: configuration.credentials.secrets.clone(),
+            view: cluster.view(),
+        });
+        let listed = async {
+            tokio::select! {
+                () = watching => bail!("the cluster's watch ended"),
+                () = cluster.synced() => Ok(Snapshot {
+                    view: cluster.view().load().as_ref().clone(),
+                    secrets,
+                }),
+            }
+        };
+        let late = || anyhow!("the cluster at {server} did not list its nodes in time\n{WITHOUT}");
+        timeout_at(deadline, listed).await.map_err(|_| late())?
+    }
+
+    async fn config(&self) -> Result<Config> {
+        let options = KubeConfigOptions {
+            context: self.context.map(str::to_owned),
+            ..Default::default()
+        };
+        if let Some(path) = self.kubeconfig {
+            let kubeconfig = Kubeconfig::read_from(path)?;
+            return Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?);
+        }
+        if self.context.is_some() {
+            let config = Config::from_kubeconfig(&options).await;
+            return config.with_context(|| "use the kube config".to_owned());
+        }
+        let files = usual_files();
+        if !files.iter().any(|file| file.exists()) && Config::incluster().is_err() {
+            let files: Vec<String> = files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            bail!(
+                "no cluster: no kube config at {}\n{WITHOUT}",
+                files.join(", ")
+            );
+        }
+        Config::infer().await.context("use the kube config")
+    }
+
+    /// The namespace of the context, where a kube config can be read.
+    pub fn namespace(&self) -> Option<String> {
+        let config = match self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path),
+            None => Kubeconfig::read(),
+        };
+        let config = config.ok()?;
+        let wanted = self.context.map(str::to_owned).or(config.current_context)?;
+        let mut contexts = config.contexts.into_iter();
+        let context = contexts.find(|context| context.name == wanted)?.context?;
+        context.namespace.filter(|name| !name.is_empty())
+    }
+}
+
+/// Where a kube config is looked for.
+fn usual_files() -> Vec<PathBuf> {
+    match env::var_os("KUBECONFIG").filter(|text| !text.is_empty()) {
+        Some(list) => env::split_paths(&list).collect(),
+        None => {
+            let home = env::home_dir().unwrap_or_default();
+            vec![home.join(".kube/config")]
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What `check` judges: images by name, and the workloads in files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::check::Arguments;
+use crate::domain::labels::Labels;
+use crate::domain::text::{printable, shortened};
+use crate::domain::workload::{PodTemplate, Usage, Workload};
+use crate::files::{self, FileError, FileObject, Found, Recursion};
+use crate::objects::kinds::{self, KindRef, KindRule};
+use crate::report::{SkippedKind, Unread};
+
+/// The kind of an image given by name.
+pub const IMAGE: &str = "Image";
+
+/// Longest kind that is repeated, in characters.
+const LONGEST_KIND: usize = 63;
+
+/// How many kinds that are passed over are told apart.
+const MOST_KINDS: usize = 100;
+
+/// A workload, and where it was read.
+pub struct Subject {
+    /// The workload.
+    pub workload: Workload,
+    /// `file:line`; none for an image given by name.
+    pub source: Option<String>,
+}
+
+/// What the arguments name.
+#[derive(Default)]
+pub struct Subjects {
+    /// What can be judged.
+    pub workloads: Vec<Subject>,
+    /// What could not be read.
+    pub errors: Vec<Unread>,
+    /// Objects of kinds of which nobody knows whether they have pods.
+    pub skipped: Vec<SkippedKind>,
+    /// Whether files were named.
+    pub from_files: bool,
+}
+
+impl Subjects {
+    /// Reads what the arguments name. What is left out on the way is said on stderr.
+    ///
+    /// # Errors
+    /// When standard input is named twice, or a kustomization cannot be rendered.
+    pub fn read(arguments: &Arguments, kinds: &[KindRule]) -> Result<Self> {
+        let (named, images): (Vec<&String>, Vec<&String>) =
+            arguments.images.iter().partition(|name| is_file(name));
+        let files: Vec<String> = arguments.files.iter().chain(named).cloned().collect();
+        let sources = files.iter().chain(&arguments.target.snapshot);
+        if sources.filter(|name| *name == files::STDIN).count() > 1 {
+            bail!("standard input (-) can be read once only");
+        }
+        let recursion = if arguments.recursive {
+            Recursion::Recursive
+        } else {
+            Recursion::Flat
+        };
+        let mut found = files::read(&files, recursion);
+        if let Some(folder) = &arguments.kustomize {
+            found.objects.extend(kustomize(folder)?);
+        }
+        let mut subjects = Self {
+            workloads: images.into_iter().map(|image| by_name(image)).collect(),
+            from_files: !files.is_empty() || arguments.kustomize.is_some(),
+            ..Self::default()
+        };
+        let passed_over = found.passed_over;
+        subjects.add(found, arguments, kinds);
+        let notes = [
+            (passed_over > 0).then(|| {
+                let files = if passed_over == 1 { "file" } else { "files" };
+                format!("{passed_over} {files} without Kubernetes objects passed over")
+            }),
+            skipped_note(&subjects.skipped),
+        ];
+        for note in notes.into_iter().flatten() {
+            eprintln!("note: {note}");
+        }
+        Ok(subjects)
+    }
+
+    fn add(&mut self, found: Found, arguments: &Arguments, kinds: &[KindRule]) {
+        let namespace = arguments.namespace.clone();
+        let namespace = namespace.or_else(|| arguments.target.namespace());
+        let namespace = namespace.unwrap_or_else(|| "default".to_owned());
+        let mut skipped: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for object in found.objects {
+            let object = match object {
+                Ok(object) => object,
+                Err(error) => {
+                    self.errors.push(unread(&error));
+                    continue;
+                }
+            };
+            if let Some(selector) = &arguments.selector
+                && !selector.selects(&labels(&object))
+            {
+                continue;
+            }
+            match kinds::read(&object.value, kinds) {
+                Ok(Some(mut workload)) => {
+                    if workload.namespace.is_empty() {
+                        workload.namespace.clone_from(&namespace);
+                    }
+                    if workload.name.is_empty() {
+                        workload.name = generated_name(&object);
+                    }
+                    self.workloads.push(Subject {
+                        workload,
+                        source: Some(object.source),
+                    });
+                }
+                Ok(None) => {
+                    let key = unknown_kind(&object);
+                    if let Some(key) = key
+                        && (skipped.len() < MOST_KINDS || skipped.contains_key(&key))
+                    {
+                        *skipped.entry(key).or_default() += 1;
+                    }
+                }
+                Err(error) => {
+                    let error = FileError::about(&object, error.to_string());
+                    self.errors.push(unread(&error));
+                }
+            }
+        }
+        let kinds = skipped.into_iter();
+        let kinds = kinds.map(|((kind, group), count)| SkippedKind { kind, group, count });
+        self.skipped = kinds.collect();
+    }
+}
+
+/// Whether an argument without `-f` names a file. No image begins with a dot or a slash.
+fn is_file(name: &str) -> bool {
+    let path = Path::new(name);
+    name == files::STDIN
+        || name.starts_with(['.', '/'])
+        || (files::is_object_file(path) && path.is_file())
+}
+
+fn unread(error: &FileError) -> Unread {
+    Unread {
+        source: error.source_name().to_owned(),
+        problem: error.problem().to_owned(),
+    }
+}
+
+fn skipped_note(skipped: &[SkippedKind]) -> Option<String> {
+    const NAMED: usize = 10;
+    let named = skipped.iter().take(NAMED).map(|skipped| {
+        let SkippedKind { kind, group, count } = skipped;
+        match group.is_empty() {
+            true => format!("{count} {kind}"),
+            false => format!("{count} {kind} ({group})"),
+        }
+    });
+    let named: Vec<String> = named.collect();
+    let more = match skipped.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} further kinds"),
+    };
+    (!named.is_empty()).then(|| {
+        format!(
+            "not checked: {}{more}; if they have pods, name them under kinds: in the configuration",
+            named.join(", ")
+        )
+    })
+}
+
+/// Kind and group of an object, unless they are among those of Kubernetes that hold no pods.
+fn unknown_kind(object: &FileObject) -> Option<(String, String)> {
+    let text = |key: &str| object.value[key].as_str().unwrap_or_default();
+    let KindRef { group, kind, .. } = KindRef::from_object(text("apiVersion"), text("kind"));
+    let is_known = match group {
+        "" => CORE_WITHOUT_PODS.contains(&kind),
+        "apps" => kind == "ControllerRevision",
+        "extensions" => kind == "Ingress",
+        "autoscaling" | "policy" => true,
+        // Groups of the project's experiments, such as jobset.x-k8s.io, do not end so.
+        group => group.ends_with(".k8s.io"),
+    };
+    let short = |text: &str| printable(&shortened(text, LONGEST_KIND));
+    (!is_known).then(|| (short(kind), short(group)))
+}
+
+/// Kinds of the core group that hold no pods.
+/// Source: <https://kubernetes.io/docs/reference/kubernetes-api/>
+const CORE_WITHOUT_PODS: [&str; 15] = [
+    "Binding",
+    "ComponentStatus",
+    "ConfigMap",
+    "Endpoints",
+    "Event",
+    "LimitRange",
+    "List",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "ResourceQuota",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+];
+
+fn by_name(image: &str) -> Subject {
+    let mut template = PodTemplate::default();
+    template.add_image("image", image, Usage::Container, false);
+    // A name of the command line has no container around it.
+    template.images.forget_containers();
+    Subject {
+        workload: Workload {
+            api_version: "archmatch.io/v1alpha1".to_owned(),
+            kind: IMAGE.to_owned(),
+            name: image.to_owned(),
+            templates: vec![template],
+            ..Workload::default()
+        },
+        source: None,
+    }
+}
+
+/// What the API server will make a name of, as kubectl shows it.
+fn generated_name(object: &FileObject) -> String {
+    let name = object.value["metadata"]["generateName"].as_str();
+    shortened(name.unwrap_or_default(), crate::domain::text::LONGEST_NAME).into_owned()
+}
+
+/// The labels of an object. What is none is no label: the object's kind reports it.
+fn labels(object: &FileObject) -> Labels {
+    let labels = object.value["metadata"]["labels"].as_object();
+    let pairs = labels.into_iter().flatten();
+    pairs
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// What `kubectl apply -k` would apply.
+fn kustomize(folder: &Path) -> Result<Vec<Result<FileObject, FileError>>> {
+    let rendered = Command::new("kubectl")
+        .arg("kustomize")
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("run kubectl, which renders kustomizations")?;
+    if !rendered.status.success() {
+        bail!("kubectl kustomize {} failed", folder.display());
+    }
+    let name = folder.display().to_string();
+    Ok(files::read_from(&name, rendered.stdout.as_slice()))
+}

@@ -1,0 +1,138 @@
+//! Whether the API server answers the person who runs a command, and what it lets them list.
+
+use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use axum::http::Request;
+use kube::Client;
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::watch::LeftOut;
+use crate::domain::text::{printable, shortened};
+
+/// How long until an API server is asked again that may answer then.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Longest text of the API server that is repeated, in characters.
+const LONGEST: usize = 300;
+
+/// Why a cluster cannot be judged against, in its own words where it has any.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Refusal(String);
+
+/// What a person may list of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listable {
+    /// The kinds that the API server refuses, or that were not wanted.
+    pub left_out: LeftOut,
+    /// The refused ones, in the plural.
+    pub refused: Vec<&'static str>,
+}
+
+/// Asks for one object of each kind until the API server says yes or no. Nodes have to be
+/// there; the other kinds only add to what is known.
+///
+/// # Errors
+/// At once where asking again is of no use, else when the time is over.
+pub async fn look(client: &Client, accounts: bool, deadline: Instant) -> Result<Listable, Refusal> {
+    let may_not = async |path: &str| may_not_list(client, path, deadline).await;
+    if let Some(words) = may_not("/api/v1/nodes").await? {
+        return Err(Refusal(words));
+    }
+    let mut refused = Vec::new();
+    let mut is_refused = |name: &'static str, why: Option<String>| {
+        refused.extend(why.is_some().then_some(name));
+        why.is_some()
+    };
+    let namespaces = is_refused("namespaces", may_not("/api/v1/namespaces").await?);
+    let classes = may_not("/apis/node.k8s.io/v1/runtimeclasses").await?;
+    let runtime_classes = is_refused("runtimeclasses", classes);
+    let left_out = LeftOut {
+        namespaces,
+        runtime_classes,
+        accounts: !accounts
+            || is_refused("serviceaccounts", may_not("/api/v1/serviceaccounts").await?),
+    };
+    Ok(Listable { left_out, refused })
+}
+
+/// Why objects may not be listed; none where they may.
+async fn may_not_list(
+    client: &Client,
+    path: &str,
+    deadline: Instant,
+) -> Result<Option<String>, Refusal> {
+    let mut last = None;
+    loop {
+        let request = Request::get(format!("{path}?limit=1")).body(Vec::new());
+        let request = request.map_err(|error| Refusal(error.to_string()))?;
+        match timeout_at(deadline, client.request_text(request)).await {
+            Ok(Ok(_)) => return Ok(None),
+            Ok(Err(error)) if is_refused(&error) => return Ok(Some(words(&error))),
+            Ok(Err(error)) if is_final(&error) => return Err(Refusal(words(&error))),
+            Ok(Err(error)) => last = Some(words(&error)),
+            Err(_) => {}
+        }
+        if Instant::now() + RETRY >= deadline {
+            let last = last.unwrap_or_else(|| "no answer in time".to_owned());
+            return Err(Refusal(last));
+        }
+        sleep(RETRY).await;
+    }
+}
+
+/// Whether the API server knows who asks, and has nothing for them.
+fn is_refused(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
+}
+
+/// Whether the same request will fail the same way.
+fn is_final(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code < 500 && status.code != 429,
+        error => causes(error).all(|cause| {
+            let cause = cause.downcast_ref::<io::Error>();
+            !cause.is_some_and(|cause| {
+                matches!(
+                    cause.kind(),
+                    ErrorKind::TimedOut
+                        | ErrorKind::ConnectionReset
+                        | ErrorKind::ConnectionAborted
+                        | ErrorKind::BrokenPipe
+                        | ErrorKind::UnexpectedEof
+                )
+            })
+        }),
+    }
+}
+
+/// What the API server says, or what the innermost cause is.
+pub fn words(error: &kube::Error) -> String {
+    let text = match error {
+        kube::Error::Api(status) if status.message.is_empty() => {
+            format!("it answers with {} {}", status.code, status.reason)
+        }
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        error => causes(error)
+            .last()
+            .map(ToString::to_string)
+            .unwrap_or_else(|| error.to_string()),
+    };
+    let text = match text.split_once(" (os error ") {
+        Some((text, _)) => text,
+        None => &text,
+    };
+    printable(&shortened(text, LONGEST))
+}
+
+fn causes(error: &kube::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
