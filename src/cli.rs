@@ -46,6 +46,7 @@ enum Command {
     #[command(after_help = CHECK_HELP)]
     Check(Box<check::Arguments>),
     /// Show the platforms of an image, and what each runtime would pull
+    #[command(after_help = INSPECT_HELP)]
     Inspect(inspect::Arguments),
     /// Show the main job on an embedded example: no cluster, no network, no root
     Demo(demo::Arguments),
@@ -74,6 +75,13 @@ Exit codes:
   2  usage: arguments, files, configuration, a cluster that cannot be asked;
      nothing to check, unless --allow-empty
   3  nothing known to be wrong, but not everything could be found out";
+
+const INSPECT_HELP: &str = "\
+Exit codes:
+  0  the image was found, and has every platform of --platform
+  1  it lacks one of them
+  2  usage: arguments, configuration, a name that is none
+  3  not everything could be found out";
 
 /// Runs a command line and says how it ended. Errors are printed.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {

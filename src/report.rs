@@ -9,6 +9,7 @@ mod model;
 mod table;
 mod wide;
 
+pub use self::explain::short_digest;
 pub use self::model::{Report, ReportedOutcome};
 pub use self::table::{Style, columns, render as render_table};
 pub use self::wide::render as render_wide;

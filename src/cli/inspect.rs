@@ -23,7 +23,7 @@ use crate::domain::runtime::Runtime;
 use crate::domain::verdict::Passing;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::registry::NoSecrets;
-use crate::report::{ReportedOutcome, columns};
+use crate::report::{ReportedOutcome, columns, short_digest};
 
 /// Arguments of `archmatch inspect`.
 #[derive(Args, Clone, Debug)]
@@ -74,6 +74,15 @@ struct Description {
     doubts: Vec<String>,
 }
 
+/// Why nothing is known of an image.
+#[derive(Serialize)]
+struct Failure {
+    image: String,
+    reference: String,
+    reason: &'static str,
+    why: String,
+}
+
 #[derive(Serialize)]
 struct DescribedEntry {
     digest: String,
@@ -106,7 +115,15 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     {
         Ok(found) => found,
         Err(unknown) => {
-            eprintln!("{reference}: {unknown} ({})", unknown.reason);
+            eprintln!("error: {reference}: {unknown} ({})", unknown.reason);
+            if arguments.output == Format::Json {
+                output::print(&output::json(&Failure {
+                    image: arguments.image,
+                    reference: reference.to_string(),
+                    reason: unknown.reason.name(),
+                    why: unknown.to_string(),
+                })?)?;
+            }
             return Ok(Exit::Undecided);
         }
     };
@@ -234,21 +251,44 @@ fn table(description: &Description) -> String {
             row(&[platform, entry.kind, &entry.digest])
         });
         text.push('\n');
-        text.push_str(&columns(row(&["ENTRY", "KIND", "DIGEST"]), rows.collect()));
+        text.push_str(&columns(
+            style,
+            row(&["ENTRY", "KIND", "DIGEST"]),
+            rows.collect(),
+        ));
     }
     if !description.picks.is_empty() {
-        let rows = description.picks.iter().map(|pick| {
+        let mut rows: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+        for pick in &description.picks {
             let outcome = match pick.reason {
                 Some(reason) => format!("{} ({reason})", pick.outcome),
                 None => pick.outcome.to_owned(),
             };
-            let picked = pick.picked.last().map_or("", String::as_str);
+            let picked = match pick.picked.last() {
+                Some(digest) => short_digest(digest),
+                None if pick.outcome == "supported" => "it as it is",
+                None => "",
+            };
             let outcome = style.plain().mark(&outcome);
-            row(&[&pick.platform, pick.runtime, &outcome, &pick.why, picked])
+            let cells = row(&[&pick.platform, "", &outcome, &pick.why, picked]);
+            // Runtimes that agree share a row.
+            match rows.iter_mut().find(|(_, known)| *known == cells) {
+                Some((runtimes, _)) => runtimes.push(pick.runtime),
+                None => rows.push((vec![pick.runtime], cells)),
+            }
+        }
+        let rows = rows.into_iter().map(|(runtimes, mut cells)| {
+            if let Some(cell) = cells.get_mut(1) {
+                *cell = match runtimes.len() {
+                    count if count == Runtime::ALL.len() => "all".to_owned(),
+                    _ => runtimes.join(", "),
+                };
+            }
+            cells
         });
         let header = row(&["ON A NODE", "WITH RUNTIME", "OUTCOME", "WHY", "PULLS"]);
         text.push('\n');
-        text.push_str(&style.colour(columns(header, rows.collect())));
+        text.push_str(&columns(style, header, rows.collect()));
     }
     text
 }

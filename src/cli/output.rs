@@ -47,12 +47,23 @@ pub fn json(value: &impl Serialize) -> Result<String> {
 
 /// How the terminal wants its text.
 pub fn style() -> Style {
-    style_for(io::stdout().is_terminal(), |name| std::env::var(name).ok())
+    let is_terminal = io::stdout().is_terminal();
+    let size = is_terminal.then(terminal_size::terminal_size).flatten();
+    let width = size.map(|(width, _)| width.0);
+    style_for(is_terminal, width, |name| std::env::var(name).ok())
 }
 
 /// Colours only on a terminal and without `NO_COLOR`, symbols only where the locale has them.
 /// Source: <https://no-color.org>: the variable counts when it is set and not empty.
-fn style_for(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Style {
+///
+/// `COLUMNS` says the width also of what is no terminal.
+fn style_for(
+    is_terminal: bool,
+    width: Option<u16>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Style {
+    /// Less has no room for a table.
+    const NARROWEST: u16 = 20;
     let text = |name| variable(name).unwrap_or_default();
     let is_dumb = text("TERM") == "dumb";
     // The first of these that is set decides, as in setlocale(3).
@@ -63,7 +74,9 @@ fn style_for(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> St
         .unwrap_or_default()
         .to_ascii_lowercase();
     let reads_unicode = locale.contains("utf-8") || locale.contains("utf8");
+    let asked = text("COLUMNS").parse().ok();
     Style {
+        width: asked.or(width).filter(|width| *width >= NARROWEST),
         colour: is_terminal && !is_dumb && text("NO_COLOR").is_empty(),
         unicode: !is_dumb && (reads_unicode || !is_terminal),
     }
@@ -72,6 +85,22 @@ fn style_for(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_width_is_that_of_columns_else_of_the_terminal() {
+        for (columns, terminal, expected) in [
+            (None, None, None),
+            (None, Some(80), Some(80)),
+            (Some("120"), Some(80), Some(120)),
+            (Some("120"), None, Some(120)),
+            (Some("wide"), Some(80), Some(80)),
+            (Some("0"), Some(80), None),
+        ] {
+            let variable = |name: &str| (name == "COLUMNS").then(|| columns.map(str::to_owned))?;
+            let width = style_for(true, terminal, variable).width;
+            assert_eq!(width, expected, "{columns:?} {terminal:?}");
+        }
+    }
 
     #[test]
     fn json_keeps_text_exact_and_escapes_what_is_hidden() {
@@ -103,7 +132,7 @@ mod tests {
                 let found = variables.iter().find(|(key, _)| *key == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
-            let style = style_for(is_terminal, variable);
+            let style = style_for(is_terminal, None, variable);
             assert_eq!(
                 (style.colour, style.unicode),
                 (colour, unicode),

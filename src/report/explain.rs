@@ -32,7 +32,7 @@ pub(super) fn nodes(candidate: &CandidatePlatform) -> String {
 pub(super) fn consequence(outcome: &Outcome, candidate: &CandidatePlatform) -> String {
     match outcome {
         Outcome::Supported { picked, .. } => match picked.last() {
-            Some(digest) => format!("pulls {digest}"),
+            Some(digest) => format!("pulls {}", short_digest(&digest.to_string())),
             None => "pulls it as it is".to_owned(),
         },
         Outcome::Missing(_) => candidate.platform.runtime.pull_failure().to_owned(),
@@ -40,6 +40,13 @@ pub(super) fn consequence(outcome: &Outcome, candidate: &CandidatePlatform) -> S
         Outcome::Invalid(_) => "InvalidImageName".to_owned(),
         Outcome::Unknown(unknown) => format!("not known ({})", unknown.reason),
     }
+}
+
+/// A digest as people tell it from others; `-o json` has all of it.
+pub fn short_digest(digest: &str) -> &str {
+    const LETTERS: usize = 12;
+    let start = digest.find(':').map_or(0, |colon| colon + 1);
+    digest.get(..start + LETTERS).unwrap_or(digest)
 }
 
 /// Why a workload does not pass, one line a cause.

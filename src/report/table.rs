@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 
 use super::conclusion::{conclusion, plural};
 use super::model::{Summary, reference_or_text};
@@ -20,6 +20,8 @@ pub struct Style {
     pub colour: bool,
     /// Whether the terminal reads UTF-8.
     pub unicode: bool,
+    /// How many columns of text there are; as many as it takes where nobody knows.
+    pub width: Option<u16>,
 }
 
 impl Style {
@@ -27,6 +29,7 @@ impl Style {
     pub const PLAIN: Self = Self {
         colour: false,
         unicode: true,
+        width: None,
     };
 
     /// The same without colours. Tables count widths, so colours come last.
@@ -39,7 +42,7 @@ impl Style {
     }
 
     /// Adds colours to the marks of a finished table.
-    pub fn colour(self, text: String) -> String {
+    fn colour(self, text: String) -> String {
         if !self.colour {
             return text;
         }
@@ -79,10 +82,15 @@ impl Style {
     }
 }
 
-/// A table without lines, as kubectl prints them.
-pub fn columns(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+/// A table without lines, as kubectl prints them. Where it is wider than the terminal, the
+/// widest cells go on in the next line.
+pub fn columns(style: Style, header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
+    if let Some(width) = style.width {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width);
+    }
     table.set_header(header);
     for row in rows {
         table.add_row(row);
@@ -91,7 +99,7 @@ pub fn columns(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
         column.set_padding((0, 3));
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
-    lines.collect::<Vec<_>>().join("\n") + "\n"
+    style.colour(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
 /// The whole view.
@@ -197,10 +205,7 @@ fn matrix(run: &Run, style: Style) -> String {
         std::iter::once(name).chain(cells).collect()
     });
     // Widths are counted before colours are added.
-    let plain = Style {
-        colour: false,
-        ..style
-    };
+    let plain = style.plain();
     let rows: Vec<Vec<String>> = rows
         .map(|row: Vec<String>| {
             let mut cells = row.into_iter();
@@ -210,7 +215,7 @@ fn matrix(run: &Run, style: Style) -> String {
                 .collect()
         })
         .collect();
-    style.colour(self::columns(header, rows))
+    self::columns(style, header, rows)
 }
 
 fn matrix_columns(run: &Run) -> Vec<Column> {

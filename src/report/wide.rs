@@ -86,10 +86,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         for doubt in image.doubts(&shown.candidates.platforms) {
             let _ = writeln!(text, "  Doubt:     it {doubt}");
         }
-        let plain = Style {
-            colour: false,
-            ..style
-        };
+        let plain = style.plain();
         let rows = image.outcomes.iter().zip(&shown.candidates.platforms);
         let rows: Vec<Vec<String>> = rows
             .map(|(outcome, candidate)| {
@@ -105,7 +102,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         if !rows.is_empty() {
             let header = ["  PLATFORM", "RUNTIME", "OUTCOME", "WHY", "WHAT HAPPENS"];
             let header = header.into_iter().map(str::to_owned).collect();
-            text.push_str(&style.colour(columns(header, rows)));
+            text.push_str(&columns(style, header, rows));
         }
     }
     text

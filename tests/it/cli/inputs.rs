@@ -315,3 +315,51 @@ async fn a_snapshot_without_nodes_is_named() {
         run.stderr
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_fit_the_width_that_columns_says() {
+    let world = World::new().await;
+    let (image, config) = (world.image("node:22"), world.path("config.yaml"));
+    for arguments in [
+        &[
+            "check",
+            "-o",
+            "wide",
+            "--platform",
+            "amd64,amd64=cri-o,s390x,s390x=docker",
+        ][..],
+        &["inspect"],
+    ] {
+        let run = tokio::task::block_in_place(|| {
+            let arguments = [arguments, &[&*image, "--config", &config]].concat();
+            run(command(&arguments).env("COLUMNS", "80"), "")
+        });
+        // Lines of text, such as those with labels, are wrapped by the terminal.
+        let lines = run.stdout.lines();
+        let tables = lines.filter(|line| line.contains("   ") && !line.contains(": "));
+        for line in tables {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inspection_says_of_each_thing_once_and_fails_in_its_format() {
+    let world = World::new().await;
+    let run = world.run(&["inspect", &world.image("node:21")]).await;
+    let rows = run.stdout.lines().filter(|line| line.contains("supported"));
+    let rows: Vec<&str> = rows.collect();
+    assert_eq!(rows.len(), 2, "{}", run.stdout);
+    assert!(
+        rows.iter().all(|row| row.contains("   all   ")),
+        "{}",
+        run.stdout
+    );
+    let run = world
+        .run(&["inspect", &world.image("absent:1"), "-o", "json"])
+        .await;
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
+    let failure: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(failure["reason"], "not-found");
+}
