@@ -39,8 +39,9 @@ use self::review::{Object, Request, ReviewError};
 use crate::checker::{Checker, RestsOn, Rules, offload};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::access::{Access, Tenant};
+use crate::domain::placement::Placement;
 use crate::domain::policy::{
-    Action, Findings, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
+    Action, Findings, ForeignImages, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::{Passing, Verdict};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub owned_pods: OwnedPods,
     /// Further user names that count as workload controllers.
     pub controllers: Vec<String>,
+    /// Images that nobody here builds.
+    pub foreign_images: ForeignImages,
     /// How candidates and entries are judged.
     pub rules: Rules,
     /// Further kinds that hold pod templates.
@@ -233,10 +236,20 @@ impl Reviewer {
         }
         self.metrics.stale(&staleness);
         let mut answer = match action {
-            Action::Deny => Answer::denied(
-                message::denial(&verdicts, &view.nodes),
-                message::causes(&verdicts),
-            ),
+            Action::Deny => {
+                let elsewhere = self
+                    .elsewhere(&workload, &verdicts, (namespace, &view), rules, deadline)
+                    .await;
+                let remedy = message::Remedy {
+                    templates: &workload.templates,
+                    elsewhere: &elsewhere,
+                    foreign: &settings.foreign_images,
+                };
+                Answer::denied(
+                    message::denial(&verdicts, &remedy),
+                    message::causes(&verdicts),
+                )
+            }
             Action::Warn => Answer {
                 warnings: message::warnings(&verdicts, &label_warnings),
                 ..Answer::allowed()
@@ -255,6 +268,29 @@ impl Reviewer {
             &staleness,
         );
         answer
+    }
+
+    /// Where the pods of a denied object would run.
+    async fn elsewhere(
+        &self,
+        workload: &Workload,
+        verdicts: &[Verdict],
+        (namespace, view): (&str, &View),
+        rules: Rules,
+        deadline: Instant,
+    ) -> Vec<Vec<Placement>> {
+        let fixed = workload.templates.iter().map(|template| {
+            let class = template.placement.runtime_class.as_deref();
+            let mut defaults = Placement::default();
+            defaults.add_defaults(&view.placement_defaults(namespace, class));
+            defaults.node_selector
+        });
+        let fixed: Vec<_> = fixed.collect();
+        let nodes = (&view.nodes, rules);
+        let (templates, is_template) = (&workload.templates, !workload.is_pod());
+        self.checker
+            .elsewhere(templates, verdicts, &fixed, is_template, nodes, deadline)
+            .await
     }
 
     /// The verdicts with what a denial rests on as the registries say now.

@@ -5,6 +5,7 @@
 //! command line all come through here, so they cannot disagree.
 
 mod budget;
+mod elsewhere;
 mod evidence;
 mod offload;
 

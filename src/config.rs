@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::domain::node::{Node, NodeOverride};
 use crate::domain::placement::AdmissionPlugin;
 use crate::domain::placement::toleration::ComparisonOperators;
-use crate::domain::policy::{Levels, OnUnknown, OwnedPods};
+use crate::domain::policy::{ForeignImages, Levels, OnUnknown, OwnedPods};
 use crate::domain::text::is_hidden;
 
 /// Why a configuration is refused.
@@ -110,6 +110,8 @@ pub struct PolicySettings {
     pub owned_pods: OwnedPods,
     /// `controllers`: users that count as workload controllers.
     pub controllers: BTreeSet<String>,
+    /// `foreignImages`: images that nobody here builds.
+    pub foreign_images: ForeignImages,
     /// `verifyChildren`: whether the configs of index entries are read, too.
     pub verify_children: bool,
 }

@@ -8,9 +8,10 @@ mod remedy;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+pub(super) use self::remedy::Remedy;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::finding::Finding;
-use crate::domain::node::{Nodes, PoolName};
+use crate::domain::node::PoolName;
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
 use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
@@ -43,52 +44,70 @@ pub(super) struct Cause {
 }
 
 /// The denial: every gap of the verdicts, what to expect, and what would help.
-pub(super) fn denial(verdicts: &[Verdict], nodes: &Nodes) -> String {
+pub(super) fn denial(verdicts: &[Verdict], remedy: &Remedy<'_>) -> String {
+    // Images of which the same is to say are said once.
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    let mut images = 0;
+    for verdict in verdicts {
+        for image in &verdict.images {
+            let gaps = gaps(verdict, image);
+            if gaps.is_empty() {
+                continue;
+            }
+            images += 1;
+            if images > IMAGES {
+                continue;
+            }
+            let name = format!("{}{}", quoted(&image.image), in_containers(&image.image));
+            let what = what(verdict, image, &gaps);
+            match said.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, names)) if names.contains(&name) => {}
+                Some((_, names)) => names.push(name),
+                None => said.push((what, vec![name])),
+            }
+        }
+    }
     let mut text = String::new();
-    let mut shown = 0;
-    let images = || {
-        verdicts
-            .iter()
-            .flat_map(|verdict| verdict.images.iter().map(move |image| (verdict, image)))
-    };
-    for (verdict, image) in images() {
-        let gaps = gaps(verdict, image);
-        if gaps.is_empty() {
-            continue;
-        }
-        shown += 1;
-        if shown > IMAGES {
-            continue;
-        }
-        let mut has = platforms_of(image);
-        for gap in gaps {
-            let _ = writeln!(text, "{}", line(image, &gap));
-            if let Some(why) = gap.why {
-                let _ = writeln!(text, "  what decides: {why}");
-            }
-            // Once an image.
-            if let Some(has) = has.take() {
-                let _ = writeln!(text, "  the image has: {has}");
-            }
-            if let Some(expect) = gap.expect() {
-                let _ = writeln!(text, "  such a pod ends in: {expect}");
-            }
-        }
-        for doubt in image.doubts(&verdict.candidates.platforms) {
-            let _ = writeln!(text, "  it {doubt}");
-        }
+    for (what, names) in &said {
+        let _ = match names.as_slice() {
+            [one] => writeln!(text, "image {one} {what}"),
+            several => writeln!(text, "images {}: each {what}", several.join(", ")),
+        };
     }
-    if shown > IMAGES {
-        let _ = writeln!(text, "and {} more images", shown - IMAGES);
+    if images > IMAGES {
+        let _ = writeln!(text, "and {} more images", images - IMAGES);
     }
-    if shown == 0 {
+    if images == 0 {
         for line in warnings(verdicts, &[]) {
             let _ = writeln!(text, "{line}");
         }
     }
-    text.push_str(&remedy::remedy(verdicts, nodes));
+    text.push_str(&remedy.text(verdicts));
     text.truncate(text.trim_end().len());
     text
+}
+
+/// What is to say of an image, without its name.
+fn what(verdict: &Verdict, image: &ImageVerdict, gaps: &[Finding<'_>]) -> String {
+    let mut lines = Vec::new();
+    let mut has = platforms_of(image);
+    for gap in gaps {
+        let also = if lines.is_empty() { "" } else { "and " };
+        lines.push(format!("{also}{}", predicate(gap)));
+        if let Some(why) = gap.why {
+            lines.push(format!("  what decides: {why}"));
+        }
+        // Once an image.
+        if let Some(has) = has.take() {
+            lines.push(format!("  the image has: {has}"));
+        }
+        if let Some(expect) = gap.expect() {
+            lines.push(format!("  such a pod ends in: {expect}"));
+        }
+    }
+    let doubts = image.doubts(&verdict.candidates.platforms);
+    lines.extend(doubts.map(|doubt| format!("  it {doubt}")));
+    lines.join("\n")
 }
 
 /// The warnings: one line an image, the most serious first, and what speaks against them.
@@ -212,12 +231,15 @@ fn gaps<'a>(verdict: &'a Verdict, image: &'a ImageVerdict) -> Vec<Finding<'a>> {
 
 /// A gap in one line.
 fn line(image: &ImageVerdict, gap: &Finding<'_>) -> String {
-    let named = quoted(&image.image);
-    let line = format!("image {named}{} {gap}", in_containers(&image.image));
+    let (named, containers) = (quoted(&image.image), in_containers(&image.image));
+    format!("image {named}{containers} {}", predicate(gap))
+}
+
+fn predicate(gap: &Finding<'_>) -> String {
     match gap.outcome {
         // Whatever the nodes are.
-        Outcome::Invalid(_) => line,
-        _ => format!("{line}, {}", required_by(&gap.candidates)),
+        Outcome::Invalid(_) => gap.to_string(),
+        _ => format!("{gap}, {}", required_by(&gap.candidates)),
     }
 }
 

@@ -178,6 +178,7 @@ pub fn admission_settings(configuration: &Configuration) -> Result<admission::Se
         on_unknown: policy.on_unknown,
         owned_pods: policy.owned_pods,
         controllers: policy.controllers.iter().cloned().collect(),
+        foreign_images: policy.foreign_images.clone(),
         rules: rules(configuration),
         kinds: kind_rules(configuration)?,
     })

@@ -14,7 +14,7 @@ use super::{
     AuditSettings, CacheSettings, ClientAuth, ConfigError, Configuration, KindSettings,
     PolicySettings, Reports,
 };
-use crate::domain::policy::{OnUnknown, OwnedPods};
+use crate::domain::policy::{ForeignImages, OnUnknown, OwnedPods};
 use crate::go::parse_duration;
 
 const API_VERSION: &str = "archmatch.io/v1alpha1";
@@ -58,6 +58,7 @@ fn policy(field: &Field<'_>) -> Result<PolicySettings, ConfigError> {
         "onUnknown",
         "ownedPods",
         "controllers",
+        "foreignImages",
         "verifyChildren",
     ])?;
     let mut policy = PolicySettings::default();
@@ -84,6 +85,9 @@ fn policy(field: &Field<'_>) -> Result<PolicySettings, ConfigError> {
         policy.owned_pods = found;
     }
     policy.controllers = texts(&section, "controllers")?;
+    if let Some(found) = section.read("foreignImages", images)? {
+        policy.foreign_images = found;
+    }
     policy.verify_children = section
         .read("verifyChildren", Field::boolean)?
         .unwrap_or(false);
@@ -173,6 +177,12 @@ fn path(field: &Field<'_>) -> Result<PathBuf, ConfigError> {
 fn small(field: &Field<'_>) -> Result<u32, ConfigError> {
     let number = field.positive()?;
     u32::try_from(number).map_err(|_| field.error("expected a smaller number"))
+}
+
+fn images(field: &Field<'_>) -> Result<ForeignImages, ConfigError> {
+    let items = field.items()?;
+    let patterns = items.iter().map(|item| item.text().map(str::to_owned));
+    patterns.collect::<Result<_, _>>().map(ForeignImages)
 }
 
 fn texts(section: &Section<'_>, key: &str) -> Result<BTreeSet<String>, ConfigError> {

@@ -105,7 +105,7 @@ fn nothing_written_is_the_default() {
 fn every_value_can_be_set() {
     let found = Configuration::parse(
         r#"
-policy: {enforce: portable, warn: "off", audit: off, onUnknown: deny, ownedPods: enforce, controllers: [a, b], verifyChildren: true}
+policy: {enforce: portable, warn: "off", audit: off, onUnknown: deny, ownedPods: enforce, controllers: [a, b], foreignImages: [quay.io/*], verifyChildren: true}
 nodes: {countCordoned: true, tolerationComparison: true, admissionPlugins: [OpenShift, PodNodeSelector, OpenShift], overrides: [{variant: "", osFeatures: [erofs]}]}
 pools: [{name: a, platform: linux/arm64, labels: {kubernetes.io/arch: other}}]
 registries: [{host: "*", addresses: any, blocked: true, concurrency: 1, requestsPerSecond: 2}]
@@ -124,6 +124,7 @@ audit: {interval: 1h30m5s, reports: none}
     assert_eq!(found.policy.levels, levels);
     assert_eq!(found.policy.on_unknown, OnUnknown::Deny);
     assert_eq!(found.policy.owned_pods, OwnedPods::Enforce);
+    assert_eq!(found.policy.foreign_images.0, ["quay.io/*"]);
     assert!(found.policy.verify_children && found.policy.controllers.contains("b"));
     assert!(found.nodes.count_cordoned);
     let plugins = [AdmissionPlugin::PodNodeSelector, AdmissionPlugin::OpenShift];

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::glob::is_match;
+use super::reference::ImageReference;
 use super::unknown::Reason;
 use super::verdict::{Passing, Verdict};
 
@@ -105,6 +107,24 @@ pub enum OnUnknown {
     /// Deny, unless the reasons prove nothing against the workload: no candidate at all, a
     /// cordon, an image that no registry is asked for.
     Deny,
+}
+
+/// Images that are not their users' to build, as globs against `registry/repository`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignImages(pub Vec<String>);
+
+impl Default for ForeignImages {
+    fn default() -> Self {
+        Self(vec!["docker.io/library/*".to_owned()])
+    }
+}
+
+impl ForeignImages {
+    /// Whether the image is one of them.
+    pub fn contains(&self, image: &ImageReference) -> bool {
+        let name = format!("{}/{}", image.registry(), image.repository());
+        self.0.iter().any(|pattern| is_match(pattern, &name))
+    }
 }
 
 /// What happens to pods and objects that a controller of the cluster creates.

@@ -5,6 +5,8 @@ mod images;
 mod size;
 mod templates;
 
+use std::borrow::Cow;
+
 pub use self::images::{Images, MOST_IMAGES};
 pub use self::templates::{MOST_TEMPLATES, Templates};
 use super::access::{Access, MOST_PULL_SECRETS};
@@ -45,6 +47,12 @@ pub struct PodTemplate {
     pub service_account: String,
     /// Names of the pod's own pull secrets.
     pub pull_secrets: Vec<String>,
+    /// Where the pod's specification is in the object, such as `spec.template.spec`; empty
+    /// where the object is the pod.
+    pub path: Cow<'static, str>,
+    /// Whether `spec.affinity` says more than what nodes are required to be: what is
+    /// preferred, or other pods.
+    pub has_other_affinity: bool,
     /// What there is more of than is looked at: in the pod, or in the templates up to it.
     pub beyond: Option<Limit>,
     /// On whose account its images are looked up, and with whose credentials. It depends on

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/core/v1/types.go>
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::json::{
@@ -50,7 +51,7 @@ pub struct PodSpec<'a> {
     #[serde(borrow)]
     runtime_class_name: Text<'a>,
     #[serde(deserialize_with = "or_default")]
-    scheduling_gates: Vec<serde::de::IgnoredAny>,
+    scheduling_gates: Vec<IgnoredAny>,
     #[serde(borrow)]
     service_account_name: Text<'a>,
     #[serde(deserialize_with = "pull_secrets")]
@@ -122,6 +123,19 @@ pub(super) struct Named<'a> {
 struct Affinity {
     #[serde(deserialize_with = "object")]
     node_affinity: NodeAffinity,
+    pod_affinity: Option<IgnoredAny>,
+    pod_anti_affinity: Option<IgnoredAny>,
+}
+
+impl Affinity {
+    fn says_more(&self) -> bool {
+        let others = [
+            &self.pod_affinity,
+            &self.pod_anti_affinity,
+            &self.node_affinity.preferred,
+        ];
+        others.iter().any(|other| other.is_some())
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -132,6 +146,8 @@ struct NodeAffinity {
         deserialize_with = "optional_object"
     )]
     required: Option<NodeSelectorObject>,
+    #[serde(rename = "preferredDuringSchedulingIgnoredDuringExecution")]
+    preferred: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -195,7 +211,9 @@ impl PodSpec<'_> {
             service_account: self.service_account_name.to_string(),
             pull_secrets: secrets.names,
             beyond: secrets.overflow.then_some(Limit::PullSecrets),
+            has_other_affinity: self.affinity.says_more(),
             placement: self.into_placement(origin),
+            path: Default::default(),
             access: Access::default(),
         };
         if origin == Origin::Template {

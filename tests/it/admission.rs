@@ -7,6 +7,7 @@ mod defaults;
 mod evidence;
 mod judged;
 mod malformed;
+mod remedies;
 mod room;
 mod turned_away;
 mod unknown;

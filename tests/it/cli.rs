@@ -418,6 +418,11 @@ fn the_demo_ends_well_and_leaves_nothing() {
     ] {
         assert!(run.stdout.contains(part), "{part} in {}", run.stdout);
     }
+    // The README shows the same denial, and what follows of it.
+    let readme = include_str!("../../README.md");
+    let denial = readme.split("denied the request: ").nth(1).unwrap();
+    let denial = denial.split("```").next().unwrap();
+    assert!(run.stdout.contains(denial), "{denial} in {}", run.stdout);
 }
 
 #[test]

@@ -1,93 +1,359 @@
 //! What would help, as text that can be pasted.
+//!
+//! How it is read: YAML is for fields of the pod's specification, at the path that is named;
+//! a field replaces the pod's whole field. `# remove X` says what else has to go.
+//! Alternatives begin with `or`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::{NAMES, quoted};
-use crate::domain::node::Nodes;
-use crate::domain::platform::Platform;
-use crate::domain::text::printable;
-use crate::domain::verdict::{Outcome, Value, Verdict};
+use serde_json::{Map, Value as Json, json};
 
-/// What would help: names that are some, nodes that run everything, or an image for all
-/// nodes.
-pub(super) fn remedy(verdicts: &[Verdict], nodes: &Nodes) -> String {
-    let images = || verdicts.iter().flat_map(|verdict| &verdict.images);
-    let is_invalid = |outcome: &Outcome| matches!(outcome, Outcome::Invalid(_));
-    let mut text = String::new();
-    for image in images()
-        .filter(|image| image.outcomes.iter().any(is_invalid))
-        .take(NAMES)
-    {
-        let _ = writeln!(text, "To fix it, correct the name {}", quoted(&image.image));
-    }
-    let is_lacking = |outcome: &Outcome| outcome.value() == Value::No && !is_invalid(outcome);
-    let failing = || images().filter(|image| image.outcomes.iter().any(is_lacking));
-    if failing().next().is_none() {
-        return text;
-    }
-    text.push_str("To fix it, ");
-    let working = working_architectures(verdicts, nodes);
-    if !working.is_empty() {
-        text.push_str("run it where its images work:\n");
-        let _ = match working.as_slice() {
-            [one] => writeln!(text, "  nodeSelector: {{kubernetes.io/arch: {one}}}"),
-            several => writeln!(
-                text,
-                "  affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: \
-                 {{nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/arch, \
-                 operator: In, values: [{}]}}]}}]}}}}}}",
-                several.join(", ")
-            ),
-        };
-        text.push_str("or ");
-    }
-    text.push_str("build the image for every node:\n");
-    for image in failing().take(NAMES) {
-        let mut platforms: BTreeSet<String> = verdicts
+use super::{NAMES, quoted};
+use crate::domain::candidates::CandidatePlatform;
+use crate::domain::labels::Labels;
+use crate::domain::placement::Placement;
+use crate::domain::placement::affinity::{NodeSelector, Requirement};
+use crate::domain::policy::ForeignImages;
+use crate::domain::text::printable;
+use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
+use crate::domain::workload::PodTemplate;
+
+/// How many paths of templates are named for one change.
+const PATHS: usize = 64;
+/// How many different changes are shown for the templates of one object.
+const CHANGES: usize = 8;
+/// How many platforms a build names.
+const PLATFORMS: usize = 16;
+/// How many labels are named that have to go, before the selector goes whole.
+const REMOVALS: usize = 8;
+/// Where in a pod the affinity is that is judged.
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+
+/// What is known of what would help.
+pub(in crate::admission) struct Remedy<'a> {
+    /// The pod templates, in the order of their verdicts.
+    pub(in crate::admission) templates: &'a [PodTemplate],
+    /// Placements with which each would run; nothing for one that runs as it is, and nothing
+    /// at all where one has none.
+    pub(in crate::admission) elsewhere: &'a [Vec<Placement>],
+    /// Images that nobody here builds.
+    pub(in crate::admission) foreign: &'a ForeignImages,
+}
+
+impl Remedy<'_> {
+    /// What would help: names that are some, nodes that run everything, or another image.
+    pub(super) fn text(&self, verdicts: &[Verdict]) -> String {
+        let mut text = String::new();
+        let mut more = String::new();
+        let invalid = distinct(verdicts, |outcome| matches!(outcome, Outcome::Invalid(_)));
+        let names: Vec<String> = invalid
             .iter()
-            .flat_map(|verdict| &verdict.candidates.platforms)
-            .filter(|candidate| candidate.is_certain)
-            .map(|candidate| candidate.platform.platform.to_string())
+            .map(|(_, image)| quoted(&image.image))
             .collect();
-        if let Some(inspection) = &image.inspection {
-            platforms.extend(inspection.platforms().iter().map(Platform::to_string));
+        if !names.is_empty() {
+            let _ = writeln!(
+                text,
+                "To fix it, correct the name {}",
+                listed(&names, NAMES)
+            );
+            more.push_str("and then, ");
         }
-        let platforms: Vec<String> = platforms.into_iter().take(16).collect();
-        let _ = writeln!(
-            text,
-            "  docker buildx build --platform {} --tag {} --push .",
-            platforms.join(","),
-            printable(&image.image.image)
-        );
+        let lacking = distinct(verdicts, |outcome| {
+            outcome.value() == Value::No && !matches!(outcome, Outcome::Invalid(_))
+        });
+        if lacking.is_empty() {
+            return text;
+        }
+        let mut ways = self.elsewhere();
+        ways.extend(self.builds(verdicts, &lacking));
+        ways.extend(self.others(verdicts, &lacking));
+        let first = if names.is_empty() {
+            "To fix it, "
+        } else {
+            &more
+        };
+        for (position, way) in ways.iter().enumerate() {
+            let begins = if position == 0 { first } else { "or " };
+            let _ = writeln!(text, "{begins}{way}");
+        }
+        text
     }
+
+    /// What to change of where the pods go: the least change of every template, then what
+    /// else would do if there is but one.
+    fn elsewhere(&self) -> Vec<String> {
+        let mut changes: Vec<(String, Vec<String>)> = Vec::new();
+        let mut alternatives = Vec::new();
+        for (template, found) in self.templates.iter().zip(self.elsewhere) {
+            let mut found = found.iter().map(|then| change(template, then));
+            let Some(first) = found.next() else {
+                continue;
+            };
+            let path = path(template);
+            match changes.iter_mut().find(|(known, _)| *known == first) {
+                Some((_, paths)) => paths.push(path),
+                None => {
+                    alternatives = found.map(|other| (other, path.clone())).collect();
+                    changes.push((first, vec![path]));
+                }
+            }
+        }
+        let mut ways = Vec::new();
+        let blocks = changes.iter().take(CHANGES);
+        let mut blocks: Vec<String> = blocks
+            .map(|(change, paths)| format!("in {}:\n{change}", listed(paths, PATHS)))
+            .collect();
+        if blocks.is_empty() {
+            return ways;
+        }
+        if changes.len() > CHANGES {
+            blocks.push(format!("{} more", changes.len() - CHANGES));
+        }
+        ways.push(format!(
+            "run it where its images work, {}",
+            blocks.join("\nand ")
+        ));
+        if let [(_, paths)] = changes.as_slice()
+            && paths.len() == 1
+        {
+            let others = alternatives.into_iter();
+            ways.extend(others.map(|(change, path)| format!("in {path}:\n{change}")));
+        }
+        ways
+    }
+
+    /// The builds of images that users of this cluster build.
+    fn builds(&self, verdicts: &[Verdict], lacking: &[Lacking<'_>]) -> Option<String> {
+        let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+        for (_, image) in lacking.iter().filter(|(_, image)| !self.is_foreign(image)) {
+            let command = build(verdicts, image);
+            let position = commands.iter().position(|(known, _)| *known == command);
+            let position = position.unwrap_or_else(|| {
+                commands.push((command, Vec::new()));
+                commands.len() - 1
+            });
+            let is_pinned = image.image.image.contains('@');
+            if let Some((_, pinned)) = commands.get_mut(position).filter(|_| is_pinned) {
+                pinned.push(quoted(&image.image));
+            }
+        }
+        if commands.is_empty() {
+            return None;
+        }
+        let what = if commands.len() == 1 {
+            "image"
+        } else {
+            "images"
+        };
+        let mut text = format!("build the {what} for every node:");
+        for (command, pinned) in commands.iter().take(NAMES) {
+            let _ = write!(text, "\n  {command}");
+            if !pinned.is_empty() {
+                let _ = write!(
+                    text,
+                    "\n  and name its new digest in place of {}",
+                    listed(pinned, NAMES)
+                );
+            }
+        }
+        if commands.len() > NAMES {
+            let _ = write!(text, "\n  and {} more", commands.len() - NAMES);
+        }
+        Some(text)
+    }
+
+    /// What to look for in place of images that nobody here builds, those that lack the same
+    /// together.
+    fn others(&self, verdicts: &[Verdict], lacking: &[Lacking<'_>]) -> Option<String> {
+        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        for (_, image) in lacking.iter().filter(|(_, image)| self.is_foreign(image)) {
+            let wanted = wanted(verdicts, image).into_iter().take(PLATFORMS);
+            let wanted = wanted.collect::<Vec<_>>().join(", ");
+            let name = quoted(&image.image);
+            match groups.iter_mut().find(|(known, _)| *known == wanted) {
+                Some((_, names)) => names.push(name),
+                None => groups.push((wanted, vec![name])),
+            }
+        }
+        let parts = groups.iter().take(NAMES);
+        let parts: Vec<String> = parts
+            .map(|(wanted, names)| {
+                format!(
+                    "another tag or image that has {wanted} in place of {}",
+                    listed(names, NAMES)
+                )
+            })
+            .collect();
+        let more = match groups.len().saturating_sub(parts.len()) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        (!parts.is_empty()).then(|| format!("use {}{more}", parts.join(", ")))
+    }
+
+    fn is_foreign(&self, image: &ImageVerdict) -> bool {
+        let reference = image.image.reference.as_ref();
+        reference.is_ok_and(|reference| self.foreign.contains(reference))
+    }
+}
+
+type Lacking<'a> = (&'a Verdict, &'a ImageVerdict);
+
+/// Images with such an outcome, each name once.
+fn distinct(verdicts: &[Verdict], is_such: impl Fn(&Outcome) -> bool) -> Vec<Lacking<'_>> {
+    let mut names = BTreeSet::new();
+    let all = verdicts.iter().flat_map(|verdict| {
+        let images = verdict.images.iter();
+        images.map(move |image| (verdict, image))
+    });
+    all.filter(|(_, image)| image.outcomes.iter().any(&is_such))
+        .filter(|(_, image)| names.insert(&image.image.image))
+        .collect()
+}
+
+/// The first of the names, and how many more there are.
+fn listed(names: &[String], most: usize) -> String {
+    let shown = names.iter().take(most).cloned().collect::<Vec<_>>();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn path(template: &PodTemplate) -> String {
+    match &*template.path {
+        "" => "spec".to_owned(),
+        path => printable(path),
+    }
+}
+
+/// The platforms of the nodes that the pods with this image may go to.
+fn wanted(verdicts: &[Verdict], image: &ImageVerdict) -> BTreeSet<String> {
+    let named = |verdict: &&Verdict| {
+        let mut images = verdict.images.iter();
+        images.any(|other| other.image.image == image.image.image)
+    };
+    let candidates = verdicts.iter().filter(named);
+    let candidates = candidates.flat_map(|verdict| &verdict.candidates.platforms);
+    let certain = candidates.filter(|candidate| candidate.is_certain);
+    let name = |candidate: &CandidatePlatform| candidate.platform.platform.to_string();
+    certain.map(name).collect()
+}
+
+/// A build for every node, and for what the image has already. Nothing is tagged by digest.
+fn build(verdicts: &[Verdict], image: &ImageVerdict) -> String {
+    let wanted = wanted(verdicts, image);
+    let room = PLATFORMS.saturating_sub(wanted.len());
+    let has = image.inspection.iter().flat_map(|found| found.platforms());
+    let has = has.map(|platform| platform.to_string());
+    let has: Vec<String> = has
+        .filter(|name| !wanted.contains(name))
+        .take(room)
+        .collect();
+    let all: BTreeSet<String> = wanted.into_iter().chain(has).collect();
+    let platforms = all
+        .into_iter()
+        .take(PLATFORMS)
+        .collect::<Vec<_>>()
+        .join(",");
+    let name = &image.image.image;
+    let (name, digest) = name.split_once('@').unwrap_or((name, ""));
+    let tag = image
+        .image
+        .reference
+        .as_ref()
+        .ok()
+        .and_then(|found| found.tag());
+    let named = tag.is_some_and(|tag| name.ends_with(&format!(":{tag}")));
+    let tag = match (named, digest) {
+        (true, _) => "",
+        (false, "") => ":latest",
+        // What else is called latest is not to be replaced.
+        (false, _) => ":multi-platform",
+    };
+    format!(
+        "docker buildx build --platform {platforms} --tag {}{tag} --push .",
+        printable(name)
+    )
+}
+
+/// What to write for a placement, and what has to go.
+fn change(template: &PodTemplate, then: &Placement) -> String {
+    let now = &template.placement;
+    let mut text = String::new();
+    let mut remove = |what: &str| {
+        let _ = writeln!(text, "  # remove {what}");
+    };
+    if now.node_name.is_some() && then.node_name.is_none() {
+        remove("nodeName");
+    }
+    if now.os.is_some() && then.os.is_none() {
+        remove("os");
+    }
+    let labels = now.node_selector.keys();
+    let gone: Vec<&String> = labels
+        .filter(|key| !then.node_selector.contains_key(*key))
+        .collect();
+    if gone.len() > REMOVALS {
+        remove("nodeSelector");
+    } else {
+        for key in &gone {
+            remove(&format!("{} from nodeSelector", printable(key)));
+        }
+    }
+    if now.required_affinity.is_some() && then.required_affinity.is_none() {
+        remove(&match template.has_other_affinity {
+            false => "affinity".to_owned(),
+            true => format!("affinity.nodeAffinity.{REQUIRED}"),
+        });
+    }
+    let mut fields = Map::new();
+    let is_new = |(key, value): (&String, &String)| now.node_selector.get(key) != Some(value);
+    let all_goes = gone.len() > REMOVALS && !then.node_selector.is_empty();
+    if all_goes || then.node_selector.iter().any(is_new) {
+        fields.insert("nodeSelector".to_owned(), selector(&then.node_selector));
+    }
+    if let Some(required) = &then.required_affinity
+        && then.required_affinity != now.required_affinity
+    {
+        fields.insert("affinity".to_owned(), affinity(required));
+    }
+    if !fields.is_empty() {
+        // Texts, lists and objects always serialise.
+        let yaml = serde_saphyr::to_string(&fields).unwrap_or_default();
+        for line in yaml.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text.truncate(text.trim_end().len());
     text
 }
 
-/// Architectures of this cluster's nodes for which every image names a platform.
-fn working_architectures(verdicts: &[Verdict], nodes: &Nodes) -> Vec<String> {
-    let mut platforms: BTreeSet<Platform> = nodes
-        .groups()
-        // A cordon or a taint would be the next thing in the way.
-        .filter(|(group, _)| !group.unschedulable && group.taints.is_empty())
-        .map(|(group, _)| group.platform.platform.normalized())
-        .collect();
-    for image in verdicts.iter().flat_map(|verdict| &verdict.images) {
-        let inspection = image.inspection.as_ref();
-        let has = inspection.map(|inspection| inspection.platforms());
-        let has = has.unwrap_or_default();
-        platforms.retain(|wanted| {
-            has.iter().any(|platform| {
-                platform.os == wanted.os && platform.architecture == wanted.architecture
-            })
-        });
-        if platforms.is_empty() {
-            break;
+fn selector(labels: &Labels) -> Json {
+    json!(labels)
+}
+
+fn affinity(required: &NodeSelector) -> Json {
+    let requirement = |wanted: &Requirement| {
+        let mut object = json!({"key": wanted.key, "operator": wanted.operator});
+        if !wanted.values.is_empty() {
+            object["values"] = json!(wanted.values);
         }
-    }
-    let architectures: BTreeSet<String> = platforms
-        .into_iter()
-        .map(|platform| platform.architecture)
-        .collect();
-    architectures.into_iter().collect()
+        object
+    };
+    let terms = required.terms.iter().map(|term| {
+        let mut object = json!({});
+        for (part, wanted) in [
+            ("matchExpressions", &term.expressions),
+            ("matchFields", &term.fields),
+        ] {
+            if !wanted.is_empty() {
+                object[part] = wanted.iter().map(requirement).collect();
+            }
+        }
+        object
+    });
+    let terms: Vec<Json> = terms.collect();
+    json!({"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}})
 }

@@ -8,10 +8,13 @@ use crate::domain::candidates::{Candidates, Exclusion};
 use crate::domain::inspection::{
     Content, Entry, EntryKind, Inspection, MediaType, Outdated, Staleness,
 };
-use crate::domain::node::{Node, NodePlatform, PoolName, Source};
+use crate::domain::node::{NodePlatform, PoolName, Source};
 use crate::domain::pick::{Depth, Fit, Grounds, Lack, Place};
+use crate::domain::placement::Placement;
+use crate::domain::policy::ForeignImages;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::{Reason, Unknown};
+use crate::domain::workload::PodTemplate;
 
 fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
     CandidatePlatform {
@@ -65,18 +68,18 @@ fn verdict(platforms: Vec<CandidatePlatform>, images: Vec<ImageVerdict>) -> Verd
     }
 }
 
-fn nodes(architectures: &[&str]) -> Nodes {
-    let node = |architecture: &&str| Node {
-        name: format!("{architecture}-1"),
-        labels: Default::default(),
-        taints: Vec::new(),
-        unschedulable: false,
-        extended_resources: Default::default(),
-        platform: NodePlatform::clone(&candidate(architecture, &[]).platform),
-        source: Source::Node,
-        open_labels: None,
+/// The denial where nobody knows where the pod would run.
+fn denial(verdicts: &[Verdict]) -> String {
+    denial_with(verdicts, &[])
+}
+
+fn denial_with(verdicts: &[Verdict], elsewhere: &[Vec<Placement>]) -> String {
+    let remedy = Remedy {
+        templates: &[PodTemplate::default()],
+        elsewhere,
+        foreign: &ForeignImages::default(),
     };
-    architectures.iter().map(node).collect()
+    super::denial(verdicts, &remedy)
 }
 
 fn pool(source: Source, architecture: &str, name: &str) -> CandidatePlatform {
@@ -156,16 +159,19 @@ fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
             vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
         )],
     )];
+    let amd64 = Placement {
+        node_selector: [("kubernetes.io/arch".to_owned(), "amd64".to_owned())].into(),
+        ..Placement::default()
+    };
     assert_eq!(
-        denial(&verdicts, &nodes(&["amd64", "arm64", "s390x"])),
+        denial_with(&verdicts, &[vec![amd64]]),
         "image \"node:22\" (container web) has no linux/s390x manifest, required by 2 nodes (z1, z2)\n  \
            the image has: linux/amd64, linux/arm64\n  \
            such a pod ends in: ErrImagePull: no match for platform in manifest\n\
-         To fix it, run it where its images work:\n  \
-           affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: \
-           [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64, arm64]}]}]}}}\n\
-         or build the image for every node:\n  \
-           docker buildx build --platform linux/amd64,linux/arm64,linux/s390x --tag node:22 --push ."
+         To fix it, run it where its images work, in spec:\n  \
+           nodeSelector:\n    \
+             kubernetes.io/arch: amd64\n\
+         or use another tag or image that has linux/s390x in place of \"node:22\""
     );
 }
 
@@ -181,7 +187,7 @@ fn a_mismatch_names_both_platforms_and_the_crash() {
         vec![candidate("amd64", &["a1"])],
         vec![image("app:1", vec![outcome])],
     )];
-    let text = denial(&verdicts, &nodes(&["amd64"]));
+    let text = denial(&verdicts);
     assert!(
         text.contains("is built for linux/arm64, not for linux/amd64, required by 1 node (a1)"),
         "{text}"
@@ -280,7 +286,7 @@ fn what_the_list_of_platforms_does_not_show_is_said() {
             vec![image("app:1", vec![outcome])],
         )];
         let line = format!("image \"app:1\" (container web) {line}, required by 1 node (n1)");
-        let text = denial(&verdicts, &nodes(&[]));
+        let text = denial(&verdicts);
         assert!(
             text.starts_with(&format!("{line}\n  what decides: {why}\n")),
             "{text}"
@@ -325,6 +331,6 @@ fn an_old_answer_is_said_to_be_old() {
     let verdicts = [verdict(vec![candidate("s390x", &["z1"])], images)];
     let doubt = "was judged by what docker.io said 119s ago; it does not answer in time now";
     assert!(warnings(&verdicts, &[])[1].ends_with(doubt));
-    let denial = denial(&verdicts, &nodes(&["s390x"]));
+    let denial = denial(&verdicts);
     assert!(denial.contains(&format!("\n  it {doubt}\n")), "{denial}");
 }

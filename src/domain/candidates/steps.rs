@@ -13,11 +13,16 @@ pub struct Steps(AtomicU64);
 
 impl Default for Steps {
     fn default() -> Self {
-        Self(AtomicU64::new(MOST_STEPS + 1))
+        Self::of(MOST_STEPS)
     }
 }
 
 impl Steps {
+    /// So many, and no more.
+    pub fn of(most: u64) -> Self {
+        Self(AtomicU64::new(most.saturating_add(1)))
+    }
+
     /// Takes so many; false when there are not as many, and from then on.
     pub fn take(&self, count: usize) -> bool {
         let count = u64::try_from(count).unwrap_or(u64::MAX);

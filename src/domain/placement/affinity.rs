@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 /// The only field of a node that can be selected by.
-const NAME_FIELD: &str = "metadata.name";
+pub const NAME_FIELD: &str = "metadata.name";
 
 /// Values of a requirement that take as long to compare with as a requirement without.
 const VALUES_A_STEP: usize = 16;

@@ -20,6 +20,7 @@ impl PodTemplate {
             + sum(&self.images, ContainerImage::size)
             + self.placement.size()
             + self.service_account.len()
+            + self.path.len()
             + texts(&self.pull_secrets)
     }
 }

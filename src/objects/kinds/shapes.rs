@@ -1,5 +1,7 @@
 //! The objects of the built-in kinds, down to their pod specifications.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::{KindRef, kind_name};
@@ -119,18 +121,30 @@ impl Templates for PodSpec<'_> {
     }
 }
 
+impl Template<'_> {
+    fn into_template(self, origin: Origin, path: &'static str) -> PodTemplate {
+        PodTemplate {
+            path: Cow::Borrowed(path),
+            ..self.spec.into_template(origin)
+        }
+    }
+}
+
 impl Templates for Templated<'_> {
     fn templates(self, origin: Origin) -> Vec<PodTemplate> {
         let template = self.template.into_iter();
         template
-            .map(|template| template.spec.into_template(origin))
+            .map(|template| template.into_template(origin, "spec.template.spec"))
             .collect()
     }
 }
 
 impl Templates for CronJobSpec<'_> {
     fn templates(self, origin: Origin) -> Vec<PodTemplate> {
-        self.job_template.spec.templates(origin)
+        let template = self.job_template.spec.template.into_iter();
+        template
+            .map(|template| template.into_template(origin, "spec.jobTemplate.spec.template.spec"))
+            .collect()
     }
 }
 
@@ -148,7 +162,7 @@ impl PodTemplateObject<'_> {
         let template = self.template.into_iter();
         Workload {
             templates: template
-                .map(|template| template.spec.into_template(Origin::Template))
+                .map(|template| template.into_template(Origin::Template, "template.spec"))
                 .collect(),
             ..workload(asked, &self.api_version, &self.kind, &self.metadata)
         }

@@ -10,6 +10,7 @@ use serde::de::{
 };
 
 use super::shapes::PathTemplate;
+use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::workload::{PodTemplate, Templates};
 use crate::objects::json::Text;
 use crate::objects::pod::Origin;
@@ -121,6 +122,7 @@ impl<'de> DeserializeSeed<'de> for TemplatesSeed<'_> {
         let mut templates = Templates::default();
         let below = Below {
             steps: self.0,
+            path: String::new(),
             templates: &mut templates,
         };
         below.deserialize(deserializer)?;
@@ -131,13 +133,22 @@ impl<'de> DeserializeSeed<'de> for TemplatesSeed<'_> {
 /// Reads what is below a part of the path.
 struct Below<'p, 't> {
     steps: &'p [Step],
+    /// How they were come to.
+    path: String,
     templates: &'t mut Templates,
 }
 
 impl<'p> Below<'p, '_> {
-    fn next(&mut self, steps: &'p [Step]) -> Below<'p, '_> {
+    /// What is below the field of a name.
+    fn field(&mut self, name: &str, steps: &'p [Step]) -> Below<'p, '_> {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        self.next(format!("{}{dot}{name}", self.path), steps)
+    }
+
+    fn next(&mut self, path: String, steps: &'p [Step]) -> Below<'p, '_> {
         Below {
             steps,
+            path,
             templates: self.templates,
         }
     }
@@ -170,21 +181,25 @@ impl<'de> Visitor<'de> for Below<'_, '_> {
             [] => {
                 let template = PathTemplate::deserialize(MapAccessDeserializer::new(map))?;
                 if let Some(spec) = template.spec {
-                    self.templates.push(spec.into_template(Origin::Template));
+                    self.templates.push(PodTemplate {
+                        path: format!("{}.spec", self.path).into(),
+                        ..spec.into_template(Origin::Template)
+                    });
                 }
             }
             [Step::Field(name), below @ ..] => {
                 while let Some(key) = map.next_key::<Text<'_>>()? {
                     if *key == **name {
-                        map.next_value_seed(self.next(below))?;
+                        map.next_value_seed(self.field(name, below))?;
                     } else {
                         map.next_value::<IgnoredAny>()?;
                     }
                 }
             }
             [Step::Each, below @ ..] => {
-                while map.next_key::<Text<'_>>()?.is_some() {
-                    map.next_value_seed(self.next(below))?;
+                while let Some(key) = map.next_key::<Text<'_>>()? {
+                    let name = shortened(&key, LONGEST_NAME);
+                    map.next_value_seed(self.field(&name, below))?;
                 }
             }
         }
@@ -195,7 +210,14 @@ impl<'de> Visitor<'de> for Below<'_, '_> {
         let [Step::Each, below @ ..] = self.steps else {
             return Err(A::Error::invalid_type(Unexpected::Seq, &self));
         };
-        while list.next_element_seed(self.next(below))?.is_some() {}
+        let mut item = 0;
+        loop {
+            let path = format!("{}[{item}]", self.path);
+            if list.next_element_seed(self.next(path, below))?.is_none() {
+                break;
+            }
+            item += 1;
+        }
         Ok(())
     }
 }
