@@ -116,29 +116,30 @@ impl Question<'_> {
         if !working.is_empty() {
             return working;
         }
-        // The system is named only where it has to be.
+        // The system is named only where that leaves more architectures.
+        let mut most: Option<(Placement, Vec<&str>)> = None;
         for system in std::iter::once(None).chain(systems.iter().map(Some)) {
             let with =
                 system.map_or_else(|| base.clone(), |system| with_label(base, OS_LABEL, system));
-            let mut values: Vec<&str> = Vec::new();
-            for architecture in architectures {
-                let narrowed = with_label(&with, ARCHITECTURE_LABEL, architecture);
-                if self.works(&narrowed) {
-                    values.push(architecture);
-                    working.push(narrowed);
-                }
-            }
-            if values.len() > 1 && !self.names_architecture() {
-                let all = with_values(&with, ARCHITECTURE_LABEL, &values);
-                if self.may_write_affinity(&all) && self.works(&all) {
-                    return vec![all];
-                }
-            }
-            if !working.is_empty() {
-                return working;
+            let values = architectures.iter().map(String::as_str);
+            let works = |value: &&str| self.works(&with_label(&with, ARCHITECTURE_LABEL, value));
+            let values: Vec<&str> = values.filter(works).collect();
+            let known = most.as_ref().map_or(0, |(_, known)| known.len());
+            if values.len() > known {
+                most = Some((with, values));
             }
         }
-        working
+        let Some((with, values)) = most else {
+            return Vec::new();
+        };
+        if values.len() > 1 && !self.names_architecture() {
+            let all = with_values(&with, ARCHITECTURE_LABEL, &values);
+            if self.works(&all) {
+                return vec![all];
+            }
+        }
+        let one = |value: &&str| with_label(&with, ARCHITECTURE_LABEL, value);
+        values.iter().map(one).collect()
     }
 
     /// By any other label that nodes have on which the images run.

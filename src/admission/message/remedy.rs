@@ -45,37 +45,31 @@ impl Remedy<'_> {
     /// What would help: names that are some, nodes that run everything, or another image.
     pub(super) fn text(&self, verdicts: &[Verdict]) -> String {
         let mut text = String::new();
-        let mut more = String::new();
+        let mut begins = "To fix it, ";
         let invalid = distinct(verdicts, |outcome| matches!(outcome, Outcome::Invalid(_)));
-        let names: Vec<String> = invalid
-            .iter()
-            .map(|(_, image)| quoted(&image.image))
-            .collect();
+        let names = invalid.iter().map(|(_, image)| quoted(&image.image));
+        let names: Vec<String> = names.collect();
         if !names.is_empty() {
-            let _ = writeln!(
-                text,
-                "To fix it, correct the name {}",
-                listed(&names, NAMES)
-            );
-            more.push_str("and then, ");
+            let names = listed(&names, NAMES);
+            let _ = writeln!(text, "{begins}correct the name {names}");
+            begins = "and then ";
         }
         let lacking = distinct(verdicts, |outcome| {
             outcome.value() == Value::No && !matches!(outcome, Outcome::Invalid(_))
         });
-        if lacking.is_empty() {
-            return text;
-        }
+        let (builds, others) = (
+            self.builds(verdicts, &lacking),
+            self.others(verdicts, &lacking),
+        );
+        // Both, where some images are of one sort and some of the other.
+        let images: Vec<String> = builds.into_iter().chain(others).collect();
         let mut ways = self.elsewhere();
-        ways.extend(self.builds(verdicts, &lacking));
-        ways.extend(self.others(verdicts, &lacking));
-        let first = if names.is_empty() {
-            "To fix it, "
-        } else {
-            &more
-        };
-        for (position, way) in ways.iter().enumerate() {
-            let begins = if position == 0 { first } else { "or " };
+        if !images.is_empty() {
+            ways.push(images.join("\nand "));
+        }
+        for way in ways {
             let _ = writeln!(text, "{begins}{way}");
+            begins = "or ";
         }
         text
     }

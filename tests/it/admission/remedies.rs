@@ -151,6 +151,8 @@ struct Row {
     images: Vec<&'static str>,
     spec: Value,
     enforce: Level,
+    /// What its first container requests.
+    resource: Option<&'static str>,
 }
 
 fn row(name: &'static str, nodes: Vec<Value>, image: &'static str, spec: Value) -> Row {
@@ -161,6 +163,7 @@ fn row(name: &'static str, nodes: Vec<Value>, image: &'static str, spec: Value) 
         images: vec![image],
         spec,
         enforce: Level::Runnable,
+        resource: None,
     }
 }
 
@@ -181,6 +184,11 @@ impl Row {
         self
     }
 
+    fn with_resource(mut self, name: &'static str) -> Self {
+        self.resource = Some(name);
+        self
+    }
+
     fn object(&self, webhook: &Webhook) -> Value {
         let mut spec = self.spec.clone();
         let containers = self.images.iter().enumerate();
@@ -188,6 +196,9 @@ impl Row {
             json!({"name": format!("c{position}"), "image": webhook.image(image)})
         });
         spec["containers"] = containers.collect();
+        if let Some(name) = self.resource {
+            spec["containers"][0]["resources"] = json!({"limits": {name: "1"}});
+        }
         self.kind.object(&spec)
     }
 }
@@ -231,10 +242,13 @@ fn show(webhook: &Webhook, nodes: &[Value], settings: &NodeSettings) {
     webhook.view.store(Arc::new(view));
 }
 
-/// What a text proposes for the pods' placement: alternatives, each a change for each path.
-fn proposals(message: &str) -> Vec<Vec<(Vec<String>, Vec<String>)>> {
+/// Paths of pod specifications, and the lines that say what to do there.
+type Change = (Vec<String>, Vec<String>);
+
+/// What a text proposes for the pods' placement: alternatives, each with its changes.
+fn proposals(message: &str) -> Vec<Vec<Change>> {
     let (_, remedy) = message.split_once("To fix it, ").expect(message);
-    let mut ways: Vec<Vec<(Vec<String>, Vec<String>)>> = Vec::new();
+    let mut ways: Vec<Vec<Change>> = Vec::new();
     let mut is_open = false;
     for line in remedy.lines() {
         if let Some(line) = line.strip_prefix("  ") {
@@ -263,8 +277,17 @@ fn proposals(message: &str) -> Vec<Vec<(Vec<String>, Vec<String>)>> {
     ways
 }
 
+/// How a printed `nodeSelector` is understood: both have to work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Selector {
+    /// It is the pod's whole field.
+    Whole,
+    /// It has the keys that change.
+    Keys,
+}
+
 /// Does to the object what a reader would.
-fn apply(object: &Value, changes: &[(Vec<String>, Vec<String>)]) -> Value {
+fn apply(object: &Value, changes: &[Change], selector: Selector) -> Value {
     let mut object = object.clone();
     for (paths, lines) in changes {
         for path in paths {
@@ -292,7 +315,12 @@ fn apply(object: &Value, changes: &[(Vec<String>, Vec<String>)]) -> Value {
             }
             let fields: Option<Value> = serde_saphyr::from_str(&lines.join("\n")).unwrap();
             for (key, value) in fields.iter().filter_map(Value::as_object).flatten() {
-                spec.insert(key.clone(), value.clone());
+                let known = spec.entry(key).or_insert(Value::Null);
+                if key == "nodeSelector" && selector == Selector::Keys {
+                    merge(known, value.clone());
+                } else {
+                    *known = value.clone();
+                }
             }
         }
     }
@@ -319,6 +347,7 @@ fn rows() -> Vec<Row> {
             "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size": "3",
             "capacity.cluster-autoscaler.kubernetes.io/labels": "kubernetes.io/arch=amd64,kubernetes.io/os=linux"}},
         "spec": {"replicas": 0}});
+    let gpu = json!({"status": {"allocatable": {"nvidia.com/gpu": "1"}}});
     let only_z = || vec![node("z1", "linux/s390x", json!({}))];
     let mut pinned_and_preferred = affine(json!([is_in("kubernetes.io/arch", &["s390x"])]));
     pinned_and_preferred["affinity"]["podAntiAffinity"] =
@@ -675,6 +704,62 @@ fn rows() -> Vec<Row> {
             selector(json!({"only": "1e3"})),
         ),
         row(
+            "a resource that few nodes have",
+            vec![
+                node("a1", "linux/amd64", gpu.clone()),
+                node("a2", "linux/amd64", json!({})),
+                node("z1", "linux/s390x", gpu),
+            ],
+            "intel:1",
+            on("s390x"),
+        )
+        .with_resource("nvidia.com/gpu"),
+        row(
+            "a taint that evicts",
+            with(
+                mixed(),
+                [node(
+                    "a3",
+                    "linux/amd64",
+                    json!({"spec": {"taints": [{"key": "x", "effect": "NoExecute"}]}}),
+                )],
+            ),
+            "intel:1",
+            json!({"nodeName": "z1"}),
+        )
+        .of(Kind::Pod),
+        row(
+            "a node that emulates",
+            vec![
+                node(
+                    "a1",
+                    "linux/amd64",
+                    json!({"metadata": {"annotations": {"archmatch.io/emulates": "linux/arm64"}}}),
+                ),
+                node("a2", "linux/amd64", json!({})),
+            ],
+            "app:laptop",
+            on("amd64"),
+        )
+        .portable(),
+        row(
+            "terms of which one will do",
+            mixed(),
+            "intel:1",
+            json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+            {"nodeSelectorTerms": [
+                {"matchExpressions": [is_in("pool", &["z"])]},
+                {"matchExpressions": [is_in("pool", &["a"]), is_in("zone", &["1"])]},
+            ]}}}}),
+        )
+        .portable(),
+        row(
+            "a node by name in a template, all taints tolerated",
+            mixed(),
+            "intel:1",
+            json!({"nodeName": "z2", "affinity": {"podAffinity": {}}, "tolerations": [{"operator": "Exists"}]}),
+        ),
+        row(
             "taints of Arm nodes, which a template that selects them tolerates",
             vec![
                 node("r1", "linux/arm64", labels(json!({"pool": "plain"}))),
@@ -705,8 +790,9 @@ async fn wrong(webhook: &Webhook, row: &Row) -> Vec<String> {
         return vec![format!("{}: no remedy in\n{message}", row.name)];
     }
     let mut wrong = Vec::new();
-    for way in ways {
-        let then = apply(&object, &way);
+    let both = [Selector::Whole, Selector::Keys];
+    for (way, selector) in ways.iter().flat_map(|way| both.map(|both| (way, both))) {
+        let then = apply(&object, way, selector);
         let response = webhook.ask(&row.kind.review(then.clone())).await;
         let verdict = &response["auditAnnotations"]["verdict"];
         if response["allowed"] != true || verdict != "pass" || response.get("warnings").is_some() {
@@ -737,6 +823,64 @@ fn on(architecture: &str) -> Value {
 fn namespace(selector: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web",
         "annotations": {"scheduler.alpha.kubernetes.io/node-selector": selector}}})
+}
+
+#[tokio::test]
+async fn a_remedy_leaves_as_many_architectures_as_there_are() {
+    let webhook = webhook().await;
+    webhook.set(|settings| settings.levels.enforce = Level::Portable);
+    let nodes = with(mixed(), [node("w1", "windows/amd64", json!({}))]);
+    show(&webhook, &nodes, &settings());
+    let row = row("", nodes, "two:1", json!({}));
+    let review = row.kind.review(row.object(&webhook));
+    let message = Webhook::denied(&webhook.ask(&review).await);
+    let [way] = proposals(&message).try_into().unwrap();
+    let then = apply(
+        &json!({"spec": {"template": {"spec": {}}}}),
+        &way,
+        Selector::Whole,
+    );
+    let wanted = json!([is_in("kubernetes.io/arch", &["amd64", "arm64"])]);
+    let mut expected = json!({"nodeSelector": {"kubernetes.io/os": "linux"}});
+    expected["affinity"] = required(wanted);
+    assert_eq!(then["spec"]["template"]["spec"], expected, "{message}");
+}
+
+/// A group of pods, whose leader goes elsewhere than its workers.
+#[tokio::test]
+async fn each_template_has_its_own_remedy_where_it_goes() {
+    let webhook = webhook().await;
+    show(&webhook, &mixed(), &settings());
+    let spec = |image: &str, mut spec: Value| {
+        spec["containers"] = json!([{"name": "c", "image": webhook.image(image)}]);
+        json!({"spec": spec})
+    };
+    let leader = spec("intel:1", json!({"nodeSelector": {"pool": "z"}}));
+    let worker = spec(
+        "arms:1",
+        json!({"nodeSelector": {"kubernetes.io/arch": "amd64"}}),
+    );
+    let object = json!({"spec": {"leaderWorkerTemplate": {
+        "leaderTemplate": leader, "workerTemplate": worker,
+    }}});
+    let kind = "LeaderWorkerSet";
+    let ask = async |object: &Value| {
+        let group = "leaderworkerset.x-k8s.io";
+        let review = Review::of(group, kind, "leaderworkersets", object.clone());
+        webhook.ask(&review).await
+    };
+    let message = Webhook::denied(&ask(&object).await);
+    let ways = proposals(&message);
+    assert_eq!(ways.len(), 1, "{message}");
+    let paths: Vec<&String> = ways[0].iter().flat_map(|(paths, _)| paths).collect();
+    let expected =
+        ["leader", "worker"].map(|who| format!("spec.leaderWorkerTemplate.{who}Template.spec"));
+    assert_eq!(paths, expected.each_ref(), "{message}");
+    let response = ask(&apply(&object, &ways[0], Selector::Whole)).await;
+    assert_eq!(
+        response["auditAnnotations"]["verdict"], "pass",
+        "{response}"
+    );
 }
 
 #[tokio::test]
