@@ -14,6 +14,7 @@ mod log;
 mod message;
 mod metrics;
 mod ratchet;
+mod remedies;
 mod review;
 mod room;
 mod server;
@@ -35,11 +36,11 @@ pub use self::server::{Limits, router};
 use self::annotations::{annotate, staleness};
 use self::leniency::Asker;
 use self::ratchet::Past;
+use self::remedies::Remedies;
 use self::review::{Object, Request, ReviewError};
 use crate::checker::{Checker, RestsOn, Rules, offload};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::access::{Access, Tenant};
-use crate::domain::placement::Placement;
 use crate::domain::policy::{
     Action, Findings, ForeignImages, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
 };
@@ -237,18 +238,14 @@ impl Reviewer {
         self.metrics.stale(&staleness);
         let mut answer = match action {
             Action::Deny => {
-                let elsewhere = self
-                    .elsewhere(&workload, &verdicts, (namespace, &view), rules, deadline)
-                    .await;
-                let remedy = message::Remedy {
-                    templates: &workload.templates,
-                    elsewhere: &elsewhere,
-                    foreign: &settings.foreign_images,
+                let remedies = Remedies {
+                    workload: &workload,
+                    verdicts: &verdicts,
+                    namespace,
+                    view: &view,
+                    settings: &settings,
                 };
-                Answer::denied(
-                    message::denial(&verdicts, &remedy),
-                    message::causes(&verdicts),
-                )
+                remedies.denial(&self.checker, deadline).await
             }
             Action::Warn => Answer {
                 warnings: message::warnings(&verdicts, &label_warnings),
@@ -268,29 +265,6 @@ impl Reviewer {
             &staleness,
         );
         answer
-    }
-
-    /// Where the pods of a denied object would run.
-    async fn elsewhere(
-        &self,
-        workload: &Workload,
-        verdicts: &[Verdict],
-        (namespace, view): (&str, &View),
-        rules: Rules,
-        deadline: Instant,
-    ) -> Vec<Vec<Placement>> {
-        let fixed = workload.templates.iter().map(|template| {
-            let class = template.placement.runtime_class.as_deref();
-            let mut defaults = Placement::default();
-            defaults.add_defaults(&view.placement_defaults(namespace, class));
-            defaults.node_selector
-        });
-        let fixed: Vec<_> = fixed.collect();
-        let nodes = (&view.nodes, rules);
-        let (templates, is_template) = (&workload.templates, !workload.is_pod());
-        self.checker
-            .elsewhere(templates, verdicts, &fixed, is_template, nodes, deadline)
-            .await
     }
 
     /// The verdicts with what a denial rests on as the registries say now.
