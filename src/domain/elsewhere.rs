@@ -60,8 +60,9 @@ impl Question<'_> {
         let values = self.values();
         let found = self.first(&bases, |base| self.by_platform(base, &values));
         let found = found.or_else(|| {
-            let pairs = self.pairs();
-            self.first(&bases, |base| self.by_label(base, &pairs))
+            let (own, others) = self.pairs();
+            let found = self.first(&bases, |base| self.by_label(base, &own));
+            found.or_else(|| self.first(&bases, |base| self.by_absence(base, &others, &values.1)))
         });
         let found = found.or_else(|| self.first(&bases, |base| self.by_name(base)));
         found.unwrap_or_default()
@@ -160,7 +161,8 @@ impl Question<'_> {
     }
 
     /// Labels of nodes on which the images run; those that other nodes have as well come last.
-    fn pairs(&self) -> Vec<Pair<'_>> {
+    /// Then labels that only nodes have on which the images do not run.
+    fn pairs(&self) -> (Vec<Pair<'_>>, Vec<(&str, &str)>) {
         let mut own: BTreeMap<(&str, &str), &GroupKey> = BTreeMap::new();
         let mut others: BTreeSet<(&str, &str)> = BTreeSet::new();
         for (group, _) in self.nodes.groups() {
@@ -176,12 +178,37 @@ impl Question<'_> {
                 }
             }
         }
+        let foreign = others.iter().filter(|pair| !own.contains_key(*pair));
+        let foreign = foreign.take(PAIRS).copied().collect();
         let (last, first): (Vec<_>, Vec<_>) =
             own.into_iter().partition(|(pair, _)| others.contains(pair));
-        let pairs = first.into_iter().chain(last).take(PAIRS);
-        pairs
-            .map(|((key, value), group)| (key, value, group))
-            .collect()
+        let own = first.into_iter().chain(last).take(PAIRS);
+        let own = own.map(|((key, value), group)| (key, value, group));
+        (own.collect(), foreign)
+    }
+
+    /// By the absence of a label that only other nodes have.
+    fn by_absence(
+        &self,
+        base: &Placement,
+        others: &[(&str, &str)],
+        architectures: &[String],
+    ) -> Vec<Placement> {
+        for (key, value) in others {
+            let values = vec![(*value).to_owned()];
+            let without =
+                with_requirement(base, |term| &mut term.expressions, key, "NotIn", values);
+            if self.works(&without) {
+                return vec![without];
+            }
+            for architecture in architectures.iter().take(ALTERNATIVES) {
+                let with = with_label(&without, ARCHITECTURE_LABEL, architecture);
+                if self.works(&with) {
+                    return vec![with];
+                }
+            }
+        }
+        Vec::new()
     }
 
     /// By the name of one node.
@@ -263,22 +290,19 @@ fn with_label(base: &Placement, key: &str, value: &str) -> Placement {
 fn with_values(base: &Placement, key: &str, values: &[&str]) -> Placement {
     let mut values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
     values.sort();
-    with_requirement(base, |term| &mut term.expressions, key, values)
+    with_requirement(base, |term| &mut term.expressions, key, "In", values)
 }
 
 fn with_name(base: &Placement, name: &str) -> Placement {
-    with_requirement(
-        base,
-        |term| &mut term.fields,
-        NAME_FIELD,
-        vec![name.to_owned()],
-    )
+    let values = vec![name.to_owned()];
+    with_requirement(base, |term| &mut term.fields, NAME_FIELD, "In", values)
 }
 
 fn with_requirement(
     base: &Placement,
     part: impl Fn(&mut Term) -> &mut Vec<Requirement>,
     key: &str,
+    operator: &str,
     values: Vec<String>,
 ) -> Placement {
     let mut with = base.clone();
@@ -288,7 +312,7 @@ fn with_requirement(
     for term in &mut affinity.terms {
         part(term).push(Requirement {
             key: key.to_owned(),
-            operator: "In".to_owned(),
+            operator: operator.to_owned(),
             values: values.clone(),
         });
     }

@@ -400,6 +400,30 @@ async fn a_remedy_leaves_as_many_architectures_as_there_are() {
     assert_eq!(then["spec"]["template"]["spec"], expected, "{message}");
 }
 
+#[tokio::test]
+async fn a_remedy_names_the_nodes_to_avoid_before_it_names_one_to_take() {
+    let webhook = webhook().await;
+    webhook.set(|settings| settings.levels.enforce = Level::Portable);
+    let nodes = vec![
+        node("b6", "linux/arm", labels(json!({"board": "v6"}))),
+        node("b7", "linux/arm", json!({})),
+        node("b8", "linux/arm", json!({})),
+    ];
+    show(&webhook, &nodes, &settings());
+    let row = row("", nodes, "v7:1", json!({}));
+    let review = row.kind.review(row.object(&webhook));
+    let message = Webhook::denied(&webhook.ask(&review).await);
+    let [way] = proposals(&message).try_into().unwrap();
+    let then = apply(
+        &json!({"spec": {"template": {"spec": {}}}}),
+        &way,
+        Selector::Whole,
+    );
+    let avoided = json!([{"key": "board", "operator": "NotIn", "values": ["v6"]}]);
+    let expected = json!({"affinity": required(avoided)});
+    assert_eq!(then["spec"]["template"]["spec"], expected, "{message}");
+}
+
 /// A group of pods, whose leader goes elsewhere than its workers.
 #[tokio::test]
 async fn each_template_has_its_own_remedy_where_it_goes() {
