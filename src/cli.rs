@@ -9,6 +9,7 @@ mod inspect;
 mod live;
 mod output;
 mod platform;
+mod progress;
 mod secrets;
 mod selector;
 pub mod serve;
@@ -31,8 +32,8 @@ use crate::process::telemetry;
 #[derive(Debug, Parser)]
 #[command(name = "archmatch", version, arg_required_else_help = true)]
 struct Cli {
-    /// Configuration file
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Configuration file; check and inspect find ./archmatch.yaml by themselves
+    #[arg(long, global = true, env = "ARCHMATCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -83,6 +84,11 @@ Exit codes:
   2  usage: arguments, configuration, a name that is none
   3  not everything could be found out";
 
+/// What a person reads of the log. What goes wrong with the cluster is said once, as the
+/// error; that a credential helper failed is said nowhere else.
+const PERSONS_LOG: &str = "warn,kube_client=off,kube_runtime=off,\
+    archmatch::registry::credentials::client_files=debug";
+
 /// Runs a command line and says how it ended. Errors are printed.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
@@ -106,6 +112,12 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+/// The configuration of the folder that a person works in.
+fn own_config() -> Option<PathBuf> {
+    let path = PathBuf::from("archmatch.yaml");
+    path.is_file().then_some(path)
+}
+
 async fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Serve(arguments) => {
@@ -113,13 +125,12 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
             serve::run(*arguments, cli.config).await
         }
         Command::Check(arguments) => {
-            // What goes wrong with the cluster is said once, as the error.
-            telemetry::start_logging("warn,kube_client=off,kube_runtime=off");
-            check::run(*arguments, cli.config).await
+            telemetry::start_logging(PERSONS_LOG);
+            check::run(*arguments, cli.config.or_else(own_config)).await
         }
         Command::Inspect(arguments) => {
-            telemetry::start_logging("warn");
-            inspect::run(arguments, cli.config).await
+            telemetry::start_logging(PERSONS_LOG);
+            inspect::run(arguments, cli.config.or_else(own_config)).await
         }
         Command::Demo(arguments) => {
             telemetry::start_logging("error");

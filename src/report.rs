@@ -11,7 +11,7 @@ mod wide;
 
 pub use self::explain::short_digest;
 pub use self::model::{Report, ReportedOutcome};
-pub use self::table::{Style, columns, render as render_table};
+pub use self::table::{Style, body as render_body, columns, render as render_table};
 pub use self::wide::render as render_wide;
 
 use serde::Serialize;
@@ -87,6 +87,8 @@ pub struct Run {
     pub scope: Scope,
     /// What could not be read.
     pub errors: Vec<Unread>,
+    /// What is missing of the run.
+    pub partial: Vec<String>,
     /// Objects of kinds that are not known.
     pub skipped: Vec<SkippedKind>,
     /// Whether judging nothing at all passes.
@@ -143,6 +145,7 @@ impl Run {
     /// Whether all is well, as the exit code says it.
     pub fn is_passed(&self) -> bool {
         self.errors.is_empty()
+            && self.partial.is_empty()
             && (self.may_be_empty || !self.is_empty())
             && self.passing() == Passing::Pass
     }

@@ -1,6 +1,7 @@
 //! `archmatch check`: images, manifests or rendered charts, judged before they are deployed.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use super::assumed::taken_as_met;
 use super::duration::parse_duration;
 use super::exit::Exit;
+use super::progress::Progress;
 use super::selector::LabelSelector;
 use super::setup::{self, Own, Registries};
 use super::snapshot::Snapshot;
@@ -146,7 +148,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         }
     }
     let registries = Registries::open(&configuration, secrets, Own::Used).await?;
-    let workloads = judge(
+    let (workloads, partial) = judge(
         subjects,
         &arguments,
         &configuration,
@@ -154,7 +156,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         &view,
         deadline,
     )
-    .await?;
+    .await;
     registries.close().await;
     let run = Run {
         workloads,
@@ -166,6 +168,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             Scope::Images
         },
         errors,
+        partial,
         skipped,
         may_be_empty: arguments.allow_empty,
     };
@@ -173,16 +176,21 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     if !run.errors.is_empty() {
         return Ok(Exit::Usage);
     }
-    if run.is_empty() && !arguments.allow_empty {
+    for missing in &run.partial {
+        eprintln!("note: {missing}");
+    }
+    if run.is_empty() && run.partial.is_empty() && !arguments.allow_empty {
         bail!("nothing to check: no workload has a container with an image");
     }
     Ok(match run.passing() {
+        Passing::Pass if !run.partial.is_empty() => Exit::Undecided,
         Passing::Pass => Exit::Success,
         Passing::Fail => Exit::Findings,
         Passing::Undecided => Exit::Undecided,
     })
 }
 
+/// The judged workloads, in their order, and what is missing of them after Ctrl-C.
 async fn judge(
     subjects: Vec<Subject>,
     arguments: &Arguments,
@@ -190,11 +198,12 @@ async fn judge(
     checker: Checker,
     view: &View,
     deadline: Instant,
-) -> Result<Vec<Judged>> {
+) -> (Vec<Judged>, Vec<String>) {
+    let total = subjects.len();
     let rules = setup::rules(configuration);
     let everywhere =
         (arguments.output == Format::Wide).then(|| View::of_nodes(view.nodes.without_obstacles()));
-    let judged = subjects.into_iter().map(|subject| {
+    let judged = subjects.into_iter().enumerate().map(|(position, subject)| {
         let (checker, everywhere) = (&checker, everywhere.as_ref());
         async move {
             let Workload {
@@ -220,7 +229,7 @@ async fn judge(
                     checker.check_all(&anywhere, nodes, rules, deadline).await
                 }
             };
-            Judged {
+            let judged = Judged {
                 api_version,
                 namespace: (kind != subjects::IMAGE).then_some(namespace),
                 kind,
@@ -228,10 +237,36 @@ async fn judge(
                 source: subject.source,
                 verdicts,
                 everywhere,
-            }
+            };
+            (position, judged)
         }
     });
-    Ok(stream::iter(judged).buffered(AT_ONCE).collect().await)
+    let mut judged = stream::iter(judged).buffer_unordered(AT_ONCE);
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let mut progress = Progress::new(total);
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let mut found: Vec<(usize, Judged)> = Vec::new();
+    let mut partial = Vec::new();
+    loop {
+        tokio::select! {
+            one = judged.next() => match one {
+                Some(one) => found.push(one),
+                None => break,
+            },
+            _ = tick.tick() => {}
+            Ok(()) = &mut interrupted => {
+                let done = found.len();
+                partial.push(format!("interrupted: {done} of {total} were checked"));
+                break;
+            }
+        }
+        progress.show(found.len());
+    }
+    found.sort_by_key(|(position, _)| *position);
+    (
+        found.into_iter().map(|(_, judged)| judged).collect(),
+        partial,
+    )
 }
 
 fn print(run: &Run, format: Format) -> Result<()> {

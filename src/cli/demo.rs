@@ -38,7 +38,7 @@ use crate::process::server::{Connections, Limits, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
-use crate::report::{Judged, Run, Scope, render_table};
+use crate::report::{Judged, Run, Scope, render_body};
 
 /// Arguments of `archmatch demo`.
 #[derive(Args, Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit> {
         output::print(&show(paint, &story, &answer, as_expected))?;
     }
     output::print(&paint.title("What the cluster could run: every image on every node platform"))?;
-    output::print(&render_table(&stage.matrix().await, output::style()))?;
+    output::print(&render_body(&stage.matrix().await, output::style()))?;
     if surprises > 0 {
         output::print(&format!(
             "\n{surprises} answers were not the expected ones\n"
@@ -199,6 +199,7 @@ impl Stage {
             level: Level::Portable,
             scope: Scope::Images,
             errors: Vec::new(),
+            partial: Vec::new(),
             skipped: Vec::new(),
             may_be_empty: false,
         }

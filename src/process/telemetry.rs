@@ -10,13 +10,23 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging, by the environment: `ARCHMATCH_LOG` is a level or a filter (default
 /// `info`), `ARCHMATCH_LOG_FORMAT` is `text` or `json`.
 pub fn start_logging(default_filter: &str) {
-    let asked = std::env::var("ARCHMATCH_LOG").ok();
-    let filter = asked.and_then(|asked| EnvFilter::try_new(own_level(&asked)).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(default_filter));
+    let filter = match std::env::var("ARCHMATCH_LOG") {
+        Ok(text) if !text.is_empty() => {
+            EnvFilter::try_new(own_level(&text)).unwrap_or_else(|error| {
+                eprintln!("warning: ARCHMATCH_LOG is no filter, so it does not count: {error}");
+                EnvFilter::new(default_filter)
+            })
+        }
+        _ => EnvFilter::new(default_filter),
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    let json = std::env::var("ARCHMATCH_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let format = std::env::var("ARCHMATCH_LOG_FORMAT").unwrap_or_default();
+    let json = format == "json";
+    if !matches!(format.as_str(), "" | "json" | "text") {
+        eprintln!("warning: ARCHMATCH_LOG_FORMAT is {format:?}, expected text or json");
+    }
     // A second start, as in tests, keeps the first one's settings.
     let _ = if json {
         builder.json().with_span_list(false).try_init()

@@ -52,6 +52,7 @@ pub(super) fn conclusion(run: &Run) -> String {
     if !run.errors.is_empty() {
         parts.push(format!("{} not read", plural(run.errors.len(), "document")));
     }
+    parts.extend(run.partial.iter().cloned());
     let word = if run.is_passed() { "PASS" } else { "FAIL" };
     format!("{word} at level {}: {}\n", run.level, parts.join("; "))
 }

@@ -23,8 +23,7 @@ pub struct Report {
     passed: bool,
     summary: Summary,
     errors: Vec<Unread>,
-    /// What could not be listed: nothing, of files.
-    partial: [String; 0],
+    partial: Vec<String>,
     skipped: Vec<SkippedKind>,
     platforms: Vec<Platform>,
     workloads: Vec<Workload>,
@@ -163,7 +162,7 @@ impl Report {
             passed: run.is_passed(),
             summary: Summary::of(&run.workloads),
             errors: run.errors.clone(),
-            partial: [],
+            partial: run.partial.clone(),
             skipped: run.skipped.clone(),
             platforms: platforms(&run.nodes),
             workloads: run.workloads.iter().map(Workload::of).collect(),

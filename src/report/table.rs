@@ -108,7 +108,7 @@ pub fn render(run: &Run, style: Style) -> String {
 }
 
 /// The view without its last line.
-pub(super) fn body(run: &Run, style: Style) -> String {
+pub fn body(run: &Run, style: Style) -> String {
     let mut text = summary(run);
     // Without a row the headings say nothing.
     if !run.is_empty() {

@@ -1,9 +1,12 @@
 //! What `check` takes for input, and what it says of what it does not judge.
 
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use super::{World, deployment};
 use crate::support::command::{Run, command, run};
+use crate::support::registry::Fault;
 
 const ON_Z: [&str; 2] = ["--platform", "linux/s390x"];
 
@@ -362,4 +365,84 @@ async fn an_inspection_says_of_each_thing_once_and_fails_in_its_format() {
     assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
     let failure: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(failure["reason"], "not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_prints_what_is_known_and_says_that_it_is_partial() {
+    let world = World::new().await;
+    world.registry.misbehave("/v2/absent", Fault::Silence);
+    let (known, silent) = (world.image("node:21"), world.image("absent:1"));
+    let config = world.path("config.yaml");
+    let arguments = ["check", &silent, &known, "--config", &config, "-o", "json"];
+    let child = command(&[&arguments[..], &ON_Z].concat())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    world.registry.requested(2).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let output = tokio::task::block_in_place(|| {
+        let id = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        child.wait_with_output().unwrap()
+    });
+    assert_eq!(output.status.code(), Some(3));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        report["partial"],
+        json!(["interrupted: 1 of 2 were checked"])
+    );
+    assert_eq!(report["passed"], false);
+    assert_eq!(report["workloads"][0]["name"], known);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_is_found_where_one_works_or_where_the_environment_says() {
+    let world = World::new().await;
+    let image = world.image("node:21");
+    world.write(
+        "archmatch.yaml",
+        &std::fs::read_to_string(world.path("config.yaml")).unwrap(),
+    );
+    let arguments = [&["check", &*image][..], &ON_Z].concat();
+    let (here, named, bare) = tokio::task::block_in_place(|| {
+        let here = run(command(&arguments).current_dir(world.folder.path()), "");
+        let named = run(
+            command(&arguments).env("ARCHMATCH_CONFIG", world.path("config.yaml")),
+            "",
+        );
+        (here, named, run_bare(&arguments))
+    });
+    assert_eq!(
+        (here.code, named.code, bare.code),
+        (Some(0), Some(0), Some(3)),
+        "{}{}",
+        here.stderr,
+        named.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_helper_that_fails_is_named() {
+    let world = World::new().await;
+    world.registry.require_basic(&[("ada", "smash")]);
+    world.write("config.json", r#"{"credsStore": "absent-helper"}"#);
+    let (image, config) = (world.image("node:21"), world.path("config.yaml"));
+    let arguments = [&["check", &*image, "--config", &config][..], &ON_Z].concat();
+    let run = tokio::task::block_in_place(|| {
+        run(
+            command(&arguments).env("DOCKER_CONFIG", world.folder.path()),
+            "",
+        )
+    });
+    assert_eq!(run.code, Some(3), "{}", run.stdout);
+    let said = run.stderr.contains("absent-helper") && run.stderr.contains("could not be started");
+    assert!(said, "{}", run.stderr);
 }

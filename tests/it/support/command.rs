@@ -22,6 +22,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_remove("KUBECONFIG")
+        .env_remove("ARCHMATCH_CONFIG")
+        .env_remove("COLUMNS")
         .env_remove("DOCKER_CONFIG")
         .env_remove("REGISTRY_AUTH_FILE")
         .env_remove("XDG_RUNTIME_DIR")
