@@ -8,6 +8,7 @@ mod answer;
 mod body;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod judging;
 mod leniency;
 mod levels;
 mod log;
@@ -34,16 +35,14 @@ pub use self::metrics::Metrics;
 pub use self::server::{Limits, router};
 
 use self::annotations::{annotate, staleness};
+use self::judging::{Judging, is_update};
 use self::leniency::Asker;
-use self::ratchet::Past;
 use self::remedies::Remedies;
 use self::review::{Object, Request, ReviewError};
 use crate::checker::{Checker, RestsOn, Rules, offload};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::access::{Access, Tenant};
-use crate::domain::policy::{
-    Action, Findings, ForeignImages, Leniency, Level, Levels, OnUnknown, OwnedPods, decide,
-};
+use crate::domain::policy::{Action, Findings, ForeignImages, Level, Levels, OnUnknown, OwnedPods};
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::{Passing, Verdict};
 use crate::domain::workload::Workload;
@@ -211,7 +210,7 @@ impl Reviewer {
                 levels,
                 deadline,
             };
-            let leniencies = self.leniencies(&review, &old).await;
+            let leniencies = review.leniencies(&self.checker, &old).await;
             let action = review.action(levels.enforce, &leniencies);
             if action != Action::Deny || is_confirmed {
                 self.metrics
@@ -283,92 +282,6 @@ impl Reviewer {
         });
         join_all(confirmed).await
     }
-
-    /// What speaks for each template: who asks, gates, and what the object was before.
-    async fn leniencies(&self, review: &Judging<'_>, old: &Object) -> Vec<Leniency> {
-        let Judging {
-            request,
-            workload,
-            verdicts,
-            view,
-            settings,
-            levels,
-            deadline,
-        } = *review;
-        let mut leniencies = leniency::of_request(request, workload, settings);
-        // Only a denial depends on what the object was, be it one that a stricter level makes.
-        let may_deny = review.action(Level::Portable, &leniencies) == Action::Deny;
-        let old = match old {
-            Object::Workload(old) if may_deny && is_update(request) => old,
-            _ => return leniencies,
-        };
-        let rules = settings.rules;
-        let old = with_defaults(old.clone(), request, view);
-        let past = Past::of(old.templates, async |templates| {
-            let candidates = self
-                .checker
-                .candidates(templates, &view.nodes, rules, deadline);
-            candidates.await
-        });
-        let past = past.await;
-        let templates = workload.templates.iter().zip(verdicts);
-        for ((template, verdict), leniency) in templates.zip(&mut leniencies) {
-            if *leniency == Leniency::None {
-                *leniency = past.leniency(template, verdict);
-            }
-        }
-        let may_lose = |(verdict, leniency): (&Verdict, &Leniency)| {
-            *leniency == Leniency::NoNewGaps && levels.enforce.of(verdict) == Passing::Fail
-        };
-        if verdicts.iter().zip(&leniencies).any(may_lose) {
-            let (old, nodes) = (past.templates(), &view.nodes);
-            let old = self.checker.check_all(old, nodes, rules, deadline).await;
-            for (verdict, leniency) in verdicts.iter().zip(&mut leniencies) {
-                if *leniency == Leniency::NoNewGaps && past.stops_running(verdict, &old) {
-                    *leniency = Leniency::None;
-                }
-            }
-        }
-        leniencies
-    }
-}
-
-/// A review whose images are known.
-struct Judging<'a> {
-    request: &'a Request,
-    workload: &'a Workload,
-    verdicts: &'a [Verdict],
-    view: &'a View,
-    settings: &'a Settings,
-    levels: Levels,
-    deadline: Instant,
-}
-
-impl Judging<'_> {
-    /// What is done about it, or would be under another enforced level.
-    fn action(&self, enforce: Level, leniencies: &[Leniency]) -> Action {
-        let templates = self.verdicts.iter().zip(leniencies.iter().copied());
-        let levels = Levels {
-            enforce,
-            ..self.levels
-        };
-        decide(templates, &levels, self.settings.on_unknown)
-    }
-
-    /// Levels that would deny what the enforced one lets through. Of an update, new gaps
-    /// count, and none that the old object had.
-    fn stricter_denials(&self, leniencies: &[Leniency]) -> impl Iterator<Item = Level> {
-        let enforced = self.levels.enforce;
-        let is_let_through = self.action(enforced, leniencies) != Action::Deny;
-        [Level::Runnable, Level::Portable]
-            .into_iter()
-            .filter(move |level| is_let_through && *level > enforced)
-            .filter(|level| self.action(*level, leniencies) == Action::Deny)
-    }
-}
-
-fn is_update(request: &Request) -> bool {
-    request.operation == "UPDATE"
 }
 
 /// Creations and updates of whole objects, and of a pod's ephemeral containers. Scaling,

@@ -1,0 +1,96 @@
+//! What is done about a review whose images are known.
+
+use tokio::time::Instant;
+
+use super::ratchet::Past;
+use super::review::{Object, Request};
+use super::{Settings, leniency, with_defaults};
+use crate::checker::Checker;
+use crate::cluster::view::View;
+use crate::domain::policy::{Action, Leniency, Level, Levels, decide};
+use crate::domain::verdict::{Passing, Verdict};
+use crate::domain::workload::Workload;
+
+/// A review whose images are known.
+pub(super) struct Judging<'a> {
+    pub(super) request: &'a Request,
+    pub(super) workload: &'a Workload,
+    pub(super) verdicts: &'a [Verdict],
+    pub(super) view: &'a View,
+    pub(super) settings: &'a Settings,
+    pub(super) levels: Levels,
+    pub(super) deadline: Instant,
+}
+
+impl Judging<'_> {
+    /// What is done about it, or would be under another enforced level.
+    pub(super) fn action(&self, enforce: Level, leniencies: &[Leniency]) -> Action {
+        let templates = self.verdicts.iter().zip(leniencies.iter().copied());
+        let levels = Levels {
+            enforce,
+            ..self.levels
+        };
+        decide(templates, &levels, self.settings.on_unknown)
+    }
+
+    /// Levels that would deny what the enforced one lets through. Of an update, new gaps
+    /// count, and none that the old object had.
+    pub(super) fn stricter_denials(&self, leniencies: &[Leniency]) -> impl Iterator<Item = Level> {
+        let enforced = self.levels.enforce;
+        let is_let_through = self.action(enforced, leniencies) != Action::Deny;
+        [Level::Runnable, Level::Portable]
+            .into_iter()
+            .filter(move |level| is_let_through && *level > enforced)
+            .filter(|level| self.action(*level, leniencies) == Action::Deny)
+    }
+
+    /// What speaks for each template: who asks, gates, and what the object was before.
+    pub(super) async fn leniencies(&self, checker: &Checker, old: &Object) -> Vec<Leniency> {
+        let Judging {
+            request,
+            workload,
+            verdicts,
+            view,
+            settings,
+            levels,
+            deadline,
+        } = *self;
+        let mut leniencies = leniency::of_request(request, workload, settings);
+        // Only a denial depends on what the object was, be it one that a stricter level makes.
+        let may_deny = self.action(Level::Portable, &leniencies) == Action::Deny;
+        let old = match old {
+            Object::Workload(old) if may_deny && is_update(request) => old,
+            _ => return leniencies,
+        };
+        let rules = settings.rules;
+        let old = with_defaults(old.clone(), request, view);
+        let past = Past::of(old.templates, async |templates| {
+            let candidates = checker.candidates(templates, &view.nodes, rules, deadline);
+            candidates.await
+        });
+        let past = past.await;
+        let templates = workload.templates.iter().zip(verdicts);
+        for ((template, verdict), leniency) in templates.zip(&mut leniencies) {
+            if *leniency == Leniency::None {
+                *leniency = past.leniency(template, verdict);
+            }
+        }
+        let may_lose = |(verdict, leniency): (&Verdict, &Leniency)| {
+            *leniency == Leniency::NoNewGaps && levels.enforce.of(verdict) == Passing::Fail
+        };
+        if verdicts.iter().zip(&leniencies).any(may_lose) {
+            let (old, nodes) = (past.templates(), &view.nodes);
+            let old = checker.check_all(old, nodes, rules, deadline).await;
+            for (verdict, leniency) in verdicts.iter().zip(&mut leniencies) {
+                if *leniency == Leniency::NoNewGaps && past.stops_running(verdict, &old) {
+                    *leniency = Leniency::None;
+                }
+            }
+        }
+        leniencies
+    }
+}
+
+pub(super) fn is_update(request: &Request) -> bool {
+    request.operation == "UPDATE"
+}
