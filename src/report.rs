@@ -126,6 +126,20 @@ pub struct SkippedKind {
 }
 
 impl Run {
+    /// A run over images by name, of which nothing is left out.
+    pub fn of_images(workloads: Vec<Judged>, nodes: Nodes) -> Self {
+        Self {
+            workloads,
+            nodes,
+            level: Level::Portable,
+            scope: Scope::Images,
+            errors: Vec::new(),
+            partial: Vec::new(),
+            skipped: Vec::new(),
+            may_be_empty: false,
+        }
+    }
+
     /// The workloads that have an image.
     fn with_images(&self) -> impl Iterator<Item = &Judged> {
         let workloads = self.workloads.iter();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, canonical_label};
 use crate::domain::placement::Placement;
+use crate::domain::placement::affinity::NodeSelector;
 use crate::domain::text::{printable, shortened};
 
 /// How many demands are named.
@@ -18,7 +19,7 @@ pub fn taken_as_met<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> 
     for placement in placements {
         let affinity = placement.required_affinity.as_ref();
         let selected = placement.node_selector.keys().map(String::as_str);
-        let keys = selected.chain(affinity.into_iter().flat_map(|affinity| affinity.keys()));
+        let keys = selected.chain(affinity.into_iter().flat_map(NodeSelector::keys));
         let keys =
             keys.filter(|key| !matches!(canonical_label(key), ARCHITECTURE_LABEL | OS_LABEL));
         demands.extend(keys.map(|key| format!("label {key}")));
@@ -27,7 +28,7 @@ pub fn taken_as_met<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> 
         if placement.node_name.is_some() {
             demands.insert("spec.nodeName".to_owned());
         }
-        if affinity.is_some_and(|affinity| affinity.reads_name()) {
+        if affinity.is_some_and(NodeSelector::reads_name) {
             demands.insert("the node's name".to_owned());
         }
     }

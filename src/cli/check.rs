@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Images by name; a file is taken as with -f
     #[arg(value_name = "IMAGE|FILE")]
     pub images: Vec<String>,
+    /// Images by name, one a line; lines with # are comments
+    #[arg(long, value_name = "FILE|-")]
+    pub images_from: Option<String>,
     /// Kubernetes objects: a file, a directory, or - for standard input (repeatable)
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
     pub files: Vec<String>,
@@ -59,6 +62,9 @@ pub struct Arguments {
     /// Output format
     #[arg(short = 'o', long, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
+    /// Colours in tables
+    #[arg(long, default_value = "auto", value_name = "WHEN")]
+    pub color: output::Color,
     /// The level that must hold
     #[arg(long, default_value = "portable", value_parser = parse_level, value_name = "runnable|portable")]
     pub level: Level,
@@ -172,7 +178,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         skipped,
         may_be_empty: arguments.allow_empty,
     };
-    print(&run, arguments.output)?;
+    print(&run, &arguments)?;
     if !run.errors.is_empty() {
         return Ok(Exit::Usage);
     }
@@ -269,9 +275,9 @@ async fn judge(
     )
 }
 
-fn print(run: &Run, format: Format) -> Result<()> {
-    let style = output::style();
-    output::print(&match format {
+fn print(run: &Run, arguments: &Arguments) -> Result<()> {
+    let style = output::style(arguments.color);
+    output::print(&match arguments.output {
         Format::Table => render_table(run, style),
         Format::Wide => render_wide(run, style),
         Format::Json => output::json(&Report::of(run))?,

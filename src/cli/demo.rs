@@ -31,14 +31,13 @@ use crate::admission::{self, Metrics, Reviewer};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::View;
 use crate::config::Configuration;
-use crate::domain::policy::Level;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::process::certificates::SelfSigned;
 use crate::process::server::{Connections, Limits, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
-use crate::report::{Judged, Run, Scope, render_body};
+use crate::report::{Judged, Run, render_body};
 
 /// Arguments of `archmatch demo`.
 #[derive(Args, Clone, Copy, Debug)]
@@ -78,7 +77,10 @@ pub async fn run(arguments: Arguments) -> Result<Exit> {
         output::print(&show(paint, &story, &answer, as_expected))?;
     }
     output::print(&paint.title("What the cluster could run: every image on every node platform"))?;
-    output::print(&render_body(&stage.matrix().await, output::style()))?;
+    output::print(&render_body(
+        &stage.matrix().await,
+        output::style(output::Color::Auto),
+    ))?;
     if surprises > 0 {
         output::print(&format!(
             "\n{surprises} answers were not the expected ones\n"
@@ -193,16 +195,7 @@ impl Stage {
             }],
             everywhere: Vec::new(),
         });
-        Run {
-            workloads: workloads.collect(),
-            nodes,
-            level: Level::Portable,
-            scope: Scope::Images,
-            errors: Vec::new(),
-            partial: Vec::new(),
-            skipped: Vec::new(),
-            may_be_empty: false,
-        }
+        Run::of_images(workloads.collect(), nodes)
     }
 
     /// Commands for another terminal, which work as they are printed.

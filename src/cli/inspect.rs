@@ -23,7 +23,7 @@ use crate::domain::runtime::Runtime;
 use crate::domain::verdict::Passing;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::registry::NoSecrets;
-use crate::report::{ReportedOutcome, columns, short_digest};
+use crate::report::{ReportedOutcome, Style, columns, short_digest};
 
 /// Arguments of `archmatch inspect`.
 #[derive(Args, Clone, Debug)]
@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Output format
     #[arg(short = 'o', long, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
+    /// Colours in tables
+    #[arg(long, default_value = "auto", value_name = "WHEN")]
+    pub color: output::Color,
     /// How long registries may take
     #[arg(long, default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
     pub timeout: Duration,
@@ -161,7 +164,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             .collect(),
     };
     output::print(&match arguments.output {
-        Format::Table => table(&description),
+        Format::Table => table(&description, output::style(arguments.color)),
         Format::Json => output::json(&description)?,
     })?;
     Ok(match verdict.portable() {
@@ -223,8 +226,7 @@ fn entries(inspection: &Inspection) -> Vec<DescribedEntry> {
         .collect()
 }
 
-fn table(description: &Description) -> String {
-    let style = output::style();
+fn table(description: &Description, style: Style) -> String {
     let mut text = format!(
         "Image:       {}\nDigest:      {}\nMedia type:  {}\nPlatforms:   {}\n",
         description.reference,

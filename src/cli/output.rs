@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::domain::text::is_hidden;
@@ -45,12 +46,32 @@ pub fn json(value: &impl Serialize) -> Result<String> {
     Ok(safe)
 }
 
+/// Whether results have colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also in pipes and files
+    Always,
+    /// Nowhere
+    Never,
+}
+
 /// How the terminal wants its text.
-pub fn style() -> Style {
+pub fn style(color: Color) -> Style {
     let is_terminal = io::stdout().is_terminal();
     let size = is_terminal.then(terminal_size::terminal_size).flatten();
     let width = size.map(|(width, _)| width.0);
-    style_for(is_terminal, width, |name| std::env::var(name).ok())
+    let style = style_for(is_terminal, width, |name| std::env::var(name).ok());
+    Style {
+        colour: match color {
+            Color::Auto => style.colour,
+            Color::Always => true,
+            Color::Never => false,
+        },
+        ..style
+    }
 }
 
 /// Colours only on a terminal and without `NO_COLOR`, symbols only where the locale has them.

@@ -1,6 +1,8 @@
 //! What `check` judges: images by name, and the workloads in files.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -52,11 +54,14 @@ impl Subjects {
     pub fn read(arguments: &Arguments, kinds: &[KindRule]) -> Result<Self> {
         let (named, images): (Vec<&String>, Vec<&String>) =
             arguments.images.iter().partition(|name| is_file(name));
+        let list = arguments.images_from.as_ref();
         let files: Vec<String> = arguments.files.iter().chain(named).cloned().collect();
-        let sources = files.iter().chain(&arguments.target.snapshot);
+        let sources = files.iter().chain(&arguments.target.snapshot).chain(list);
         if sources.filter(|name| *name == files::STDIN).count() > 1 {
             bail!("standard input (-) can be read once only");
         }
+        let listed = list.map(|name| listed_images(name)).transpose()?;
+        let listed = listed.unwrap_or_default();
         let recursion = if arguments.recursive {
             Recursion::Recursive
         } else {
@@ -67,7 +72,11 @@ impl Subjects {
             found.objects.extend(kustomize(folder)?);
         }
         let mut subjects = Self {
-            workloads: images.into_iter().map(|image| by_name(image)).collect(),
+            workloads: images
+                .into_iter()
+                .chain(&listed)
+                .map(|image| by_name(image))
+                .collect(),
             from_files: !files.is_empty() || arguments.kustomize.is_some(),
             ..Self::default()
         };
@@ -135,6 +144,28 @@ impl Subjects {
         let kinds = kinds.map(|((kind, group), count)| SkippedKind { kind, group, count });
         self.skipped = kinds.collect();
     }
+}
+
+/// The images that a file lists, one a line.
+fn listed_images(name: &str) -> Result<Vec<String>> {
+    /// In bytes: ten thousand long names.
+    const LARGEST: u64 = 4 << 20;
+    let read = |input: &mut dyn Read| -> io::Result<String> {
+        let mut text = String::new();
+        input.take(LARGEST + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = match name {
+        files::STDIN => read(&mut io::stdin().lock()),
+        name => File::open(name).and_then(|mut file| read(&mut file)),
+    };
+    let text = text.with_context(|| format!("read images from {name}"))?;
+    if text.len() as u64 > LARGEST {
+        bail!("read images from {name}: larger than 4 MiB");
+    }
+    let lines = text.lines().map(str::trim);
+    let names = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// Whether an argument without `-f` names a file. No image begins with a dot or a slash.

@@ -446,3 +446,31 @@ async fn a_credential_helper_that_fails_is_named() {
     let said = run.stderr.contains("absent-helper") && run.stderr.contains("could not be started");
     assert!(said, "{}", run.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_may_be_listed_in_a_file_and_colours_asked_for() {
+    let world = World::new().await;
+    let text = format!(
+        "# images\n\n {} \n{}\n",
+        world.image("node:21"),
+        world.image("node:22")
+    );
+    let list = world.write("images.txt", &text);
+    for (from, input) in [(list.as_str(), ""), ("-", text.as_str())] {
+        let arguments = [&["check", "--images-from", from, "-o", "json"][..], &ON_Z].concat();
+        let run = world.run_with(&arguments, input).await;
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert_eq!(report(&run)["workloads"].as_array().unwrap().len(), 2);
+    }
+    let absent = [&["check", "--images-from", "/no/list"][..], &ON_Z].concat();
+    assert_eq!(world.run(&absent).await.code, Some(2));
+    for (color, coloured) in [("always", true), ("auto", false), ("never", false)] {
+        let arguments = [
+            &["check", "--images-from", &list, "--color", color][..],
+            &ON_Z,
+        ]
+        .concat();
+        let run = world.run(&arguments).await;
+        assert_eq!(run.stdout.contains('\u{1b}'), coloured, "{color}");
+    }
+}
