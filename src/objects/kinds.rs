@@ -184,7 +184,7 @@ pub fn read(value: &Value, rules: &[KindRule]) -> Result<Option<Workload>, Objec
     let what: TypeMeta<'_> = json::from_value("object", value)?;
     for (key, text) in [("kind", &what.kind), ("apiVersion", &what.api_version)] {
         if text.is_empty() {
-            return Err(ObjectError::new("object", key, "missing"));
+            return Err(ObjectError::new("object", key, "not set"));
         }
     }
     let kind = KindRef::from_object(&what.api_version, &what.kind);
