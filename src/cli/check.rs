@@ -13,10 +13,9 @@ use super::assumed::taken_as_met;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::selector::LabelSelector;
 use super::setup::{self, Own, Registries};
 use super::snapshot::Snapshot;
-use super::subjects::{self, Subject, Subjects};
+use super::subjects::{self, Subject, SubjectArguments, Subjects};
 use super::{output, target};
 use crate::checker::Checker;
 use crate::cluster::view::{ServiceAccounts, View};
@@ -35,28 +34,8 @@ const AT_ONCE: usize = 1_000;
 /// Arguments of `archmatch check`.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Images by name; a file is taken as with -f
-    #[arg(value_name = "IMAGE|FILE")]
-    pub images: Vec<String>,
-    /// Images by name, one a line; lines with # are comments
-    #[arg(long, value_name = "FILE|-")]
-    pub images_from: Option<String>,
-    /// Kubernetes objects: a file, a directory, or - for standard input (repeatable)
-    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
-    pub files: Vec<String>,
-    /// Also read the folders in a directory
-    #[arg(short = 'R', long)]
-    pub recursive: bool,
-    /// A kustomization, rendered by kubectl
-    #[arg(short = 'k', long, value_name = "DIR")]
-    pub kustomize: Option<PathBuf>,
-    /// Only objects of files with these labels: =, ==, !=, in, notin, comma-separated
-    #[arg(short = 'l', long, value_name = "SELECTOR")]
-    pub selector: Option<LabelSelector>,
-    /// Namespace of objects that name none; the others keep theirs. By default that of the
-    /// kube context, else default
-    #[arg(short = 'n', long, value_parser = parse_namespace, value_name = "NAME")]
-    pub namespace: Option<String>,
+    #[command(flatten)]
+    pub subjects: SubjectArguments,
     #[command(flatten)]
     pub target: target::TargetArguments,
     /// Output format
@@ -94,18 +73,6 @@ fn parse_level(text: &str) -> Result<Level, String> {
     }
 }
 
-/// A namespace's name is a DNS label.
-fn parse_namespace(text: &str) -> Result<String, String> {
-    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_label = text.len() <= 63
-        && text.bytes().all(|byte| letters(byte) || byte == b'-')
-        && text.bytes().next().is_some_and(letters)
-        && text.bytes().last().is_some_and(letters);
-    is_label.then(|| text.to_owned()).ok_or_else(|| {
-        "expected the name of a namespace: lower-case letters, digits and dashes".to_owned()
-    })
-}
-
 /// Judges, prints, and says by the exit code what was found.
 ///
 /// # Errors
@@ -119,12 +86,12 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         errors,
         skipped,
         from_files,
-    } = Subjects::read(&arguments, &kinds)?;
+    } = Subjects::read(&arguments.subjects, &arguments.target, &kinds)?;
     for error in &errors {
         eprintln!("error: {}: {}", error.source, error.problem);
     }
     if subjects.is_empty() && errors.is_empty() && !arguments.allow_empty {
-        match &arguments.selector {
+        match &arguments.subjects.selector {
             Some(_) => bail!("nothing to check: no workload has the labels of -l"),
             None => bail!("nothing to check: name images, or files with workloads by -f"),
         }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 
-use super::check::Arguments;
+use super::selector::LabelSelector;
+use super::target::TargetArguments;
 use crate::domain::labels::Labels;
 use crate::domain::text::{printable, shortened};
 use crate::domain::workload::{PodTemplate, Usage, Workload};
@@ -24,6 +26,45 @@ const LONGEST_KIND: usize = 63;
 
 /// How many kinds that are passed over are told apart.
 const MOST_KINDS: usize = 100;
+
+/// Arguments that name what is judged.
+#[derive(Args, Clone, Debug)]
+pub struct SubjectArguments {
+    /// Images by name; a file is taken as with -f
+    #[arg(value_name = "IMAGE|FILE")]
+    pub images: Vec<String>,
+    /// Images by name, one a line; lines with # are comments
+    #[arg(long, value_name = "FILE|-")]
+    pub images_from: Option<String>,
+    /// Kubernetes objects: a file, a directory, or - for standard input (repeatable)
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
+    pub files: Vec<String>,
+    /// Also read the folders in a directory
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// A kustomization, rendered by kubectl
+    #[arg(short = 'k', long, value_name = "DIR")]
+    pub kustomize: Option<PathBuf>,
+    /// Only objects of files with these labels: =, ==, !=, in, notin, comma-separated
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<LabelSelector>,
+    /// Namespace of objects that name none; the others keep theirs. By default that of the
+    /// kube context, else default
+    #[arg(short = 'n', long, value_parser = parse_namespace, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+/// A namespace's name is a DNS label.
+fn parse_namespace(text: &str) -> Result<String, String> {
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = text.len() <= 63
+        && text.bytes().all(|byte| letters(byte) || byte == b'-')
+        && text.bytes().next().is_some_and(letters)
+        && text.bytes().last().is_some_and(letters);
+    is_label.then(|| text.to_owned()).ok_or_else(|| {
+        "expected the name of a namespace: lower-case letters, digits and dashes".to_owned()
+    })
+}
 
 /// A workload, and where it was read.
 pub struct Subject {
@@ -51,12 +92,16 @@ impl Subjects {
     ///
     /// # Errors
     /// When standard input is named twice, or a kustomization cannot be rendered.
-    pub fn read(arguments: &Arguments, kinds: &[KindRule]) -> Result<Self> {
+    pub fn read(
+        arguments: &SubjectArguments,
+        target: &TargetArguments,
+        kinds: &[KindRule],
+    ) -> Result<Self> {
         let (named, images): (Vec<&String>, Vec<&String>) =
             arguments.images.iter().partition(|name| is_file(name));
         let list = arguments.images_from.as_ref();
         let files: Vec<String> = arguments.files.iter().chain(named).cloned().collect();
-        let sources = files.iter().chain(&arguments.target.snapshot).chain(list);
+        let sources = files.iter().chain(&target.snapshot).chain(list);
         if sources.filter(|name| *name == files::STDIN).count() > 1 {
             bail!("standard input (-) can be read once only");
         }
@@ -81,7 +126,9 @@ impl Subjects {
             ..Self::default()
         };
         let passed_over = found.passed_over;
-        subjects.add(found, arguments, kinds);
+        let namespace = arguments.namespace.clone();
+        let namespace = namespace.or_else(|| target.namespace());
+        subjects.add(found, namespace, arguments.selector.as_ref(), kinds);
         let notes = [
             (passed_over > 0).then(|| {
                 let files = if passed_over == 1 { "file" } else { "files" };
@@ -95,9 +142,13 @@ impl Subjects {
         Ok(subjects)
     }
 
-    fn add(&mut self, found: Found, arguments: &Arguments, kinds: &[KindRule]) {
-        let namespace = arguments.namespace.clone();
-        let namespace = namespace.or_else(|| arguments.target.namespace());
+    fn add(
+        &mut self,
+        found: Found,
+        namespace: Option<String>,
+        selector: Option<&LabelSelector>,
+        kinds: &[KindRule],
+    ) {
         let namespace = namespace.unwrap_or_else(|| "default".to_owned());
         let mut skipped: BTreeMap<(String, String), usize> = BTreeMap::new();
         for object in found.objects {
@@ -108,7 +159,7 @@ impl Subjects {
                     continue;
                 }
             };
-            if let Some(selector) = &arguments.selector
+            if let Some(selector) = selector
                 && !selector.selects(&labels(&object))
             {
                 continue;
