@@ -42,9 +42,11 @@ use self::review::{Object, Request, ReviewError};
 use crate::checker::{Checker, RestsOn, Rules, offload};
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::domain::access::{Access, Tenant};
-use crate::domain::policy::{Action, Findings, ForeignImages, Level, Levels, OnUnknown, OwnedPods};
+use crate::domain::policy::{
+    Action, ForeignImages, Level, LevelResults, Levels, OnUnknown, OwnedPods,
+};
 use crate::domain::text::{LONGEST_NAME, shortened};
-use crate::domain::verdict::{Passing, Verdict};
+use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::Workload;
 use crate::objects::kinds::KindRule;
 
@@ -200,7 +202,7 @@ impl Reviewer {
             .await;
         let mut is_confirmed = false;
         let (findings, action) = loop {
-            let findings = Findings::of(&verdicts);
+            let findings = LevelResults::of(&verdicts);
             let review = Judging {
                 request,
                 workload: &workload,
@@ -220,8 +222,8 @@ impl Reviewer {
             // Once, by what the registries say now.
             is_confirmed = true;
             let rests_on = match findings.at(levels.enforce) {
-                Passing::Fail => RestsOn::Gaps,
-                Passing::Pass | Passing::Undecided => RestsOn::Unknowns,
+                LevelResult::Fail => RestsOn::Gaps,
+                LevelResult::Pass | LevelResult::Undecided => RestsOn::Unknowns,
             };
             verdicts = self
                 .confirmed(&workload, verdicts, rests_on, rules, deadline)
@@ -230,7 +232,7 @@ impl Reviewer {
         log::judged(&verdicts);
         let staleness = staleness(&verdicts);
         self.metrics.undecided(&findings.unknown);
-        if findings.at(levels.audit) == Passing::Fail {
+        if findings.at(levels.audit) == LevelResult::Fail {
             let asker = Asker::of(request, &settings);
             self.metrics.below_audit(levels.audit, asker);
         }

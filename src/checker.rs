@@ -25,10 +25,10 @@ pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates};
 use crate::domain::inspection::{Content, Found, Inspection};
 use crate::domain::node::Nodes;
-use crate::domain::pick::{Entries, Grounds, Pick, pick};
+use crate::domain::pick::{Entries, MatchReason, Pick, pick};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
-use crate::domain::verdict::{ImageVerdict, Outcome, Passing, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Outcome, Verdict};
 use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
 
 /// How many child documents of one image may be read for one decision. An ordinary image
@@ -158,7 +158,7 @@ impl Checker {
         budget: &Budget,
     ) -> Verdict {
         let cordoned = &verdict.candidates.cordoned;
-        if !cordoned.is_empty() && verdict.runnable() == Passing::Fail {
+        if !cordoned.is_empty() && verdict.runnable() == LevelResult::Fail {
             let images = self.check_images(template, cordoned, rules.entries, budget);
             verdict.beyond_cordon = images.await;
         }
@@ -231,7 +231,7 @@ impl Checker {
             {
                 let mounted = Outcome::Supported {
                     picked: Vec::new(),
-                    why: Grounds::Artifact,
+                    why: MatchReason::Artifact,
                 };
                 verdict.outcomes = vec![mounted; platforms.len()];
                 verdict.inspection = Some(root.inspection);

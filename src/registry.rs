@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use address::Addresses;
 pub use cache::file::CacheFile;
-pub use cache::keeper::Keeper;
+pub use cache::writer::CacheWriter;
 pub use cache::{Cache, TagInspector};
 pub use client::Registry;
 pub use credentials::secrets::{NoSecrets, ReadFailure, SecretReader};

@@ -17,9 +17,9 @@ pub use self::wide::render as render_wide;
 use serde::Serialize;
 
 use crate::domain::node::Nodes;
-use crate::domain::policy::{Findings, Level};
+use crate::domain::policy::{Level, LevelResults};
 use crate::domain::text::printable;
-use crate::domain::verdict::{Passing, Verdict};
+use crate::domain::verdict::{LevelResult, Verdict};
 
 /// One workload, judged.
 #[derive(Clone, Debug)]
@@ -42,11 +42,11 @@ pub struct Judged {
 
 impl Judged {
     /// How the workload stands at a level. One without images neither passes nor fails.
-    pub fn at(&self, level: Level) -> Passing {
+    pub fn at(&self, level: Level) -> LevelResult {
         if self.is_without_images() {
-            return Passing::Undecided;
+            return LevelResult::Undecided;
         }
-        Findings::of(&self.verdicts).at(level)
+        LevelResults::of(&self.verdicts).at(level)
     }
 
     /// Whether no container names an image, so that nothing was judged.
@@ -152,8 +152,8 @@ impl Run {
     }
 
     /// How what has images stands at the asked level.
-    pub fn passing(&self) -> Passing {
-        Passing::all(self.with_images().map(|judged| judged.at(self.level)))
+    pub fn passing(&self) -> LevelResult {
+        LevelResult::all(self.with_images().map(|judged| judged.at(self.level)))
     }
 
     /// Whether all is well, as the exit code says it.
@@ -161,6 +161,6 @@ impl Run {
         self.errors.is_empty()
             && self.partial.is_empty()
             && (self.may_be_empty || !self.is_empty())
-            && self.passing() == Passing::Pass
+            && self.passing() == LevelResult::Pass
     }
 }

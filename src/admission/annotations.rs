@@ -3,14 +3,14 @@
 use super::answer::Answer;
 use super::message;
 use crate::domain::inspection::Staleness;
-use crate::domain::policy::{Action, Findings, Levels};
+use crate::domain::policy::{Action, LevelResults, Levels};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::Verdict;
 
 /// Adds what machines read of a judged review.
 pub(super) fn annotate(
     answer: &mut Answer,
-    findings: &Findings,
+    findings: &LevelResults,
     levels: &Levels,
     verdicts: &[Verdict],
     action: Action,

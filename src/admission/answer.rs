@@ -12,7 +12,7 @@ use super::review::API_VERSION;
 use crate::domain::policy::Action;
 use crate::domain::text::printable;
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::Passing;
+use crate::domain::verdict::LevelResult;
 
 /// Room for an answer without a message, in bytes.
 const USUAL_ANSWER: usize = 512;
@@ -67,7 +67,7 @@ impl Answer {
 
     /// Allowed although the object cannot be read, as it could not before.
     pub(super) fn unreadable(error: &str) -> Self {
-        let unknown = Passing::Undecided.name();
+        let unknown = LevelResult::Undecided.name();
         let mut answer = Self::warned(&format!("its images were not checked: {error}"));
         answer.annotations.insert("verdict", unknown.into());
         answer

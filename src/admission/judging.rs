@@ -8,7 +8,7 @@ use super::{Settings, leniency, with_defaults};
 use crate::checker::Checker;
 use crate::cluster::view::View;
 use crate::domain::policy::{Action, Leniency, Level, Levels, decide};
-use crate::domain::verdict::{Passing, Verdict};
+use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::Workload;
 
 /// A review whose images are known.
@@ -76,7 +76,7 @@ impl Judging<'_> {
             }
         }
         let may_lose = |(verdict, leniency): (&Verdict, &Leniency)| {
-            *leniency == Leniency::NoNewGaps && levels.enforce.of(verdict) == Passing::Fail
+            *leniency == Leniency::NoNewGaps && levels.enforce.of(verdict) == LevelResult::Fail
         };
         if verdicts.iter().zip(&leniencies).any(may_lose) {
             let (old, nodes) = (past.templates(), &view.nodes);

@@ -3,7 +3,7 @@
 
 use crate::domain::candidates::{CandidatePlatform, Candidates};
 use crate::domain::policy::Leniency;
-use crate::domain::verdict::{ImageVerdict, Passing, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// The pod templates of the old object that count, and where each might go.
@@ -54,10 +54,10 @@ impl Past {
     pub(super) fn stops_running(&self, verdict: &Verdict, old: &[Verdict]) -> bool {
         let ran = |position: usize| {
             let old = old.get(position);
-            old.is_none_or(|old| old.runnable() == Passing::Pass)
+            old.is_none_or(|old| old.runnable() == LevelResult::Pass)
         };
         let mut same = gaps(verdict).flat_map(|gap| self.with_gap(gap));
-        verdict.runnable() == Passing::Fail && same.all(ran)
+        verdict.runnable() == LevelResult::Fail && same.all(ran)
     }
 
     /// Positions of the old templates that had a gap: they named the image, and might have

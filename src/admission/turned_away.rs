@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use super::answer::Answer;
 use super::review::Request;
 use super::{Reviewer, annotations, is_judged, leniency, levels};
-use crate::domain::policy::{Action, Findings, Leniency, Level, decide_unread};
+use crate::domain::policy::{Action, Leniency, Level, LevelResults, decide_unread};
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::Passing;
+use crate::domain::verdict::LevelResult;
 
 /// Why a review is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,9 +124,9 @@ impl Reviewer {
                 ..Answer::allowed()
             };
         }
-        let findings = Findings {
-            runnable: Passing::Undecided,
-            portable: Passing::Undecided,
+        let findings = LevelResults {
+            runnable: LevelResult::Undecided,
+            portable: LevelResult::Undecided,
             unknown: vec![cause.reason()],
         };
         // A node creates no pods but mirror pods, and denying those would only hide them.

@@ -16,7 +16,7 @@ use crate::domain::pick::{Pick, pick};
 use crate::domain::placement::Placement;
 use crate::domain::reference::Digest;
 use crate::domain::unknown::Unknown;
-use crate::domain::verdict::{ImageVerdict, Passing, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Value, Verdict};
 use crate::domain::workload::{PodTemplate, Usage};
 
 /// How many steps are done where others wait: some milliseconds.
@@ -90,7 +90,7 @@ impl Search<'_> {
     ) -> Vec<Vec<Placement>> {
         let mut all = Vec::new();
         for ((template, verdict), fixed) in templates.iter().zip(verdicts).zip(fixed) {
-            if verdict.portable() == Passing::Pass {
+            if verdict.portable() == LevelResult::Pass {
                 all.push(Vec::new());
                 continue;
             }

@@ -9,7 +9,7 @@ use crate::domain::inspection::{Entry, EntryKind, MediaType};
 use crate::domain::node::{Node, NodePlatform, Source};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
-use crate::domain::verdict::Passing;
+use crate::domain::verdict::LevelResult;
 
 /// A registry in memory that counts questions; a name it does not know never answers.
 #[derive(Default)]
@@ -115,8 +115,8 @@ async fn an_index_is_one_question_and_a_missing_platform_fails_portable() {
     let table = Arc::new(table);
     let verdict = check(&table, &template(&["node:22"]), Rules::default()).await;
     assert_eq!(names(&verdict), ["supported", "missing"]);
-    assert_eq!(verdict.runnable(), Passing::Pass);
-    assert_eq!(verdict.portable(), Passing::Fail);
+    assert_eq!(verdict.runnable(), LevelResult::Pass);
+    assert_eq!(verdict.portable(), LevelResult::Fail);
     assert_eq!(table.asked.lock().unwrap().len(), 1);
 }
 
@@ -131,8 +131,8 @@ async fn what_does_not_answer_is_unknown_and_does_not_hide_a_known_no() {
     let verdict = check(&table, &template(&["silent:1", "b:1"]), Rules::default()).await;
     assert_eq!(names(&verdict), ["unknown", "unknown"]);
     assert_eq!(verdict.unknown_reasons(), [Reason::Timeout]);
-    assert_eq!(verdict.runnable(), Passing::Fail);
-    assert_eq!(verdict.portable(), Passing::Fail);
+    assert_eq!(verdict.runnable(), LevelResult::Fail);
+    assert_eq!(verdict.portable(), LevelResult::Fail);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use super::assumed::taken_as_met;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::setup::{self, Own, Registries};
+use super::setup::{self, Registries, UserCredentials};
 use super::snapshot::Snapshot;
 use super::subjects::{self, Subject, SubjectArguments, Subjects};
 use super::{output, target};
@@ -23,7 +23,7 @@ use crate::config::Configuration;
 use crate::domain::access::{Access, Tenant};
 use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
-use crate::domain::verdict::Passing;
+use crate::domain::verdict::LevelResult;
 use crate::domain::workload::{PodTemplate, Workload};
 use crate::report::{Judged, Report, Run, Scope, render_table, render_wide};
 
@@ -120,7 +120,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             eprintln!("note: {note}");
         }
     }
-    let registries = Registries::open(&configuration, secrets, Own::Used).await?;
+    let registries = Registries::open(&configuration, secrets, UserCredentials::Used).await?;
     let (workloads, partial) = judge(
         subjects,
         &arguments,
@@ -156,10 +156,10 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         bail!("nothing to check: no workload has a container with an image");
     }
     Ok(match run.passing() {
-        Passing::Pass if !run.partial.is_empty() => Exit::Undecided,
-        Passing::Pass => Exit::Success,
-        Passing::Fail => Exit::Findings,
-        Passing::Undecided => Exit::Undecided,
+        LevelResult::Pass if !run.partial.is_empty() => Exit::Undecided,
+        LevelResult::Pass => Exit::Success,
+        LevelResult::Fail => Exit::Findings,
+        LevelResult::Undecided => Exit::Undecided,
     })
 }
 

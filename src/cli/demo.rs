@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::stories::{Expected, Story};
 use super::exit::Exit;
-use super::setup::{self, Own, Registries};
+use super::setup::{self, Registries, UserCredentials};
 use super::{output, snapshot};
 use crate::admission::{self, Metrics, Reviewer};
 use crate::checker::{Checker, Rules};
@@ -48,7 +48,7 @@ pub struct Arguments {
 }
 
 /// Everything that the demonstration started. It ends with this value.
-struct Stage {
+struct DemoServers {
     folder: Folder,
     ca: String,
     webhook: u16,
@@ -64,7 +64,7 @@ struct Stage {
 /// # Errors
 /// When a part cannot be started.
 pub async fn run(arguments: Arguments) -> Result<Exit> {
-    let stage = Stage::set().await?;
+    let stage = DemoServers::set().await?;
     let paint = Paint {
         colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
@@ -99,7 +99,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-impl Stage {
+impl DemoServers {
     async fn set() -> Result<Self> {
         let folder = Folder::create()?;
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
@@ -124,7 +124,8 @@ impl Stage {
         let cluster = folder.path("cluster.json").display().to_string();
         let snapshot = snapshot::load(&[cluster], &configuration)?;
         let view = Arc::new(snapshot.view);
-        let registries = Registries::open(&configuration, snapshot.secrets, Own::Ignored).await?;
+        let registries =
+            Registries::open(&configuration, snapshot.secrets, UserCredentials::Ignored).await?;
         let checker = registries.checker;
         let reviewer = Reviewer::new(
             checker.clone(),

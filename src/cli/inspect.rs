@@ -13,14 +13,14 @@ use super::duration::parse_duration;
 use super::exit::Exit;
 use super::output;
 use super::platform::FlagPlatform;
-use super::setup::{self, Own, Registries};
+use super::setup::{self, Registries, UserCredentials};
 use crate::checker::Access;
 use crate::domain::inspection::{Content, EntryKind, Found, Inspection};
 use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
-use crate::domain::verdict::Passing;
+use crate::domain::verdict::LevelResult;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::registry::NoSecrets;
 use crate::report::{ReportedOutcome, Style, columns, short_digest};
@@ -107,7 +107,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         .image
         .parse()
         .with_context(|| format!("parse image {:?}", arguments.image))?;
-    let registries = Registries::open(&configuration, Arc::new(NoSecrets), Own::Used).await?;
+    let registries =
+        Registries::open(&configuration, Arc::new(NoSecrets), UserCredentials::Used).await?;
     let checker = registries.checker.clone();
     let Found {
         inspection,
@@ -169,9 +170,9 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     })?;
     Ok(match verdict.portable() {
         _ if arguments.platform.is_empty() => Exit::Success,
-        Passing::Pass => Exit::Success,
-        Passing::Fail => Exit::Findings,
-        Passing::Undecided => Exit::Undecided,
+        LevelResult::Pass => Exit::Success,
+        LevelResult::Fail => Exit::Findings,
+        LevelResult::Undecided => Exit::Undecided,
     })
 }
 

@@ -23,7 +23,7 @@ use self::conditions::{Conditions, Reloads, inform_of_age};
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::secrets::LiveSecrets;
-use super::setup::{self, Own, Registries};
+use super::setup::{self, Registries, UserCredentials};
 use super::snapshot;
 use crate::admission::{self, Reviewer};
 use crate::cluster::{self, Cluster};
@@ -153,7 +153,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             (view, snapshot.secrets, None)
         }
     };
-    let mut registries = Registries::open(&configuration, secrets, Own::Ignored).await?;
+    let mut registries =
+        Registries::open(&configuration, secrets, UserCredentials::Ignored).await?;
     drop(cache_loaded);
 
     let reviews = admission::Metrics::register(&mut registry);

@@ -18,7 +18,7 @@ use crate::objects::kinds::KindRule;
 use crate::registry::credentials::client_files;
 use crate::registry::credentials::provider::Providers;
 use crate::registry::{
-    self, CacheFile, Discretion, HostSettings, Inspector, Keeper, Registry, SecretReader,
+    self, CacheFile, CacheWriter, Discretion, HostSettings, Inspector, Registry, SecretReader,
 };
 
 /// The configuration in a file, or the default one without a file. Keys that have no effect
@@ -39,7 +39,7 @@ pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
 
 /// Whether what docker and podman have for the person who runs us is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
+pub enum UserCredentials {
     /// Commands work for that person.
     Used,
     /// The webhook works for everybody.
@@ -56,7 +56,7 @@ pub struct Registries {
     /// The registries, with the cache in front of them.
     pub inspector: Arc<Inspector>,
     /// Writes the cache file, where one is configured.
-    keeper: Option<Keeper<Registry>>,
+    writer: Option<CacheWriter<Registry>>,
 }
 
 impl Registries {
@@ -68,10 +68,10 @@ impl Registries {
     pub async fn open(
         configuration: &Configuration,
         secrets: Arc<dyn SecretReader>,
-        own: Own,
+        own: UserCredentials,
     ) -> Result<Self> {
         let mut settings = registry_settings(configuration)?;
-        if own == Own::Used {
+        if own == UserCredentials::Used {
             settings.client_files = client_files::usual_places();
             settings.discretion = Discretion::Open;
             settings.limits.lookup = PERSONS_LOOKUP;
@@ -79,7 +79,7 @@ impl Registries {
         let inspector = Arc::new(registry::open(settings, secrets)?);
         let checker = Checker::new(Arc::clone(&inspector) as _);
         let cache = &configuration.cache;
-        let keeper = match &cache.file {
+        let writer = match &cache.file {
             Some(path) => {
                 let file = CacheFile::new(path.clone(), cache.digests);
                 Some(inspector.keep_in(file).await)
@@ -89,23 +89,23 @@ impl Registries {
         Ok(Self {
             checker,
             inspector,
-            keeper,
+            writer,
         })
     }
 
     /// Writes the cache file, if there is one and anything to write.
     pub async fn close(self) {
-        if let Some(mut keeper) = self.keeper {
-            keeper.write().await;
+        if let Some(mut writer) = self.writer {
+            writer.write().await;
         }
     }
 
     /// Keeps the cache file up to date, until the end and once more then.
     pub fn keep(&mut self, end: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        let keeper = self.keeper.take();
+        let writer = self.writer.take();
         tokio::spawn(async move {
-            if let Some(keeper) = keeper {
-                keeper.keep(end).await;
+            if let Some(writer) = writer {
+                writer.keep(end).await;
             }
         })
     }

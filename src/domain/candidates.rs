@@ -5,7 +5,7 @@
 //! Sources: `pkg/scheduler/framework/plugins`, `pkg/kubelet/lifecycle/predicate.go` and
 //! `pkg/controller/daemon` of <https://github.com/kubernetes/kubernetes>.
 
-mod count;
+mod builder;
 mod filter;
 mod names;
 mod possible;
@@ -14,8 +14,8 @@ mod steps;
 use std::fmt;
 use std::sync::Arc;
 
-use self::count::Count;
-use self::filter::{Filter, Reach};
+use self::builder::CandidateBuilder;
+use self::filter::{Filter, Granularity};
 pub use self::names::{NAMES, Names};
 pub use self::steps::{MOST_STEPS, Steps};
 use super::node::{NodePlatform, Nodes, PoolName, Source};
@@ -137,7 +137,7 @@ pub fn candidates_within(
     }
     let filter = Filter::new(placement, rules, steps);
     let reach = filter.reach(nodes);
-    let mut count = Count::new(&filter);
+    let mut count = CandidateBuilder::new(&filter);
     for (group, members) in nodes.groups() {
         if steps.ran_out() {
             break;
@@ -166,9 +166,9 @@ pub fn takes_long(nodes: &Nodes, placement: &Placement) -> bool {
     let steps = Steps::default();
     let filter = Filter::new(placement, CandidateRules::default(), &steps);
     let tried = match filter.reach(nodes) {
-        Reach::Nodes => nodes.len(),
-        Reach::Groups => nodes.groups().count(),
-        Reach::Named { names, .. } => nodes.groups().count() + names.len(),
+        Granularity::Nodes => nodes.len(),
+        Granularity::Groups => nodes.groups().count(),
+        Granularity::Named { names, .. } => nodes.groups().count() + names.len(),
     };
     effort.saturating_mul(tried) > LONG
 }

@@ -8,7 +8,7 @@ use std::fmt::{self, Formatter};
 
 use super::inspection::{Content, Entry, Inspection};
 use super::node::NodePlatform;
-use super::pick::{Depth, Fit, Grounds, Lack, Place};
+use super::pick::{Compatibility, Depth, MatchReason, MissReason, Place};
 use super::platform::{Platform, write_part};
 use super::text::printable;
 use super::verdict::{ImageVerdict, Outcome};
@@ -41,8 +41,10 @@ impl Explanation<'_> {
     pub fn is_special(&self) -> bool {
         match self.outcome {
             Outcome::Supported { .. } | Outcome::Invalid(_) | Outcome::Unknown(_) => false,
-            Outcome::Missing(lack) => !matches!(lack, Lack::NoEntry(Depth::First)),
-            Outcome::Mismatched { why, .. } => !matches!(why, Grounds::Plain(_)),
+            Outcome::Missing(miss_reason) => {
+                !matches!(miss_reason, MissReason::NoEntry(Depth::First))
+            }
+            Outcome::Mismatched { why, .. } => !matches!(why, MatchReason::Plain(_)),
         }
     }
 
@@ -65,35 +67,35 @@ impl Explanation<'_> {
         }
     }
 
-    fn grounds(&self, formatter: &mut Formatter<'_>, why: Grounds) -> fmt::Result {
+    fn match_reason(&self, formatter: &mut Formatter<'_>, why: MatchReason) -> fmt::Result {
         let node = &self.node.platform;
         let runtime = self.node.runtime;
         match why {
-            Grounds::Plain(fit) => {
+            MatchReason::Plain(compatibility) => {
                 formatter.write_str("it is one manifest without an index")?;
-                self.config(formatter, fit)
+                self.config(formatter, compatibility)
             }
-            Grounds::Exact(place) => write!(formatter, "{place} is for {node}"),
-            Grounds::Fallback(place) => {
+            MatchReason::Exact(place) => write!(formatter, "{place} is for {node}"),
+            MatchReason::Fallback(place) => {
                 self.is_for(formatter, place)?;
                 write!(formatter, ", which {runtime} takes on {node}")
             }
-            Grounds::Unstated(place, fit) => {
+            MatchReason::Unstated(place, compatibility) => {
                 write!(formatter, "{place} names no platform")?;
-                self.config(formatter, fit)
+                self.config(formatter, compatibility)
             }
-            Grounds::Verified(place, fit) => {
+            MatchReason::Verified(place, compatibility) => {
                 self.is_for(formatter, place)?;
-                self.config(formatter, fit)
+                self.config(formatter, compatibility)
             }
-            Grounds::Artifact => {
+            MatchReason::Artifact => {
                 formatter.write_str("it is an artifact, which is mounted as it is")
             }
         }
     }
 
     /// What the config of the manifest says.
-    fn config(&self, formatter: &mut Formatter<'_>, fit: Fit) -> fmt::Result {
+    fn config(&self, formatter: &mut Formatter<'_>, compatibility: Compatibility) -> fmt::Result {
         let node = &self.node.platform;
         let made_for = match (self.outcome, self.root.map(|root| &root.content)) {
             (Outcome::Mismatched { made_for, .. }, _) => Some(made_for),
@@ -101,48 +103,50 @@ impl Explanation<'_> {
             _ => None,
         };
         match made_for {
-            _ if fit == Fit::Own => write!(formatter, ", and its config says {node}")?,
+            _ if compatibility == Compatibility::Own => {
+                write!(formatter, ", and its config says {node}")?;
+            }
             Some(made_for) => write!(formatter, ", and its config says {made_for}")?,
             None => formatter.write_str(", and its config says another platform")?,
         }
-        match fit {
-            Fit::Own | Fit::Foreign => Ok(()),
-            Fit::Related => write!(formatter, ", which {node} runs"),
-            Fit::Emulated => formatter.write_str(", which the node emulates"),
+        match compatibility {
+            Compatibility::Own | Compatibility::Foreign => Ok(()),
+            Compatibility::Related => write!(formatter, ", which {node} runs"),
+            Compatibility::Emulated => formatter.write_str(", which the node emulates"),
         }
     }
 
-    fn lack(&self, formatter: &mut Formatter<'_>, lack: &Lack) -> fmt::Result {
+    fn miss_reason(&self, formatter: &mut Formatter<'_>, miss_reason: &MissReason) -> fmt::Result {
         let node = &self.node.platform;
         let runtime = self.node.runtime;
-        match lack {
-            Lack::NoEntries(depth) => write!(formatter, "its {depth} lists nothing"),
-            Lack::AttestationsOnly(depth) => {
+        match miss_reason {
+            MissReason::NoEntries(depth) => write!(formatter, "its {depth} lists nothing"),
+            MissReason::AttestationsOnly(depth) => {
                 write!(formatter, "its {depth} lists attestations only")
             }
-            Lack::NoEntry(depth) => {
+            MissReason::NoEntry(depth) => {
                 write!(formatter, "no entry of its {depth} is for {node}")?;
                 self.has(formatter, *depth)
             }
-            Lack::Variant(place) => {
+            MissReason::Variant(place) => {
                 self.is_for(formatter, *place)?;
                 write!(
                     formatter,
                     ", a variant that {runtime} does not take on {node}"
                 )
             }
-            Lack::Fallback(place) => {
+            MissReason::Fallback(place) => {
                 self.is_for(formatter, *place)?;
                 write!(
                     formatter,
                     ", which containerd takes on {node} only before 2.1"
                 )
             }
-            Lack::Features(place) => {
+            MissReason::Features(place) => {
                 self.is_for(formatter, *place)?;
                 formatter.write_str(", but demands os.features that the node does not have")
             }
-            Lack::Build(place) => {
+            MissReason::Build(place) => {
                 self.is_for(formatter, *place)?;
                 let stated = self.platform_of(*place);
                 if let Some(stated) = stated.filter(|stated| !stated.os_version.is_empty()) {
@@ -153,30 +157,30 @@ impl Explanation<'_> {
                 write_part(formatter, &node.os_version)?;
                 formatter.write_str(" does not run")
             }
-            Lack::Spelling(place) => write!(
+            MissReason::Spelling(place) => write!(
                 formatter,
                 "{place} spells {node} in another way, and {runtime} compares letter by letter"
             ),
-            Lack::Unstated(place) => write!(
+            MissReason::Unstated(place) => write!(
                 formatter,
                 "{place} names no platform, and {runtime} takes none such from a Docker list"
             ),
-            Lack::Hidden(place) => {
+            MissReason::Hidden(place) => {
                 self.is_for(formatter, *place)?;
                 write!(formatter, ", an index that nobody looks into for {node}")
             }
-            Lack::Config(place, config) => write!(
+            MissReason::Config(place, config) => write!(
                 formatter,
                 "{place} names no platform, its config says {config}, and {runtime} tries no \
                  other"
             ),
-            Lack::IndexInIndex(place) => {
+            MissReason::IndexInIndex(place) => {
                 write!(
                     formatter,
                     "{place} is an index, which {runtime} does not follow"
                 )
             }
-            Lack::NoImage(place) => write!(formatter, "{place} is no image manifest"),
+            MissReason::NoImage(place) => write!(formatter, "{place} is no image manifest"),
         }
     }
 
@@ -201,9 +205,9 @@ impl fmt::Display for Explanation<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self.outcome {
             Outcome::Supported { why, .. } | Outcome::Mismatched { why, .. } => {
-                self.grounds(formatter, *why)
+                self.match_reason(formatter, *why)
             }
-            Outcome::Missing(lack) => self.lack(formatter, lack),
+            Outcome::Missing(miss_reason) => self.miss_reason(formatter, miss_reason),
             Outcome::Invalid(error) => write!(formatter, "{error}"),
             Outcome::Unknown(unknown) => formatter.write_str(&printable(&unknown.detail)),
         }

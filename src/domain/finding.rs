@@ -5,7 +5,7 @@ use std::fmt::{self, Formatter};
 
 use super::candidates::{CandidatePlatform, Candidates};
 use super::explanation::Explanation;
-use super::pick::Grounds;
+use super::pick::MatchReason;
 use super::text::printable;
 use super::verdict::{ImageVerdict, Outcome};
 
@@ -100,7 +100,7 @@ impl fmt::Display for Finding<'_> {
             Outcome::Missing(_) => write!(formatter, "has no {platforms} manifest"),
             Outcome::Mismatched {
                 made_for,
-                why: Grounds::Verified(..),
+                why: MatchReason::Verified(..),
                 ..
             } => write!(
                 formatter,
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::domain::candidates::Names;
     use crate::domain::node::{NodePlatform, Source};
-    use crate::domain::pick::{Depth, Fit, Lack, Place};
+    use crate::domain::pick::{Compatibility, Depth, MissReason, Place};
     use crate::domain::platform::Platform;
     use crate::domain::reference::ImageReference;
     use crate::domain::runtime::Runtime;
@@ -162,9 +162,9 @@ mod tests {
             position: 0,
         };
         let unknown = Unknown::new(Reason::Timeout, "r.example did not answer in time");
-        let lack = || Outcome::Missing(Lack::NoEntry(Depth::First));
-        let verified = || mismatched(Grounds::Verified(place, Fit::Foreign));
-        let plain = || mismatched(Grounds::Plain(Fit::Foreign));
+        let miss_reason = || Outcome::Missing(MissReason::NoEntry(Depth::First));
+        let verified = || mismatched(MatchReason::Verified(place, Compatibility::Foreign));
+        let plain = || mismatched(MatchReason::Plain(Compatibility::Foreign));
         let invalid = || Outcome::from("-".parse::<ImageReference>().unwrap_err());
         let none: [&str; 0] = [];
         let rows: [(Vec<Outcome>, &[&str]); 5] = [
@@ -176,14 +176,14 @@ mod tests {
                 ],
             ),
             (
-                vec![Outcome::Unknown(unknown), lack(), lack()],
+                vec![Outcome::Unknown(unknown), miss_reason(), miss_reason()],
                 &[
                     "has no linux/arm64, linux/s390x manifest",
                     "could not be checked: r.example did not answer in time (timeout)",
                 ],
             ),
             (
-                vec![plain(), lack()],
+                vec![plain(), miss_reason()],
                 &[
                     "has no linux/s390x manifest",
                     "is built for linux/amd64, not for linux/ppc64le",

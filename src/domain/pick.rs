@@ -9,7 +9,7 @@ mod docker;
 mod why;
 
 use self::containerd::{Acceptable, Acceptance, windows_version};
-pub use self::why::{Depth, Fit, Grounds, Lack, Place};
+pub use self::why::{Compatibility, Depth, MatchReason, MissReason, Place};
 use super::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use super::node::NodePlatform;
 use super::platform::Platform;
@@ -29,7 +29,7 @@ pub enum Pick {
         /// Digests from the index, itself excluded, to the manifest; empty for a plain one.
         path: Vec<Digest>,
         /// Why this one.
-        why: Grounds,
+        why: MatchReason,
     },
     /// It pulls a manifest that is for another platform.
     Mismatched {
@@ -38,10 +38,10 @@ pub enum Pick {
         /// What the manifest is for.
         made_for: Platform,
         /// Why this one.
-        why: Grounds,
+        why: MatchReason,
     },
     /// The pull fails: nothing in the index is for the node.
-    Missing(Lack),
+    Missing(MissReason),
     /// The documents do not tell.
     Unknown(Unknown),
     /// A child document decides and was not read yet.
@@ -87,7 +87,9 @@ pub fn pick<'a>(
     loop {
         let list = match &document.content {
             Content::Index(list) => list,
-            Content::Manifest(config) => return judge_config(node, config, path, Grounds::Plain),
+            Content::Manifest(config) => {
+                return judge_config(node, config, path, MatchReason::Plain);
+            }
             Content::Artifact => return unsupported("it is an artifact, not a container image"),
         };
         let depth = if path.is_empty() {
@@ -97,7 +99,7 @@ pub fn pick<'a>(
         };
         let entry = match choose(node, document.media_type, list) {
             Choice::Entry(entry) => entry,
-            Choice::Nothing => return Pick::Missing(why::lack(node, list, depth)),
+            Choice::Nothing => return Pick::Missing(why::miss_reason(node, list, depth)),
             Choice::WindowsBuild => return unknown_build(),
         };
         let position = list.iter().position(|listed| std::ptr::eq(listed, entry));
@@ -109,7 +111,9 @@ pub fn pick<'a>(
         path.push(entry.digest.clone());
         match (entry.kind, node.platform_rules()) {
             // Source: containers/image copy/single.go, "Unexpectedly received a manifest list".
-            (EntryKind::Index, Rules::CriO) => return Pick::Missing(Lack::IndexInIndex(place)),
+            (EntryKind::Index, Rules::CriO) => {
+                return Pick::Missing(MissReason::IndexInIndex(place));
+            }
             (EntryKind::Index, _) if path.len() > NESTED_INDEXES => {
                 return unsupported("its indexes nest deeper than two levels");
             }
@@ -123,7 +127,9 @@ pub fn pick<'a>(
                 return finish(node, entry, place, children, path, entries);
             }
             // Source: containerd core/images/image.go, "unexpected media type".
-            (EntryKind::Other, Rules::Containerd) => return Pick::Missing(Lack::NoImage(place)),
+            (EntryKind::Other, Rules::Containerd) => {
+                return Pick::Missing(MissReason::NoImage(place));
+            }
             (EntryKind::Other, _) => {
                 return unsupported("the entry that would be pulled is no image manifest");
             }
@@ -147,7 +153,7 @@ fn finish<'a>(
     };
     // What the index says is believed whether or not the child was read for another node.
     if states_platform && entries == Entries::Believed {
-        let why = why::grounds(node, entry, place);
+        let why = why::match_reason(node, entry, place);
         return Pick::Supported { path, why };
     }
     let child = match children(&entry.digest) {
@@ -159,7 +165,7 @@ fn finish<'a>(
     let config = match &child.content {
         Content::Manifest(config) => config,
         Content::Index(_) => return contradicts(),
-        Content::Artifact if config_chooses => return Pick::Missing(Lack::NoImage(place)),
+        Content::Artifact if config_chooses => return Pick::Missing(MissReason::NoImage(place)),
         Content::Artifact => {
             return unsupported("the entry that would be pulled is an artifact");
         }
@@ -168,18 +174,20 @@ fn finish<'a>(
         // containerd reads the config to choose; what does not match fails the pull.
         return match containerd::accepts(&node.platform, config) {
             Acceptance::Accepted => {
-                let why = Grounds::Unstated(place, fit(node, config));
+                let why = MatchReason::Unstated(place, compatibility(node, config));
                 Pick::Supported { path, why }
             }
-            Acceptance::Refused => Pick::Missing(Lack::Config(place, Box::new(config.clone()))),
+            Acceptance::Refused => {
+                Pick::Missing(MissReason::Config(place, Box::new(config.clone())))
+            }
             Acceptance::WindowsBuild => unknown_build(),
         };
     }
-    judge_config(node, config, path, |fit| {
+    judge_config(node, config, path, |compatibility| {
         if states_platform {
-            Grounds::Verified(place, fit)
+            MatchReason::Verified(place, compatibility)
         } else {
-            Grounds::Unstated(place, fit)
+            MatchReason::Unstated(place, compatibility)
         }
     })
 }
@@ -189,16 +197,16 @@ fn judge_config(
     node: &NodePlatform,
     config: &Platform,
     path: Vec<Digest>,
-    why: impl Fn(Fit) -> Grounds,
+    why: impl Fn(Compatibility) -> MatchReason,
 ) -> Pick {
     if config.architecture.is_empty() {
         return unsupported("its config names no architecture");
     }
-    match fit(node, config) {
-        Fit::Foreign => Pick::Mismatched {
+    match compatibility(node, config) {
+        Compatibility::Foreign => Pick::Mismatched {
             path,
             made_for: config.clone(),
-            why: why(Fit::Foreign),
+            why: why(Compatibility::Foreign),
         },
         // Containers with a kernel of their own may run it: the object does not say.
         _ if !Acceptable::of(&node.platform).runs_version(&config.os_version) => {
@@ -207,24 +215,28 @@ fn judge_config(
                 None => unknown_build(),
             }
         }
-        fit => Pick::Supported {
+        compatibility => Pick::Supported {
             path,
-            why: why(fit),
+            why: why(compatibility),
         },
     }
 }
 
 /// How the programs of an image suit a node.
-fn fit(node: &NodePlatform, config: &Platform) -> Fit {
+fn compatibility(node: &NodePlatform, config: &Platform) -> Compatibility {
     let (own, program) = (node.platform.normalize(), config.normalize());
     if runs(&node.platform, config) {
         let is_own = own.architecture == program.architecture
             && (own.architecture != "arm" || own.variant == program.variant);
-        if is_own { Fit::Own } else { Fit::Related }
+        if is_own {
+            Compatibility::Own
+        } else {
+            Compatibility::Related
+        }
     } else if node.emulates.iter().any(|also| runs(also, config)) {
-        Fit::Emulated
+        Compatibility::Emulated
     } else {
-        Fit::Foreign
+        Compatibility::Foreign
     }
 }
 

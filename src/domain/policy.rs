@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::glob::is_match;
 use super::reference::ImageReference;
 use super::unknown::Reason;
-use super::verdict::{Passing, Verdict};
+use super::verdict::{LevelResult, Verdict};
 
 /// How much of the cluster a workload must fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,9 +40,9 @@ impl Level {
     }
 
     /// How one pod template stands at this level.
-    pub fn of(self, verdict: &Verdict) -> Passing {
+    pub fn of(self, verdict: &Verdict) -> LevelResult {
         match self {
-            Self::Off => Passing::Pass,
+            Self::Off => LevelResult::Pass,
             Self::Runnable => verdict.runnable(),
             Self::Portable => verdict.portable(),
         }
@@ -139,32 +139,32 @@ pub enum OwnedPods {
 
 /// The two levels of one verdict, and why they may be undecided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Findings {
+pub struct LevelResults {
     /// Some candidate platform runs every image.
-    pub runnable: Passing,
+    pub runnable: LevelResult,
     /// Every candidate platform runs every image.
-    pub portable: Passing,
+    pub portable: LevelResult,
     /// Why something is not known.
     pub unknown: Vec<Reason>,
 }
 
-impl Findings {
+impl LevelResults {
     /// What the verdicts on all pod templates of a workload amount to.
     pub fn of(verdicts: &[Verdict]) -> Self {
         let mut unknown: Vec<Reason> = verdicts.iter().flat_map(Verdict::unknown_reasons).collect();
         unknown.sort();
         unknown.dedup();
         Self {
-            runnable: Passing::all(verdicts.iter().map(Verdict::runnable)),
-            portable: Passing::all(verdicts.iter().map(Verdict::portable)),
+            runnable: LevelResult::all(verdicts.iter().map(Verdict::runnable)),
+            portable: LevelResult::all(verdicts.iter().map(Verdict::portable)),
             unknown,
         }
     }
 
     /// How the workload stands at a level.
-    pub fn at(&self, level: Level) -> Passing {
+    pub fn at(&self, level: Level) -> LevelResult {
         match level {
-            Level::Off => Passing::Pass,
+            Level::Off => LevelResult::Pass,
             Level::Runnable => self.runnable,
             Level::Portable => self.portable,
         }
@@ -230,28 +230,28 @@ pub fn decide_unread(
     on_unknown: OnUnknown,
 ) -> Action {
     let passing = |level| match level {
-        Level::Off => Passing::Pass,
-        Level::Runnable | Level::Portable => Passing::Undecided,
+        Level::Off => LevelResult::Pass,
+        Level::Runnable | Level::Portable => LevelResult::Undecided,
     };
     let is_held_against = || speaks_against(reason);
     decide_template(passing, is_held_against, leniency, levels, on_unknown)
 }
 
 fn decide_template(
-    passing: impl Fn(Level) -> Passing,
+    passing: impl Fn(Level) -> LevelResult,
     is_held_against: impl FnOnce() -> bool,
     leniency: Leniency,
     levels: &Levels,
     on_unknown: OnUnknown,
 ) -> Action {
     let enforced = match passing(levels.enforce) {
-        Passing::Pass => Action::Allow,
-        Passing::Fail => match leniency {
+        LevelResult::Pass => Action::Allow,
+        LevelResult::Fail => match leniency {
             Leniency::None => Action::Deny,
             // A known gap is worth a warning wherever it may not be denied.
             Leniency::WarnOnly | Leniency::NoNewGaps | Leniency::Unchanged => Action::Warn,
         },
-        Passing::Undecided => match (on_unknown, leniency) {
+        LevelResult::Undecided => match (on_unknown, leniency) {
             (OnUnknown::Allow, _) => Action::Allow,
             (OnUnknown::Warn, _) => Action::Warn,
             (OnUnknown::Deny, Leniency::WarnOnly | Leniency::Unchanged) => Action::Warn,
@@ -268,10 +268,10 @@ fn decide_template(
         return enforced;
     }
     match passing(levels.warn) {
-        Passing::Pass => Action::Allow,
-        Passing::Fail => Action::Warn,
-        Passing::Undecided if on_unknown == OnUnknown::Allow => Action::Allow,
-        Passing::Undecided => Action::Warn,
+        LevelResult::Pass => Action::Allow,
+        LevelResult::Fail => Action::Warn,
+        LevelResult::Undecided if on_unknown == OnUnknown::Allow => Action::Allow,
+        LevelResult::Undecided => Action::Warn,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::candidates::{CandidatePlatform, Candidates};
 use super::inspection::{Inspection, Outdated, Staleness};
-use super::pick::{Grounds, Lack, Pick};
+use super::pick::{MatchReason, MissReason, Pick};
 use super::platform::Platform;
 use super::reference::{Digest, ReferenceError};
 use super::unknown::{Reason, Unknown};
@@ -59,7 +59,7 @@ impl Value {
 
 /// Whether a level passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Passing {
+pub enum LevelResult {
     /// The level holds.
     Pass,
     /// The level is known not to hold.
@@ -68,7 +68,7 @@ pub enum Passing {
     Undecided,
 }
 
-impl Passing {
+impl LevelResult {
     /// The name in reports and annotations.
     pub fn name(self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ impl Passing {
     }
 }
 
-impl From<Value> for Passing {
+impl From<Value> for LevelResult {
     fn from(value: Value) -> Self {
         match value {
             Value::Yes => Self::Pass,
@@ -107,10 +107,10 @@ pub enum Outcome {
         /// Digests from the index, itself excluded, to the manifest; empty for a plain one.
         picked: Vec<Digest>,
         /// Why this one.
-        why: Grounds,
+        why: MatchReason,
     },
     /// An index without a match.
-    Missing(Lack),
+    Missing(MissReason),
     /// What would be pulled is for another architecture.
     Mismatched {
         /// As above.
@@ -118,7 +118,7 @@ pub enum Outcome {
         /// What it is for.
         made_for: Platform,
         /// Why this one.
-        why: Grounds,
+        why: MatchReason,
     },
     /// The name is no image reference, so the kubelet asks no runtime to pull it.
     Invalid(ReferenceError),
@@ -269,9 +269,9 @@ impl Verdict {
 
     /// Whether some candidate platform runs every image. Undecided without candidates, and
     /// where cordoned nodes might: a cordon proves nothing.
-    pub fn runnable(&self) -> Passing {
+    pub fn runnable(&self) -> LevelResult {
         if self.waits_for_cordon() {
-            return Passing::Undecided;
+            return LevelResult::Undecided;
         }
         self.level(Value::any(self.platform_values()))
     }
@@ -279,19 +279,19 @@ impl Verdict {
     /// Whether no candidate runs every image, and a cordoned node would or might.
     pub fn waits_for_cordon(&self) -> bool {
         self.cordoned().next().is_some()
-            && self.level(Value::any(self.platform_values())) == Passing::Fail
+            && self.level(Value::any(self.platform_values())) == LevelResult::Fail
     }
 
     /// Whether every candidate platform runs every image. Undecided without candidates.
-    pub fn portable(&self) -> Passing {
+    pub fn portable(&self) -> LevelResult {
         self.level(Value::all(self.platform_values()))
     }
 
     /// A level by the values of the candidate platforms.
-    fn level(&self, combined: Value) -> Passing {
+    fn level(&self, combined: Value) -> LevelResult {
         if self.candidates.is_empty() {
             // An empty requirement must not let everything pass.
-            return Passing::Undecided;
+            return LevelResult::Undecided;
         }
         combined.into()
     }
@@ -410,8 +410,8 @@ mod tests {
             beyond_cordon: Vec::new(),
             overlooked: None,
         };
-        assert_eq!(verdict.runnable(), Passing::Undecided);
-        assert_eq!(verdict.portable(), Passing::Undecided);
+        assert_eq!(verdict.runnable(), LevelResult::Undecided);
+        assert_eq!(verdict.portable(), LevelResult::Undecided);
         assert_eq!(verdict.unknown_reasons(), [Reason::NoCandidates]);
     }
 }

@@ -7,16 +7,16 @@
 //! another. *Failures* are kept by class, for seconds to minutes.
 //!
 //! What anybody may know of that ([`contents`]) can outlive the process in a file ([`file`]),
-//! which a [`keeper`] writes.
+//! which a [`writer`] writes.
 
 pub mod contents;
 pub mod file;
-pub mod keeper;
 mod key;
 mod lifetime;
 mod lookup;
 mod served;
 mod weight;
+pub mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -25,7 +25,7 @@ use super::error::{blocked, concealed, from_status, malformed, refused, timeout}
 use super::grant::{Grant, Operator, Tries};
 use super::host::{DOCKER_HUB, DOCKER_HUB_API, Hosts, Settings, SettingsError};
 use super::statistics::Statistics;
-use super::token::{Purpose, Tokens};
+use super::token::{TokenRequest, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, Inspection};
@@ -292,7 +292,7 @@ impl Registry {
         method: Method,
         path: &str,
     ) -> Result<Answer, Unknown> {
-        let purpose = Purpose {
+        let token_request = TokenRequest {
             registry: &attempt.url,
             target: attempt.target.clone(),
             repository: &attempt.repository,
@@ -316,14 +316,22 @@ impl Registry {
                 claim: attempt.claim(is_counted),
             })
         };
-        let sent = self.tokens.foresee(&self.transport, &purpose).await?;
+        let sent = self
+            .tokens
+            .preemptive(&self.transport, &token_request)
+            .await?;
         let mut answer = send(sent.clone()).await?;
         let mut shown = sent.clone();
         // Only the registry itself may ask for a proof (CVE-2020-15157).
         if answer.status.as_u16() == 401 && answer.is_direct {
             let proof = self
                 .tokens
-                .answer(&self.transport, &purpose, &answer.headers, sent.as_ref())
+                .answer(
+                    &self.transport,
+                    &token_request,
+                    &answer.headers,
+                    sent.as_ref(),
+                )
                 .await?;
             if proof.is_some() {
                 answer = send(proof.clone()).await?;

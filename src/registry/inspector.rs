@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::audience::Audience;
 use super::cache::file::CacheFile;
-use super::cache::keeper::Keeper;
+use super::cache::writer::CacheWriter;
 use super::cache::{Cache, TagInspector};
 use super::client::Registry;
 use super::credentials::docker_config::DockerConfigError;
@@ -60,8 +60,8 @@ impl Inspector {
     }
 
     /// Fills the cache from a file, to be kept by what is returned.
-    pub async fn keep_in(&self, file: CacheFile) -> Keeper<Registry> {
-        Keeper::open(self.shared.cache.clone(), file).await
+    pub async fn keep_in(&self, file: CacheFile) -> CacheWriter<Registry> {
+        CacheWriter::open(self.shared.cache.clone(), file).await
     }
 
     /// Shows the operator's credentials of another docker config from now on.

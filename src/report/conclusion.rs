@@ -1,7 +1,7 @@
 //! The last line of the tables: whether it passes, at which level, how much, and where.
 
 use super::{Judged, Run, Scope};
-use crate::domain::verdict::{Passing, Value, Verdict};
+use crate::domain::verdict::{LevelResult, Value, Verdict};
 
 /// `PASS at level portable: 2 of 2 workloads run on linux/amd64, linux/s390x`.
 pub(super) fn conclusion(run: &Run) -> String {
@@ -10,7 +10,7 @@ pub(super) fn conclusion(run: &Run) -> String {
         let judged = judged.iter();
         judged.filter(|one| one.at(run.level) == wanted).count()
     };
-    let (failing, undecided) = (count(Passing::Fail), count(Passing::Undecided));
+    let (failing, undecided) = (count(LevelResult::Fail), count(LevelResult::Undecided));
     let noun = match run.scope {
         Scope::Files => "workload",
         Scope::Images => "image",
@@ -21,7 +21,7 @@ pub(super) fn conclusion(run: &Run) -> String {
         let value = |value| value == Value::No;
         let failed = judged
             .iter()
-            .filter(|one| one.at(run.level) == Passing::Fail);
+            .filter(|one| one.at(run.level) == LevelResult::Fail);
         let platforms = platforms(failed.copied(), value);
         let verb = if failing == 1 { "fails" } else { "fail" };
         parts.push(format!("{failing} {all} {verb} on {platforms}"));
@@ -30,7 +30,7 @@ pub(super) fn conclusion(run: &Run) -> String {
         let value = |value| value == Value::Unknown;
         let open = judged
             .iter()
-            .filter(|one| one.at(run.level) == Passing::Undecided);
+            .filter(|one| one.at(run.level) == LevelResult::Undecided);
         let platforms = match platforms(open.copied(), value) {
             names if names.is_empty() => "no node is known that may run it".to_owned(),
             names => format!("on {names}"),

@@ -9,7 +9,7 @@ use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::{NodePlatform, Nodes, Source};
 use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::{ImageVerdict, Passing, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Value, Verdict};
 
 /// A report, as `check -o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -186,10 +186,10 @@ impl Summary {
             .collect();
         Self {
             workloads: workloads.len(),
-            portable: count(Level::Portable, Passing::Pass),
-            runnable: count(Level::Runnable, Passing::Pass),
-            failing: count(Level::Runnable, Passing::Fail),
-            undecided: count(Level::Runnable, Passing::Undecided),
+            portable: count(Level::Portable, LevelResult::Pass),
+            runnable: count(Level::Runnable, LevelResult::Pass),
+            failing: count(Level::Runnable, LevelResult::Fail),
+            undecided: count(Level::Runnable, LevelResult::Undecided),
             images: images.len(),
             without_images: workloads
                 .iter()

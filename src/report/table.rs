@@ -11,7 +11,7 @@ use super::{Run, explain, visible};
 use crate::domain::node::Source;
 use crate::domain::policy::Level;
 use crate::domain::text::printable;
-use crate::domain::verdict::{Outcome, Passing};
+use crate::domain::verdict::{LevelResult, Outcome};
 
 /// How text may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn summary(run: &Run) -> String {
     let not_portable = run
         .workloads
         .iter()
-        .filter(|judged| judged.at(Level::Portable) == Passing::Fail)
+        .filter(|judged| judged.at(Level::Portable) == LevelResult::Fail)
         .count();
     let without = match summary.without_images {
         0 => String::new(),
@@ -254,7 +254,7 @@ fn cell_text(outcome: &Outcome) -> String {
 fn findings(run: &Run, style: Style) -> String {
     let mut text = String::new();
     for judged in &run.workloads {
-        if judged.at(Level::Portable) == Passing::Pass {
+        if judged.at(Level::Portable) == LevelResult::Pass {
             continue;
         }
         let source = judged

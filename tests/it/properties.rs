@@ -12,7 +12,7 @@ use archmatch::domain::reference::Digest;
 use archmatch::domain::runtime::Runtime;
 use archmatch::domain::taint::{Effect, Taint};
 use archmatch::domain::unknown::{Reason, Unknown};
-use archmatch::domain::verdict::{ImageVerdict, Outcome, Passing, Value, Verdict};
+use archmatch::domain::verdict::{ImageVerdict, LevelResult, Outcome, Value, Verdict};
 use archmatch::domain::workload::{PodTemplate, Usage};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -101,11 +101,11 @@ fn rank(value: Value) -> u8 {
     }
 }
 
-fn goodness(passing: Passing) -> u8 {
+fn goodness(passing: LevelResult) -> u8 {
     match passing {
-        Passing::Fail => 0,
-        Passing::Undecided => 1,
-        Passing::Pass => 2,
+        LevelResult::Fail => 0,
+        LevelResult::Undecided => 1,
+        LevelResult::Pass => 2,
     }
 }
 
@@ -226,11 +226,11 @@ proptest! {
         cordoned[at].1 = true;
         let before = levels(&images, &open);
         let after = levels(&images, &cordoned);
-        if before.runnable() != Passing::Fail {
-            prop_assert_ne!(after.runnable(), Passing::Fail);
+        if before.runnable() != LevelResult::Fail {
+            prop_assert_ne!(after.runnable(), LevelResult::Fail);
         }
-        if before.portable() != Passing::Fail {
-            prop_assert_ne!(after.portable(), Passing::Fail);
+        if before.portable() != LevelResult::Fail {
+            prop_assert_ne!(after.portable(), LevelResult::Fail);
         }
         prop_assert!(goodness(after.runnable()) <= goodness(before.runnable()).max(1));
         if after.waits_for_cordon() {
@@ -310,7 +310,7 @@ proptest! {
             outdated: None,
             outcomes: vec![unknown; verdict.candidates.platforms.len()],
         });
-        let worst = |passing| if passing == Passing::Pass { Passing::Undecided } else { passing };
+        let worst = |passing| if passing == LevelResult::Pass { LevelResult::Undecided } else { passing };
         prop_assert_eq!(verdict.portable(), worst(before.portable()));
         prop_assert_eq!(verdict.runnable(), worst(before.runnable()));
     }

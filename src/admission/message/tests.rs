@@ -9,7 +9,7 @@ use crate::domain::inspection::{
     Content, Entry, EntryKind, Inspection, MediaType, Outdated, Staleness,
 };
 use crate::domain::node::{NodePlatform, PoolName, Source};
-use crate::domain::pick::{Depth, Fit, Grounds, Lack, Place};
+use crate::domain::pick::{Compatibility, Depth, MatchReason, MissReason, Place};
 use crate::domain::placement::Placement;
 use crate::domain::policy::ForeignImages;
 use crate::domain::runtime::Runtime;
@@ -123,7 +123,7 @@ fn a_message_says_where_a_platform_comes_from() {
             vec![candidate],
             vec![image(
                 "node:22",
-                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+                vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
             )],
         )];
         let line = &warnings(&verdicts, &[])[0];
@@ -135,7 +135,7 @@ fn a_message_says_where_a_platform_comes_from() {
 fn a_platform_that_nobody_is_sure_of_proves_no_gap() {
     let mut possible = pool(Source::NodePool, "s390x", "default");
     possible.is_certain = false;
-    let outcome = possible.outcome(Outcome::Missing(Lack::NoEntry(Depth::First)));
+    let outcome = possible.outcome(Outcome::Missing(MissReason::NoEntry(Depth::First)));
     let verdicts = [verdict(
         vec![possible],
         vec![image("node:22", vec![outcome])],
@@ -156,7 +156,7 @@ fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
         vec![candidate("s390x", &["z1", "z2"])],
         vec![image(
             "node:22",
-            vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+            vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
         )],
     )];
     let amd64 = Placement {
@@ -181,7 +181,7 @@ fn a_mismatch_names_both_platforms_and_the_crash() {
     let outcome = Outcome::Mismatched {
         picked: Vec::new(),
         made_for,
-        why: Grounds::Plain(Fit::Foreign),
+        why: MatchReason::Plain(Compatibility::Foreign),
     };
     let verdicts = [verdict(
         vec![candidate("amd64", &["a1"])],
@@ -207,7 +207,7 @@ fn known_gaps_come_before_what_could_not_be_checked() {
             image("registry.example/app:1", vec![unknown]),
             image(
                 "node:22",
-                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+                vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
             ),
         ],
     )];
@@ -227,7 +227,7 @@ fn warnings_hold_no_control_characters_and_keep_to_the_limits() {
         .map(|number| {
             image(
                 &format!("x\n\u{1b}{number}{}", "y".repeat(400)),
-                vec![Outcome::Missing(Lack::NoEntry(Depth::First))],
+                vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
             )
         })
         .collect();
@@ -265,12 +265,12 @@ fn what_the_list_of_platforms_does_not_show_is_said() {
     let verified = Outcome::Mismatched {
         picked: Vec::new(),
         made_for: Platform::new("linux", "amd64", ""),
-        why: Grounds::Verified(place(1), Fit::Foreign),
+        why: MatchReason::Verified(place(1), Compatibility::Foreign),
     };
     for (architecture, outcome, line, why) in [
         (
             "amd64",
-            Outcome::Missing(Lack::Features(place(0))),
+            Outcome::Missing(MissReason::Features(place(0))),
             "has no linux/amd64 manifest",
             "entry 1 of its index is for linux/amd64, but demands os.features that the node does not have",
         ),
@@ -310,9 +310,9 @@ fn an_old_answer_is_said_to_be_old() {
     };
     let supported = || Outcome::Supported {
         picked: Vec::new(),
-        why: Grounds::Artifact,
+        why: MatchReason::Artifact,
     };
-    let missing = || Outcome::Missing(Lack::NoEntry(Depth::First));
+    let missing = || Outcome::Missing(MissReason::NoEntry(Depth::First));
     let images = vec![
         stale("node:22", supported(), 2400, Reason::Unreachable),
         stale("r.example/app:1", supported(), 7200, Reason::RateLimited),

@@ -12,7 +12,7 @@ use crate::domain::placement::{Placement, Placer};
 use crate::domain::taint::{CORDON_TAINT, Effect, Taint};
 
 /// How finely nodes have to be checked.
-pub(super) enum Reach<'a> {
+pub(super) enum Granularity<'a> {
     /// By group: all nodes of one get the same answer.
     Groups,
     /// By name: these nodes alone, and all others at once.
@@ -80,17 +80,17 @@ impl<'a> Filter<'a> {
     }
 
     /// Which nodes the placement tells apart, so that the others are judged by group.
-    pub(super) fn reach(&self, nodes: &Nodes) -> Reach<'_> {
+    pub(super) fn reach(&self, nodes: &Nodes) -> Granularity<'_> {
         let placement = self.placement;
         if let Some(name) = &placement.node_name {
-            return Reach::Named {
+            return Granularity::Named {
                 names: [name.as_str()].into(),
                 others: Exclusion::OtherNodeName,
             };
         }
         let affinity = placement.required_affinity.as_ref();
         if let Some(names) = affinity.and_then(NodeSelector::names) {
-            return Reach::Named {
+            return Granularity::Named {
                 names,
                 others: Exclusion::Selector,
             };
@@ -100,9 +100,9 @@ impl<'a> Filter<'a> {
         if affinity.is_some_and(NodeSelector::reads_name)
             || keys.any(|key| nodes.is_individual(key))
         {
-            return Reach::Nodes;
+            return Granularity::Nodes;
         }
-        Reach::Groups
+        Granularity::Groups
     }
 
     /// Why a node is no candidate; none where it is one.

@@ -31,7 +31,7 @@ pub enum Depth {
 
 /// How the platform of a config suits a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
+pub enum Compatibility {
     /// It is the node's own.
     Own,
     /// The node's processor runs it as well: 386 on amd64, arm on arm64.
@@ -44,24 +44,24 @@ pub enum Fit {
 
 /// Why a manifest would be pulled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grounds {
+pub enum MatchReason {
     /// The name leads to one manifest, which is pulled whatever it is for.
-    Plain(Fit),
+    Plain(Compatibility),
     /// The entry names the node's platform.
     Exact(Place),
     /// The entry names a platform that the runtime takes in its stead.
     Fallback(Place),
     /// The entry names no platform, so the config of its manifest tells.
-    Unstated(Place, Fit),
+    Unstated(Place, Compatibility),
     /// The entry names a platform, and the config was read, too (`policy.verifyChildren`).
-    Verified(Place, Fit),
+    Verified(Place, Compatibility),
     /// An image volume mounts an artifact, which has no platform.
     Artifact,
 }
 
 /// Why a pull finds nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissReason {
     /// The index lists nothing.
     NoEntries(Depth),
     /// The index lists attestations, which are never platforms.
@@ -94,30 +94,30 @@ pub enum Lack {
 }
 
 /// Why an entry with a platform was chosen.
-pub(super) fn grounds(node: &NodePlatform, entry: &Entry, place: Place) -> Grounds {
+pub(super) fn match_reason(node: &NodePlatform, entry: &Entry, place: Place) -> MatchReason {
     let own = node.platform.normalize();
     let is_own = entry.platform.as_deref().is_some_and(|platform| {
         let stated = platform.normalize();
         (&stated.architecture, &stated.variant) == (&own.architecture, &own.variant)
     });
     if is_own {
-        Grounds::Exact(place)
+        MatchReason::Exact(place)
     } else {
-        Grounds::Fallback(place)
+        MatchReason::Fallback(place)
     }
 }
 
 /// Why none of the entries was chosen: the nearest miss.
-pub(super) fn lack(node: &NodePlatform, entries: &[Entry], depth: Depth) -> Lack {
+pub(super) fn miss_reason(node: &NodePlatform, entries: &[Entry], depth: Depth) -> MissReason {
     if entries.is_empty() {
-        return Lack::NoEntries(depth);
+        return MissReason::NoEntries(depth);
     }
     let is_attestation = |entry: &Entry| {
         let platform = entry.platform.as_deref();
         platform.is_some_and(Platform::is_attestation)
     };
     if entries.iter().all(is_attestation) {
-        return Lack::AttestationsOnly(depth);
+        return MissReason::AttestationsOnly(depth);
     }
     let own = node.platform.normalize();
     let misses = entries.iter().enumerate().filter_map(|(position, entry)| {
@@ -125,23 +125,23 @@ pub(super) fn lack(node: &NodePlatform, entries: &[Entry], depth: Depth) -> Lack
         Some((miss, Place { depth, position }))
     });
     match misses.min_by_key(|(miss, _)| *miss) {
-        None => Lack::NoEntry(depth),
+        None => MissReason::NoEntry(depth),
         Some((miss, place)) => match miss {
-            Miss::Features => Lack::Features(place),
-            Miss::Build => Lack::Build(place),
-            Miss::Spelling => Lack::Spelling(place),
-            Miss::NoImage => Lack::NoImage(place),
-            Miss::Fallback => Lack::Fallback(place),
-            Miss::Variant => Lack::Variant(place),
-            Miss::Unstated => Lack::Unstated(place),
-            Miss::Hidden => Lack::Hidden(place),
+            NearMiss::Features => MissReason::Features(place),
+            NearMiss::Build => MissReason::Build(place),
+            NearMiss::Spelling => MissReason::Spelling(place),
+            NearMiss::NoImage => MissReason::NoImage(place),
+            NearMiss::Fallback => MissReason::Fallback(place),
+            NearMiss::Variant => MissReason::Variant(place),
+            NearMiss::Unstated => MissReason::Unstated(place),
+            NearMiss::Hidden => MissReason::Hidden(place),
         },
     }
 }
 
 /// How near an entry comes to the node's platform, the nearest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Miss {
+enum NearMiss {
     Features,
     Build,
     Spelling,
@@ -152,9 +152,9 @@ enum Miss {
     Hidden,
 }
 
-fn miss(node: &NodePlatform, own: &Normalized<'_>, entry: &Entry) -> Option<Miss> {
+fn miss(node: &NodePlatform, own: &Normalized<'_>, entry: &Entry) -> Option<NearMiss> {
     let Some(platform) = &entry.platform else {
-        return (entry.kind != EntryKind::Other).then_some(Miss::Unstated);
+        return (entry.kind != EntryKind::Other).then_some(NearMiss::Unstated);
     };
     let stated = platform.normalize();
     let is_own_os = stated.os.is_empty() || stated.os == own.os;
@@ -162,10 +162,10 @@ fn miss(node: &NodePlatform, own: &Normalized<'_>, entry: &Entry) -> Option<Miss
     let rules = node.platform_rules();
     if is_own_architecture && stated.variant == own.variant {
         return Some(match rules {
-            Rules::CriO => Miss::Spelling,
-            _ if !Acceptable::of(&node.platform).has_features(platform) => Miss::Features,
-            Rules::Docker if entry.kind == EntryKind::Other => Miss::NoImage,
-            _ => Miss::Build,
+            Rules::CriO => NearMiss::Spelling,
+            _ if !Acceptable::of(&node.platform).has_features(platform) => NearMiss::Features,
+            Rules::Docker if entry.kind == EntryKind::Other => NearMiss::NoImage,
+            _ => NearMiss::Build,
         });
     }
     let is_fallback = || {
@@ -173,10 +173,10 @@ fn miss(node: &NodePlatform, own: &Normalized<'_>, entry: &Entry) -> Option<Miss
         acceptable.rank(platform).is_some()
     };
     if is_own_os && node.runtime == Runtime::ContainerdTransfer && is_fallback() {
-        return Some(Miss::Fallback);
+        return Some(NearMiss::Fallback);
     }
     if is_own_architecture {
-        return Some(Miss::Variant);
+        return Some(NearMiss::Variant);
     }
-    (entry.kind == EntryKind::Index).then_some(Miss::Hidden)
+    (entry.kind == EntryKind::Index).then_some(NearMiss::Hidden)
 }

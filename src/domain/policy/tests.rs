@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::candidates::{CandidatePlatform, Candidates, Names};
 use crate::domain::node::{NodePlatform, Source};
-use crate::domain::pick::{Depth, Fit, Grounds, Lack};
+use crate::domain::pick::{Compatibility, Depth, MatchReason, MissReason};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::Unknown;
@@ -39,9 +39,9 @@ fn outcome(letter: char) -> Outcome {
     match letter {
         'y' => Outcome::Supported {
             picked: Vec::new(),
-            why: Grounds::Plain(Fit::Own),
+            why: MatchReason::Plain(Compatibility::Own),
         },
-        'n' => Outcome::Missing(Lack::NoEntry(Depth::First)),
+        'n' => Outcome::Missing(MissReason::NoEntry(Depth::First)),
         't' => unknown(Reason::Timeout),
         _ => unknown(Reason::Preloaded),
     }
@@ -157,8 +157,8 @@ fn reasons_that_prove_nothing_never_deny_and_do_not_hide_those_that_do() {
 #[test]
 fn a_cordon_decides_runnable_and_never_portable() {
     let judged = verdict(&["n"], &["y"]);
-    assert_eq!(judged.runnable(), Passing::Undecided);
-    assert_eq!(judged.portable(), Passing::Fail);
+    assert_eq!(judged.runnable(), LevelResult::Undecided);
+    assert_eq!(judged.portable(), LevelResult::Fail);
     assert_eq!(judged.unknown_reasons(), [Reason::Cordoned]);
     for on_unknown in [OnUnknown::Warn, OnUnknown::Deny] {
         let action = |level| act(&judged, enforce(level), on_unknown, Leniency::None);
@@ -166,10 +166,10 @@ fn a_cordon_decides_runnable_and_never_portable() {
         assert_eq!(action(Level::Portable), Action::Deny);
     }
     let elsewhere = verdict(&["yn"], &["y"]);
-    assert_eq!(elsewhere.runnable(), Passing::Pass);
+    assert_eq!(elsewhere.runnable(), LevelResult::Pass);
     assert!(elsewhere.unknown_reasons().is_empty());
     let maybe = verdict(&["n", "t"], &["y", "t"]);
-    assert_eq!(maybe.runnable(), Passing::Undecided);
+    assert_eq!(maybe.runnable(), LevelResult::Undecided);
     assert_eq!(maybe.open_reasons(), [Reason::Timeout, Reason::Cordoned]);
 }
 

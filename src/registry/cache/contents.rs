@@ -42,7 +42,7 @@ pub struct PublicAnswer {
 
 /// How often something changed that [`Contents`] may have, to be compared with later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Edition {
+pub(super) struct Generation {
     /// New answers, and lost ones.
     pub(super) new: u64,
     /// Tags that stand for what they stood for.
@@ -115,9 +115,9 @@ impl<I: TagInspector + 'static> Cache<I> {
         }
     }
 
-    pub(super) fn edition(&self) -> Edition {
+    pub(super) fn edition(&self) -> Generation {
         let changes = &self.shared.changes;
-        Edition {
+        Generation {
             new: changes.new.load(Ordering::Relaxed),
             confirmed: changes.confirmed.load(Ordering::Relaxed),
         }

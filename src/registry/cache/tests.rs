@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use super::file::CacheFile;
-use super::keeper::Keeper;
+use super::writer::CacheWriter;
 use super::*;
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, MediaType, Outdated, Staleness};
@@ -649,15 +649,15 @@ async fn the_file_follows_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let file = CacheFile::new(folder.path().join("cache"), 1000);
     let case = case(|_| {});
-    let mut keeper = Keeper::open(case.cache.clone(), file.clone()).await;
-    keeper.write().await;
+    let mut writer = CacheWriter::open(case.cache.clone(), file.clone()).await;
+    writer.write().await;
     assert!(!file.path().exists(), "there is nothing to write");
     case.inspect().await.unwrap();
-    keeper.write().await;
+    writer.write().await;
     assert_eq!(file.read().unwrap().answers.len(), 2);
 
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let kept = tokio::spawn(keeper.keep(ended.map(drop)));
+    let kept = tokio::spawn(writer.keep(ended.map(drop)));
     case.fail(Some(Reason::NotFound));
     case.cache.shared.answers.invalidate_all();
     case.cache.shared.changes.count(false);

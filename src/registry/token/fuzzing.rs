@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, choose};
-use super::{Claim, Purpose, judge_realm, parse_realm};
+use super::{Claim, TokenRequest, judge_realm, parse_realm};
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
 use crate::registry::audience::Audience;
@@ -91,7 +91,7 @@ pub(super) fn judged(
 ) -> Result<Url, Unknown> {
     let unusable = || malformed("the registry is no host that can be contacted");
     let url = Url::parse(registry).map_err(|_| unusable())?;
-    let purpose = Purpose {
+    let token_request = TokenRequest {
         registry: &url,
         target: Target {
             authority: "the.registry".into(),
@@ -108,8 +108,8 @@ pub(super) fn judged(
             deadline: Instant::now(),
         },
     };
-    let realm = parse_realm(realm, &purpose)?;
-    judge_realm(&realm, &purpose).map(|()| realm)
+    let realm = parse_realm(realm, &token_request)?;
+    judge_realm(&realm, &token_request).map(|()| realm)
 }
 
 /// By the text of the URL alone, as one who connects to it would read it.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::contents::Edition;
+use super::contents::Generation;
 use super::file::CacheFile;
 use super::{Cache, TagInspector};
 
@@ -16,18 +16,18 @@ const EVERY: Duration = Duration::from_secs(30);
 const CONFIRMED_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// Writes a cache to a file. It ends with the process that has it; what happened since the
-/// last writing is lost without [`Keeper::write`].
-pub struct Keeper<I> {
+/// last writing is lost without [`CacheWriter::write`].
+pub struct CacheWriter<I> {
     cache: Cache<I>,
     file: CacheFile,
-    written: Edition,
+    written: Generation,
     /// When writing the file was last tried.
     tried: Instant,
     /// Whether it was said that it cannot be written.
     complained: bool,
 }
 
-impl<I: TagInspector + 'static> Keeper<I> {
+impl<I: TagInspector + 'static> CacheWriter<I> {
     /// Fills the cache from the file. One that cannot be used is left out, which is logged.
     pub async fn open(cache: Cache<I>, file: CacheFile) -> Self {
         let (filled, from) = (cache.clone(), file.clone());
@@ -43,7 +43,7 @@ impl<I: TagInspector + 'static> Keeper<I> {
             Err(error) => tracing::warn!(file = %path, %error, "began without the cache file"),
         }
         Self {
-            written: Edition::default(),
+            written: Generation::default(),
             cache,
             file,
             tried: Instant::now(),

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::filter::{Filter, Reach};
+use super::filter::{Filter, Granularity};
 use super::{CandidatePlatform, Candidates, Exclusion, NAMES, possible};
 use crate::domain::node::{GroupKey, IndividualLabel, Members};
 
 /// Groups come in their order.
-pub(super) struct Count<'a> {
+pub(super) struct CandidateBuilder<'a> {
     filter: &'a Filter<'a>,
     found: Candidates,
     excluded: BTreeMap<Exclusion, usize>,
@@ -16,7 +16,7 @@ pub(super) struct Count<'a> {
     possible: Vec<(GroupKey, Arc<str>)>,
 }
 
-impl<'a> Count<'a> {
+impl<'a> CandidateBuilder<'a> {
     pub(super) fn new(filter: &'a Filter<'a>) -> Self {
         Self {
             filter,
@@ -27,9 +27,14 @@ impl<'a> Count<'a> {
     }
 
     /// Judges a group of live nodes.
-    pub(super) fn judge_nodes(&mut self, reach: &Reach<'_>, group: &GroupKey, members: &Members) {
+    pub(super) fn judge_nodes(
+        &mut self,
+        reach: &Granularity<'_>,
+        group: &GroupKey,
+        members: &Members,
+    ) {
         match reach {
-            Reach::Groups => {
+            Granularity::Groups => {
                 let named = || (Arc::clone(members.first_names()), members.len());
                 match self.filter.exclusion(group, "", &[]) {
                     None => add_nodes(&mut self.found.platforms, group, named()),
@@ -41,8 +46,8 @@ impl<'a> Count<'a> {
                     }
                 }
             }
-            Reach::Nodes => self.judge_each(group, members.iter()),
-            Reach::Named { names, others } => {
+            Granularity::Nodes => self.judge_each(group, members.iter()),
+            Granularity::Named { names, others } => {
                 if !self.filter.steps.take(names.len()) {
                     return;
                 }
@@ -98,8 +103,13 @@ impl<'a> Count<'a> {
 
     /// Judges pools, which stand for nodes that do not exist yet: none of them has a name. A
     /// platform that is asked about stands for any node.
-    pub(super) fn judge_pools(&mut self, reach: &Reach<'_>, group: &GroupKey, members: &Members) {
-        if let Reach::Named { others, .. } = reach
+    pub(super) fn judge_pools(
+        &mut self,
+        reach: &Granularity<'_>,
+        group: &GroupKey,
+        members: &Members,
+    ) {
+        if let Granularity::Named { others, .. } = reach
             && !group.may_have_any_name()
         {
             return self.exclude(others.clone(), members.len());
