@@ -85,9 +85,8 @@ Exit codes:
   3  not everything could be found out";
 
 /// What a person reads of the log. What goes wrong with the cluster is said once, as the
-/// error; that a credential helper failed is said nowhere else.
-const PERSONS_LOG: &str = "warn,kube_client=off,kube_runtime=off,\
-    archmatch::registry::credentials::client_files=debug";
+/// error.
+const PERSONS_LOG: &str = "warn,kube_client=off,kube_runtime=off";
 
 /// Runs a command line and says how it ended. Errors are printed.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {

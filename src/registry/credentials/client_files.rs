@@ -118,9 +118,13 @@ impl ClientFiles {
                 let (helper, server) = &key;
                 let answer = match get(helper, server).await {
                     Ok(credential) => Some(Arc::new(credential)),
-                    Err(error) => {
-                        // A helper that has nothing for a registry fails like a broken one.
+                    Err(error @ ProgramError::Failed) => {
+                        // So does a helper that has nothing for the registry.
                         tracing::debug!(helper, server, %error, "credential helper");
+                        None
+                    }
+                    Err(error) => {
+                        tracing::warn!(helper, server, %error, "credential helper");
                         None
                     }
                 };
