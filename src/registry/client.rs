@@ -292,7 +292,7 @@ impl Registry {
         method: Method,
         path: &str,
     ) -> Result<Answer, Unknown> {
-        let token_request = TokenRequest {
+        let wanted = TokenRequest {
             registry: &attempt.url,
             target: attempt.target.clone(),
             repository: &attempt.repository,
@@ -316,22 +316,14 @@ impl Registry {
                 claim: attempt.claim(is_counted),
             })
         };
-        let sent = self
-            .tokens
-            .preemptive(&self.transport, &token_request)
-            .await?;
+        let sent = self.tokens.preemptive(&self.transport, &wanted).await?;
         let mut answer = send(sent.clone()).await?;
         let mut shown = sent.clone();
         // Only the registry itself may ask for a proof (CVE-2020-15157).
         if answer.status.as_u16() == 401 && answer.is_direct {
             let proof = self
                 .tokens
-                .answer(
-                    &self.transport,
-                    &token_request,
-                    &answer.headers,
-                    sent.as_ref(),
-                )
+                .answer(&self.transport, &wanted, &answer.headers, sent.as_ref())
                 .await?;
             if proof.is_some() {
                 answer = send(proof.clone()).await?;

@@ -112,13 +112,13 @@ impl Tokens {
     pub(super) async fn preemptive(
         self: &Arc<Self>,
         transport: &Arc<Transport>,
-        token_request: &TokenRequest<'_>,
+        wanted: &TokenRequest<'_>,
     ) -> Result<Option<HeaderValue>, Unknown> {
-        match self.scheme(token_request) {
+        match self.scheme(wanted) {
             None => Ok(None),
-            Some(Scheme::Basic) => Ok(token_request.credential.and_then(|known| basic(known))),
+            Some(Scheme::Basic) => Ok(wanted.credential.and_then(|known| basic(known))),
             Some(Scheme::Bearer(source)) => {
-                let token = self.token(transport, token_request, source).await?;
+                let token = self.token(transport, wanted, source).await?;
                 Ok(Some(token.header))
             }
         }
@@ -128,7 +128,7 @@ impl Tokens {
     pub(super) async fn answer(
         self: &Arc<Self>,
         transport: &Arc<Transport>,
-        token_request: &TokenRequest<'_>,
+        wanted: &TokenRequest<'_>,
         refusal: &HeaderMap,
         sent: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Unknown> {
@@ -140,9 +140,9 @@ impl Tokens {
                 service,
                 scope,
             }) => {
-                let realm = parse_realm(&realm, token_request)?;
+                let realm = parse_realm(&realm, wanted)?;
                 let scope = if scope.is_empty() {
-                    pull_scope(token_request.repository)
+                    pull_scope(wanted.repository)
                 } else {
                     scope
                 };
@@ -153,55 +153,50 @@ impl Tokens {
                 }))
             }
         };
-        self.remember(token_request, &scheme);
+        self.remember(wanted, &scheme);
         let header = match scheme {
-            Scheme::Basic => token_request.credential.and_then(|known| basic(known)),
+            Scheme::Basic => wanted.credential.and_then(|known| basic(known)),
             Scheme::Bearer(source) => {
-                self.forget(token_request, &source, sent);
-                Some(self.token(transport, token_request, source).await?.header)
+                self.forget(wanted, &source, sent);
+                Some(self.token(transport, wanted, source).await?.header)
             }
         };
         Ok(header.filter(|header| Some(header) != sent))
     }
 
-    fn scheme(&self, token_request: &TokenRequest<'_>) -> Option<Scheme> {
-        let authority = token_request.target.authority.to_ascii_lowercase();
-        let own = (authority, token_request.repository.to_owned());
+    fn scheme(&self, wanted: &TokenRequest<'_>) -> Option<Scheme> {
+        let authority = wanted.target.authority.to_ascii_lowercase();
+        let own = (authority, wanted.repository.to_owned());
         if let Some(scheme) = self.schemes.get(&own) {
             return Some(scheme);
         }
         match self.schemes.get(&(own.0, String::new()))? {
             Scheme::Basic => Some(Scheme::Basic),
             Scheme::Bearer(source) => Some(Scheme::Bearer(Arc::new(Source {
-                scope: pull_scope(token_request.repository),
+                scope: pull_scope(wanted.repository),
                 ..Source::clone(&source)
             }))),
         }
     }
 
     /// Remembers for this repository, and for all others if the scope is the usual one.
-    fn remember(&self, token_request: &TokenRequest<'_>, scheme: &Scheme) {
-        let authority = token_request.target.authority.to_ascii_lowercase();
+    fn remember(&self, wanted: &TokenRequest<'_>, scheme: &Scheme) {
+        let authority = wanted.target.authority.to_ascii_lowercase();
         let is_usual = match scheme {
             Scheme::Basic => true,
-            Scheme::Bearer(source) => source.scope == pull_scope(token_request.repository),
+            Scheme::Bearer(source) => source.scope == pull_scope(wanted.repository),
         };
         if is_usual {
             self.schemes
                 .insert((authority.clone(), String::new()), scheme.clone());
         }
-        let own = (authority, token_request.repository.to_owned());
+        let own = (authority, wanted.repository.to_owned());
         self.schemes.insert(own, scheme.clone());
     }
 
     /// Drops a token that the registry refused.
-    fn forget(
-        &self,
-        token_request: &TokenRequest<'_>,
-        source: &Arc<Source>,
-        sent: Option<&HeaderValue>,
-    ) {
-        let key = Key::new(source, token_request);
+    fn forget(&self, wanted: &TokenRequest<'_>, source: &Arc<Source>, sent: Option<&HeaderValue>) {
+        let key = Key::new(source, wanted);
         let is_refused = |token: Token| Some(&token.header) == sent;
         if self.tokens.get(&key).is_some_and(is_refused) {
             self.tokens.invalidate(&key);
@@ -211,12 +206,12 @@ impl Tokens {
     async fn token(
         self: &Arc<Self>,
         transport: &Arc<Transport>,
-        token_request: &TokenRequest<'_>,
+        wanted: &TokenRequest<'_>,
         source: Arc<Source>,
     ) -> Result<Token, Unknown> {
         // The realm may have been named to somebody without credentials.
-        judge_realm(&source.realm, token_request)?;
-        let key = Key::new(&source, token_request);
+        judge_realm(&source.realm, wanted)?;
+        let key = Key::new(&source, wanted);
         let known = || {
             self.tokens
                 .get(&key)
@@ -225,19 +220,19 @@ impl Tokens {
         if let Some(token) = known() {
             return Ok(token);
         }
-        let audience = &token_request.claim.audience;
+        let audience = &wanted.claim.audience;
         let flight = self.flights.join_as(
             audience,
             key.clone(),
             || known().map(Ok),
             |audience| {
                 let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
-                let (key, label) = (key.clone(), token_request.target.authority.to_string());
-                let credential = token_request.credential.cloned();
+                let (key, label) = (key.clone(), wanted.target.authority.to_string());
+                let credential = wanted.credential.cloned();
                 let claim = Claim {
                     audience,
                     // The deadline of who came first: the others have later ones.
-                    ..token_request.claim.clone()
+                    ..wanted.claim.clone()
                 };
                 let made = async move {
                     let token = fetch(
@@ -262,15 +257,15 @@ impl Tokens {
             },
         );
         let found = flight.wait(audience).await;
-        found.unwrap_or_else(|why| Err(absent(&token_request.target.authority, why)))
+        found.unwrap_or_else(|why| Err(absent(&wanted.target.authority, why)))
     }
 }
 
 impl Key {
-    fn new(source: &Arc<Source>, token_request: &TokenRequest<'_>) -> Self {
+    fn new(source: &Arc<Source>, wanted: &TokenRequest<'_>) -> Self {
         Self {
             source: Arc::clone(source),
-            credential: token_request.credential.map(|credential| credential.mark()),
+            credential: wanted.credential.map(|credential| credential.mark()),
         }
     }
 }
@@ -292,8 +287,8 @@ fn secret(text: &str) -> Option<HeaderValue> {
     Some(header)
 }
 
-fn parse_realm(text: &str, token_request: &TokenRequest<'_>) -> Result<Url, Unknown> {
-    let label = &token_request.target.authority;
+fn parse_realm(text: &str, wanted: &TokenRequest<'_>) -> Result<Url, Unknown> {
+    let label = &wanted.target.authority;
     let mut realm = Url::parse(text).map_err(|_| blocked(label, "its token server is no URL"))?;
     realm.set_fragment(None);
     Ok(realm)
@@ -304,23 +299,22 @@ fn parse_realm(text: &str, token_request: &TokenRequest<'_>) -> Result<Url, Unkn
 /// Over https, save on the very host and port of a registry that is set to plain http;
 /// with credentials only where the registry itself is, or a known server of it. Sources:
 /// go-containerregistry 2193, CVE-2026-48978 (oras-go), and their kin.
-fn judge_realm(realm: &Url, token_request: &TokenRequest<'_>) -> Result<(), Unknown> {
-    let refuse = |why: &str| Err(blocked(&token_request.target.authority, why));
+fn judge_realm(realm: &Url, wanted: &TokenRequest<'_>) -> Result<(), Unknown> {
+    let refuse = |why: &str| Err(blocked(&wanted.target.authority, why));
     let is_named = realm.has_host() && realm.username().is_empty() && realm.password().is_none();
     if !is_named {
         return refuse("its token server is no plain URL");
     }
-    let is_plain = token_request.registry.scheme() == "http"
-        && realm.origin() == token_request.registry.origin();
+    let is_plain = wanted.registry.scheme() == "http" && realm.origin() == wanted.registry.origin();
     if realm.scheme() != "https" && !is_plain {
         return refuse("its token server is not on https");
     }
     let pair = (
-        token_request.registry.host_str().unwrap_or_default(),
+        wanted.registry.host_str().unwrap_or_default(),
         realm.host_str().unwrap_or_default(),
     );
     let may_see_credentials = pair.0 == pair.1 || KNOWN_REALMS.contains(&pair);
-    if token_request.credential.is_some() && !may_see_credentials {
+    if wanted.credential.is_some() && !may_see_credentials {
         return refuse("its token server is on another host, which may not see the credentials");
     }
     Ok(())

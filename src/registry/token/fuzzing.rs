@@ -91,7 +91,7 @@ pub(super) fn judged(
 ) -> Result<Url, Unknown> {
     let unusable = || malformed("the registry is no host that can be contacted");
     let url = Url::parse(registry).map_err(|_| unusable())?;
-    let token_request = TokenRequest {
+    let wanted = TokenRequest {
         registry: &url,
         target: Target {
             authority: "the.registry".into(),
@@ -108,8 +108,8 @@ pub(super) fn judged(
             deadline: Instant::now(),
         },
     };
-    let realm = parse_realm(realm, &token_request)?;
-    judge_realm(&realm, &token_request).map(|()| realm)
+    let realm = parse_realm(realm, &wanted)?;
+    judge_realm(&realm, &wanted).map(|()| realm)
 }
 
 /// By the text of the URL alone, as one who connects to it would read it.
