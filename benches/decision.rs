@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use archmatch::checker::{Access, Checker, ImageInspector, Rules};
 use archmatch::cluster::view::View;
-use archmatch::cluster::{NodeSettings, Record, State};
+use archmatch::cluster::{DeclaredNodes, Record, State};
 use archmatch::domain::inspection::{Content, Entry, EntryKind, Found, Inspection, MediaType};
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::Unknown;
@@ -123,7 +123,7 @@ fn checker() -> Checker {
 
 fn view(count: usize) -> View {
     let objects: Vec<_> = (0..count).map(cluster::node).collect();
-    let (view, errors) = View::from_objects(&objects, &NodeSettings::default());
+    let (view, errors) = View::from_objects(&objects, &DeclaredNodes::default());
     assert!(errors.is_empty(), "every node is read");
     assert_eq!((view.nodes.len(), view.nodes.groups().count()), (count, 12));
     view
@@ -169,7 +169,7 @@ struct Cordons {
 
 impl Cordons {
     fn of(count: usize) -> Self {
-        let mut state = State::new(NodeSettings::default());
+        let mut state = State::new(DeclaredNodes::default());
         let mut records = Vec::new();
         for number in 0..count {
             let mut node = cluster::node(number);

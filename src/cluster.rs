@@ -12,5 +12,5 @@ pub mod view;
 mod watch;
 
 pub use self::freshness::Freshness;
-pub use self::state::{NodeSettings, Record, State};
+pub use self::state::{DeclaredNodes, Record, State};
 pub use self::watch::{Accounts, Cluster, LeftOut, watch, watch_discovering, watch_some};

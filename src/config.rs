@@ -139,7 +139,7 @@ pub struct RegistrySettings {
     /// `ca`: a PEM file of certificates to trust besides the public ones.
     pub ca: Option<PathBuf>,
     /// `addresses`: which addresses may be contacted.
-    pub addresses: Addresses,
+    pub addresses: AllowedAddresses,
     /// `mirrors`: `host/prefix`, tried in order before the registry itself.
     pub mirrors: Vec<String>,
     /// `blocked`: whether the host is never contacted.
@@ -157,7 +157,7 @@ impl Default for RegistrySettings {
             host: String::new(),
             plain_http: false,
             ca: None,
-            addresses: Addresses::default(),
+            addresses: AllowedAddresses::default(),
             mirrors: Vec::new(),
             blocked: false,
             concurrency: 8,
@@ -168,7 +168,7 @@ impl Default for RegistrySettings {
 
 /// `registries[].addresses`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Addresses {
+pub enum AllowedAddresses {
     /// Public ranges only.
     Public,
     /// Public and private ranges.

@@ -96,7 +96,7 @@ pub enum Recursion {
 
 /// What was found in files.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct FoundObjects {
     /// Objects, and what could not be read, in the order of the sources.
     pub objects: Vec<Result<FileObject, FileError>>,
     /// How many files in directories hold no Kubernetes object, such as a chart's values. One
@@ -105,8 +105,8 @@ pub struct Found {
 }
 
 /// Reads every object of the sources: files, directories, or `-` for standard input.
-pub fn read(sources: &[String], recursion: Recursion) -> Found {
-    let mut found = Found::default();
+pub fn read(sources: &[String], recursion: Recursion) -> FoundObjects {
+    let mut found = FoundObjects::default();
     for source in sources {
         let mut visit = |object| found.objects.push(object);
         if source == STDIN {

@@ -41,7 +41,7 @@ pub use cache::{Cache, TagInspector};
 pub use client::Registry;
 pub use credentials::secrets::{NoSecrets, ReadFailure, SecretReader};
 pub use grant::Grant;
-pub use host::{Discretion, HostClass, HostSettings, Limits, Settings, SettingsError};
+pub use host::{Discretion, HostClass, HostSettings, LookUpLimits, LookUpSettings, SettingsError};
 pub use inspector::Inspector;
 pub use statistics::Statistics;
 
@@ -50,7 +50,7 @@ pub use statistics::Statistics;
 /// # Errors
 /// [`SettingsError`] when the settings cannot be used.
 pub fn open(
-    settings: Settings,
+    settings: LookUpSettings,
     secrets: Arc<dyn SecretReader>,
 ) -> Result<Inspector, SettingsError> {
     let digests = settings.digests;

@@ -33,7 +33,7 @@ use crate::cluster::view::View;
 use crate::config::Configuration;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::process::certificates::SelfSigned;
-use crate::process::server::{Connections, Limits, Transport, serve};
+use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
@@ -260,7 +260,7 @@ async fn start(
         listener,
         transport,
         router,
-        Connections::new(Limits::webhook()),
+        Connections::new(ConnectionLimits::webhook()),
         shutdown.clone(),
     ));
     Ok(port)

@@ -41,7 +41,7 @@ pub struct Arguments {
     pub platform: Vec<FlagPlatform>,
     /// Output format
     #[arg(short = 'o', long, default_value = "table", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: InspectFormat,
     /// Colours in tables
     #[arg(long, default_value = "auto", value_name = "WHEN")]
     pub color: output::Color,
@@ -52,7 +52,7 @@ pub struct Arguments {
 
 /// Output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum InspectFormat {
     /// For people
     Table,
     /// For programs
@@ -120,7 +120,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         Ok(found) => found,
         Err(unknown) => {
             eprintln!("error: {reference}: {unknown} ({})", unknown.reason);
-            if arguments.output == Format::Json {
+            if arguments.output == InspectFormat::Json {
                 output::print(&output::json(&Failure {
                     image: arguments.image,
                     reference: reference.to_string(),
@@ -165,8 +165,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             .collect(),
     };
     output::print(&match arguments.output {
-        Format::Table => table(&description, output::style(arguments.color)),
-        Format::Json => output::json(&description)?,
+        InspectFormat::Table => table(&description, output::style(arguments.color)),
+        InspectFormat::Json => output::json(&description)?,
     })?;
     Ok(match verdict.portable() {
         _ if arguments.platform.is_empty() => Exit::Success,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::secrets::LiveSecrets;
 use super::setup;
 use super::snapshot::Snapshot;
-use crate::cluster::access::{Refusal, look, words};
+use crate::cluster::access::{AccessError, look, words};
 use crate::cluster::{self, Accounts};
 use crate::config::Configuration;
 
@@ -26,14 +26,14 @@ const WITHOUT: &str = "\
   or against a snapshot:    archmatch check --snapshot cluster.json node:22";
 
 /// Which cluster of which kube config.
-pub struct Place<'a> {
+pub struct KubeContext<'a> {
     /// `--kubeconfig`
     pub kubeconfig: Option<&'a Path>,
     /// `--context`
     pub context: Option<&'a str>,
 }
 
-impl Place<'_> {
+impl KubeContext<'_> {
     /// The nodes of the cluster, and what else counts of it.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Place<'_> {
             ),
             None => anyhow!("use the kube config: {}", words(&error)),
         })?;
-        let refused = |refusal: Refusal| {
+        let refused = |refusal: AccessError| {
             anyhow!("the cluster at {server} cannot be judged against: {refusal}\n{WITHOUT}")
         };
         let accounts = setup::accounts(configuration) == Accounts::Watched;

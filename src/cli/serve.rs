@@ -30,7 +30,7 @@ use crate::cluster::{self, Cluster};
 use crate::config::{Configuration, SecretAccess};
 use crate::process::listener::listen;
 use crate::process::readiness::{Readiness, status_router};
-use crate::process::server::{Connections, Limits, Transport, serve};
+use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ClientAuthorities, ServingCertificate, server_config};
@@ -117,7 +117,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let scraped = Arc::new(OnceLock::new());
     let status = status_router(readiness.clone(), Arc::clone(&scraped));
     let (webhook_address, status_address) = (listener.local_addr()?, status_listener.local_addr()?);
-    let status_connections = Connections::new(Limits::status());
+    let status_connections = Connections::new(ConnectionLimits::status());
     tasks.spawn(serve_status(
         status_listener,
         status,
@@ -165,7 +165,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         reviews,
     );
 
-    let connections = Connections::new(Limits::webhook());
+    let connections = Connections::new(ConnectionLimits::webhook());
     metrics::register(
         &mut registry,
         &registries,

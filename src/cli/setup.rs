@@ -131,8 +131,8 @@ pub fn rules(configuration: &Configuration) -> Rules {
 }
 
 /// What the operator knows of nodes.
-pub fn node_settings(configuration: &Configuration) -> cluster::NodeSettings {
-    cluster::NodeSettings {
+pub fn node_settings(configuration: &Configuration) -> cluster::DeclaredNodes {
+    cluster::DeclaredNodes {
         overrides: configuration.nodes.overrides.clone(),
         pools: configuration.pools.clone(),
         admission_plugins: configuration.nodes.admission_plugins.clone(),
@@ -184,7 +184,7 @@ pub fn admission_settings(configuration: &Configuration) -> Result<admission::Se
     })
 }
 
-fn registry_settings(configuration: &Configuration) -> Result<registry::Settings> {
+fn registry_settings(configuration: &Configuration) -> Result<registry::LookUpSettings> {
     let hosts = configuration.registries.iter().map(|host| {
         let ca = host.ca.as_ref().map(read).transpose()?;
         Ok(HostSettings {
@@ -192,9 +192,9 @@ fn registry_settings(configuration: &Configuration) -> Result<registry::Settings
             plain_http: host.plain_http,
             ca,
             addresses: match host.addresses {
-                config::Addresses::Public => registry::Addresses::Public,
-                config::Addresses::Private => registry::Addresses::Private,
-                config::Addresses::Any => registry::Addresses::Any,
+                config::AllowedAddresses::Public => registry::Addresses::Public,
+                config::AllowedAddresses::Private => registry::Addresses::Private,
+                config::AllowedAddresses::Any => registry::Addresses::Any,
             },
             mirrors: host.mirrors.clone(),
             blocked: host.blocked,
@@ -203,13 +203,13 @@ fn registry_settings(configuration: &Configuration) -> Result<registry::Settings
         })
     });
     let docker_config = configuration.credentials.docker_config.as_ref();
-    Ok(registry::Settings {
+    Ok(registry::LookUpSettings {
         hosts: hosts.collect::<Result<_>>()?,
         digests: configuration.cache.digests,
         tag_seconds: configuration.cache.tag_lifetime.as_secs(),
         docker_config: docker_config.map(read).transpose()?,
         providers: providers(configuration)?,
-        ..registry::Settings::default()
+        ..registry::LookUpSettings::default()
     })
 }
 

@@ -14,7 +14,7 @@ use super::target::TargetArguments;
 use crate::domain::labels::Labels;
 use crate::domain::text::{printable, shortened};
 use crate::domain::workload::{PodTemplate, Usage, Workload};
-use crate::files::{self, FileError, FileObject, Found, Recursion};
+use crate::files::{self, FileError, FileObject, FoundObjects, Recursion};
 use crate::objects::kinds::{self, KindRef, KindRule};
 use crate::report::{SkippedKind, Unread};
 
@@ -144,7 +144,7 @@ impl Subjects {
 
     fn add(
         &mut self,
-        found: Found,
+        found: FoundObjects,
         namespace: Option<String>,
         selector: Option<&LabelSelector>,
         kinds: &[KindRule],

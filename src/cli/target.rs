@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::live::Place;
+use super::live::KubeContext;
 use super::platform::FlagPlatform;
 use super::snapshot::{self, Snapshot};
 use crate::cluster::view::View;
@@ -68,8 +68,8 @@ impl TargetArguments {
     }
 
     /// The cluster that the kube config or the flags name.
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> KubeContext<'_> {
+        KubeContext {
             kubeconfig: self.kubeconfig.as_deref(),
             context: self.context.as_deref(),
         }

@@ -21,7 +21,7 @@ const LONGEST: usize = 300;
 /// Why a cluster cannot be judged against, in its own words where it has any.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct Refusal(String);
+pub struct AccessError(String);
 
 /// What a person may list of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,10 +37,14 @@ pub struct Listable {
 ///
 /// # Errors
 /// At once where asking again is of no use, else when the time is over.
-pub async fn look(client: &Client, accounts: bool, deadline: Instant) -> Result<Listable, Refusal> {
+pub async fn look(
+    client: &Client,
+    accounts: bool,
+    deadline: Instant,
+) -> Result<Listable, AccessError> {
     let may_not = async |path: &str| may_not_list(client, path, deadline).await;
     if let Some(words) = may_not("/api/v1/nodes").await? {
-        return Err(Refusal(words));
+        return Err(AccessError(words));
     }
     let mut refused = Vec::new();
     let mut is_refused = |name: &'static str, why: Option<String>| {
@@ -64,21 +68,21 @@ async fn may_not_list(
     client: &Client,
     path: &str,
     deadline: Instant,
-) -> Result<Option<String>, Refusal> {
+) -> Result<Option<String>, AccessError> {
     let mut last = None;
     loop {
         let request = Request::get(format!("{path}?limit=1")).body(Vec::new());
-        let request = request.map_err(|error| Refusal(error.to_string()))?;
+        let request = request.map_err(|error| AccessError(error.to_string()))?;
         match timeout_at(deadline, client.request_text(request)).await {
             Ok(Ok(_)) => return Ok(None),
             Ok(Err(error)) if is_refused(&error) => return Ok(Some(words(&error))),
-            Ok(Err(error)) if is_final(&error) => return Err(Refusal(words(&error))),
+            Ok(Err(error)) if is_final(&error) => return Err(AccessError(words(&error))),
             Ok(Err(error)) => last = Some(words(&error)),
             Err(_) => {}
         }
         if Instant::now() + RETRY >= deadline {
             let last = last.unwrap_or_else(|| "no answer in time".to_owned());
-            return Err(Refusal(last));
+            return Err(AccessError(last));
         }
         sleep(RETRY).await;
     }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 pub use self::changes::{changes_of_secret, changes_of_webhook_configuration};
 pub use self::secret::{CertificateStore, Stored};
-pub use self::webhook::{Entries, Trust};
+pub use self::webhook::{CaBundles, Trust};
 
 /// How long one call to the API server may take.
 pub const CALL_LIMIT: Duration = Duration::from_secs(5);

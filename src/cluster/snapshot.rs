@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::state::{NodeSettings, Record, State};
+use super::state::{DeclaredNodes, Record, State};
 use super::view::View;
 use crate::domain::access::SecretName;
 use crate::objects::json::ObjectError;
@@ -15,7 +15,7 @@ impl View {
     /// that cannot be read is left out and returned, with its position.
     pub fn from_objects<'a>(
         objects: impl IntoIterator<Item = &'a Value>,
-        settings: &NodeSettings,
+        settings: &DeclaredNodes,
     ) -> (Self, Vec<(usize, ObjectError)>) {
         let mut state = State::new(settings.clone());
         let mut errors = Vec::new();

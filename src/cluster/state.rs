@@ -15,7 +15,7 @@ use crate::objects::pool::{OPENSHIFT_GROUP, PoolRecord};
 
 /// What the operator knows of nodes beyond what the cluster says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeSettings {
+pub struct DeclaredNodes {
     /// Facts that nodes do not publish; the first match wins.
     pub overrides: Vec<NodeOverride>,
     /// Pools that have no node yet.
@@ -42,7 +42,7 @@ pub enum Record {
 /// All objects that count, kept up to date one object at a time.
 #[derive(Debug, Default)]
 pub struct State {
-    settings: NodeSettings,
+    settings: DeclaredNodes,
     /// What was found out of them.
     found_plugins: BTreeSet<AdmissionPlugin>,
     records: HashMap<Arc<str>, Box<NodeRecord>>,
@@ -58,14 +58,14 @@ pub struct State {
 
 impl State {
     /// A cluster without objects.
-    pub fn new(settings: NodeSettings) -> Self {
+    pub fn new(settings: DeclaredNodes) -> Self {
         let mut state = Self::default();
         state.set_settings(settings);
         state
     }
 
     /// Judges all nodes by other settings.
-    pub fn set_settings(&mut self, settings: NodeSettings) {
+    pub fn set_settings(&mut self, settings: DeclaredNodes) {
         self.settings = settings;
         let live = self.records.values();
         let live = live.map(|record| to_node(record, &self.settings, Warnings::Logged));
@@ -221,7 +221,7 @@ enum Warnings {
     Known,
 }
 
-fn to_node(record: &NodeRecord, settings: &NodeSettings, warnings: Warnings) -> Node {
+fn to_node(record: &NodeRecord, settings: &DeclaredNodes, warnings: Warnings) -> Node {
     let (node, warning) = record.to_node(&settings.overrides);
     if let Some(warning) = warning.filter(|_| warnings == Warnings::Logged) {
         tracing::warn!("{warning}");
@@ -230,7 +230,7 @@ fn to_node(record: &NodeRecord, settings: &NodeSettings, warnings: Warnings) -> 
 }
 
 /// The nodes that a pool stands for.
-fn pool_nodes(record: &PoolRecord, settings: &NodeSettings, warnings: Warnings) -> Vec<Node> {
+fn pool_nodes(record: &PoolRecord, settings: &DeclaredNodes, warnings: Warnings) -> Vec<Node> {
     let Some(pool) = &record.pool else {
         return Vec::new();
     };

@@ -20,7 +20,7 @@ use self::kinds::{NamespaceKind, NodeKind, RuntimeClassKind, ServiceAccountKind}
 use super::events::{Events, events};
 use super::freshness::Freshness;
 use super::optional::{self, Installed};
-use super::state::{Kind, NodeSettings, Record, State};
+use super::state::{DeclaredNodes, Kind, Record, State};
 use super::view::View;
 
 /// How long events may gather before a new view is made of them.
@@ -31,7 +31,7 @@ const LONGEST_GATHERING: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct Cluster {
     view: Arc<ArcSwap<View>>,
-    settings: channel::Sender<NodeSettings>,
+    settings: channel::Sender<DeclaredNodes>,
     views: channel::Receiver<u64>,
     freshness: Freshness,
 }
@@ -43,7 +43,7 @@ impl Cluster {
     }
 
     /// Judges nodes by other settings from now on.
-    pub fn set_settings(&self, settings: NodeSettings) {
+    pub fn set_settings(&self, settings: DeclaredNodes) {
         self.settings.send_replace(settings);
     }
 
@@ -91,7 +91,7 @@ pub struct LeftOut {
 /// only when it is dropped. While the API server is away, the last view stays.
 pub fn watch(
     client: Client,
-    settings: NodeSettings,
+    settings: DeclaredNodes,
     accounts: Accounts,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
     watch_discovering(client, settings, accounts, optional::INTERVAL)
@@ -100,7 +100,7 @@ pub fn watch(
 /// As [`watch`], with another time between two looks for kinds of pools.
 pub fn watch_discovering(
     client: Client,
-    settings: NodeSettings,
+    settings: DeclaredNodes,
     accounts: Accounts,
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
@@ -114,7 +114,7 @@ pub fn watch_discovering(
 /// As [`watch`], as if there were no objects of some kinds.
 pub fn watch_some(
     client: Client,
-    settings: NodeSettings,
+    settings: DeclaredNodes,
     left_out: LeftOut,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
     watch_without(client, settings, left_out, optional::INTERVAL)
@@ -122,7 +122,7 @@ pub fn watch_some(
 
 fn watch_without(
     client: Client,
-    settings: NodeSettings,
+    settings: DeclaredNodes,
     left_out: LeftOut,
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
@@ -158,7 +158,7 @@ fn follow(
     events: SelectAll<Events>,
     discoveries: impl Stream<Item = Installed> + Unpin + Send,
     open: impl Fn(Kind, &str) -> Events + Send,
-    settings: NodeSettings,
+    settings: DeclaredNodes,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
     let state = State::new(settings.clone());
@@ -185,7 +185,7 @@ fn follow(
 
 struct Watching {
     view: Arc<ArcSwap<View>>,
-    settings: channel::Receiver<NodeSettings>,
+    settings: channel::Receiver<DeclaredNodes>,
     views: channel::Sender<u64>,
     state: State,
     listings: [Listing; Kind::COUNT],

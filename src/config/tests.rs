@@ -138,7 +138,7 @@ audit: {interval: 1h30m5s, reports: none}
     assert!(settings.os_features.contains("erofs"));
     assert_eq!(found.pools[0].platform.platform.variant, "v8");
     assert_eq!(found.pools[0].labels["kubernetes.io/arch"], "other");
-    assert_eq!(found.registries[0].addresses, Addresses::Any);
+    assert_eq!(found.registries[0].addresses, AllowedAddresses::Any);
     let namespaces = ["x", "y"].map(str::to_owned);
     assert_eq!(
         found.credentials.secrets,

@@ -16,7 +16,7 @@ use self::shapes::{
 };
 pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
 use super::json::{self, ObjectError};
-use super::pod::Origin;
+use super::pod::SpecOrigin;
 use crate::domain::workload::{PodTemplate, Templates, Workload};
 
 /// A kind, as an admission request or an object names it.
@@ -38,7 +38,7 @@ enum Shape {
     /// The object is a pod: `spec`.
     Pod,
     /// `spec.template`
-    Templated(Origin),
+    Templated(SpecOrigin),
     /// `spec.jobTemplate.spec.template`
     CronJob,
     /// `template`
@@ -60,7 +60,7 @@ const BUILT_IN: [(&str, &str, &str, Shape); 9] = [
         "apps",
         "DaemonSet",
         "daemonsets",
-        Shape::Templated(Origin::DaemonSet),
+        Shape::Templated(SpecOrigin::DaemonSet),
     ),
     ("apps", "Deployment", "deployments", TEMPLATED),
     ("apps", "ReplicaSet", "replicasets", TEMPLATED),
@@ -69,7 +69,7 @@ const BUILT_IN: [(&str, &str, &str, Shape); 9] = [
     ("batch", "Job", "jobs", TEMPLATED),
 ];
 
-const TEMPLATED: Shape = Shape::Templated(Origin::Template);
+const TEMPLATED: Shape = Shape::Templated(SpecOrigin::Template);
 
 impl<'a> KindRef<'a> {
     /// The kind that `apiVersion` and `kind` of an object name.
@@ -220,13 +220,13 @@ impl<'de> DeserializeSeed<'de> for Inline<'_> {
         let kind = &self.kind;
         Ok(match self.shape {
             Shape::Pod => json::optional_object::<D, PodObject<'_>>(deserializer)?
-                .map(|object| object.into_workload(kind, Origin::Pod)),
+                .map(|object| object.into_workload(kind, SpecOrigin::Pod)),
             Shape::Templated(origin) => {
                 json::optional_object::<D, TemplatedObject<'_>>(deserializer)?
                     .map(|object| object.into_workload(kind, origin))
             }
             Shape::CronJob => json::optional_object::<D, CronJobObject<'_>>(deserializer)?
-                .map(|object| object.into_workload(kind, Origin::Template)),
+                .map(|object| object.into_workload(kind, SpecOrigin::Template)),
             Shape::PodTemplate => json::optional_object::<D, PodTemplateObject<'_>>(deserializer)?
                 .map(|object| object.into_workload(kind)),
         })
@@ -261,7 +261,7 @@ fn built_in(kind: &KindRef<'_>, shape: Shape, input: Input<'_>) -> Result<Worklo
     Ok(match shape {
         Shape::Pod => {
             let object: PodObject<'_> = input.object(named)?;
-            object.into_workload(kind, Origin::Pod)
+            object.into_workload(kind, SpecOrigin::Pod)
         }
         Shape::Templated(origin) => {
             let object: TemplatedObject<'_> = input.object(named)?;
@@ -269,7 +269,7 @@ fn built_in(kind: &KindRef<'_>, shape: Shape, input: Input<'_>) -> Result<Worklo
         }
         Shape::CronJob => {
             let object: CronJobObject<'_> = input.object(named)?;
-            object.into_workload(kind, Origin::Template)
+            object.into_workload(kind, SpecOrigin::Template)
         }
         Shape::PodTemplate => {
             let object: PodTemplateObject<'_> = input.object(named)?;

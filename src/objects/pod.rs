@@ -17,7 +17,7 @@ use crate::domain::workload::{Images, Limit, PodTemplate, Usage};
 
 /// What a pod specification belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SpecOrigin {
     /// A pod: what it says is what runs.
     Pod,
     /// A template, which admission completes when it becomes a pod.
@@ -196,12 +196,12 @@ const LONGEST_NAME: usize = 253;
 
 impl PodSpec<'_> {
     /// The domain's pod template.
-    pub fn into_template(mut self, origin: Origin) -> PodTemplate {
+    pub fn into_template(mut self, origin: SpecOrigin) -> PodTemplate {
         let mut images = std::mem::take(&mut self.containers.images);
         images.append(std::mem::take(&mut self.init_containers.images));
         images.append(std::mem::take(&mut self.ephemeral_containers.images));
         images.append(std::mem::take(&mut self.volumes));
-        if origin != Origin::Pod {
+        if origin != SpecOrigin::Pod {
             // In a template an image may be left for others to fill in; a pod cannot run so.
             images.retain(|row| !row.image.is_empty());
         }
@@ -216,14 +216,14 @@ impl PodSpec<'_> {
             path: Default::default(),
             access: Access::default(),
         };
-        if origin == Origin::Template {
+        if origin == SpecOrigin::Template {
             // A pod has it already; the DaemonSet controller looks at the template as it is.
             template.placement.add_arm64_toleration();
         }
         template
     }
 
-    fn into_placement(self, origin: Origin) -> Placement {
+    fn into_placement(self, origin: SpecOrigin) -> Placement {
         let [first, second, third] = [
             self.containers,
             self.init_containers,
@@ -257,8 +257,8 @@ impl PodSpec<'_> {
             gated: !self.scheduling_gates.is_empty(),
             is_cut,
             placer: match origin {
-                Origin::Pod | Origin::Template => Placer::Scheduler,
-                Origin::DaemonSet => Placer::DaemonSet,
+                SpecOrigin::Pod | SpecOrigin::Template => Placer::Scheduler,
+                SpecOrigin::DaemonSet => Placer::DaemonSet,
             },
         }
     }

@@ -33,7 +33,7 @@ use super::tls::has_name;
 
 /// Bounds of one server.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections that are open at the same time.
     pub connections: usize,
     /// How many of them one address may have.
@@ -51,7 +51,7 @@ pub struct Limits {
     pub head_bytes: usize,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// Bounds for the webhook. An API server has as many connections as reviews at the same
     /// time, some hundreds at most.
     pub fn webhook() -> Self {

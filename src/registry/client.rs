@@ -23,7 +23,7 @@ use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, LARGEST_DOCUMENT};
 use super::error::{blocked, concealed, from_status, malformed, refused, timeout};
 use super::grant::{Grant, Operator, Tries};
-use super::host::{DOCKER_HUB, DOCKER_HUB_API, Hosts, Settings, SettingsError};
+use super::host::{DOCKER_HUB, DOCKER_HUB_API, Hosts, LookUpSettings, SettingsError};
 use super::statistics::Statistics;
 use super::token::{TokenRequest, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
@@ -63,7 +63,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`SettingsError`] for settings that cannot be used.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn new(settings: LookUpSettings) -> Result<Self, SettingsError> {
         let mut operator = Operator {
             providers: settings.providers,
             ..Operator::default()
@@ -397,7 +397,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::registry::host::{HostSettings, Limits};
+    use crate::registry::host::{HostSettings, LookUpLimits};
 
     #[track_caller]
     fn asks(image: &str, expected: &[&str]) {
@@ -406,10 +406,10 @@ mod tests {
         hub.mirrors = vec!["mirror.example:5000/hub".to_owned()];
         let mut plain = HostSettings::new("plain.example");
         plain.plain_http = true;
-        let settings = Settings {
+        let settings = LookUpSettings {
             hosts: vec![hub, plain],
-            limits: Limits::default(),
-            ..Settings::default()
+            limits: LookUpLimits::default(),
+            ..LookUpSettings::default()
         };
         let registry = Registry::new(settings).unwrap();
         let image: ImageReference = image.parse().expect(image);
@@ -440,9 +440,9 @@ mod tests {
     async fn credentials_are_those_that_match_else_none() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let config = br#"{"auths":{"https://index.docker.io/v1/":{"username":"u"},"a.b":{}}}"#;
-        let settings = Settings {
+        let settings = LookUpSettings {
             docker_config: Some(config.to_vec()),
-            ..Settings::default()
+            ..LookUpSettings::default()
         };
         let registry = Registry::new(settings).unwrap();
         let grant = Grant::without_secrets(Tenant::Operator);

@@ -27,7 +27,7 @@ pub(super) use name::{DOCKER_HUB, DOCKER_HUB_API, authority, is_docker_hub};
 const MOST_HOSTS: u64 = 10_000;
 
 /// Everything about registries that an operator may set.
-pub struct Settings {
+pub struct LookUpSettings {
     /// Settings by host; the first that matches counts.
     pub hosts: Vec<HostSettings>,
     /// How many documents are kept.
@@ -41,7 +41,7 @@ pub struct Settings {
     /// The kubelet's credential providers.
     pub providers: Option<Providers>,
     /// Time limits.
-    pub limits: Limits,
+    pub limits: LookUpLimits,
     /// A name server to ask instead of the system's.
     pub name_server: Option<SocketAddr>,
     /// What is told of hosts in private networks.
@@ -82,7 +82,7 @@ pub struct HostSettings {
 
 /// Time limits of look-ups.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct LookUpLimits {
     /// To connect, names and TLS included.
     pub connect: Duration,
     /// One request, from its sending to the last byte of its answer, for those who wait.
@@ -118,7 +118,7 @@ pub enum SettingsError {
     Client(#[from] reqwest::Error),
 }
 
-impl Default for Settings {
+impl Default for LookUpSettings {
     fn default() -> Self {
         Self {
             hosts: Vec::new(),
@@ -127,7 +127,7 @@ impl Default for Settings {
             docker_config: None,
             client_files: Vec::new(),
             providers: None,
-            limits: Limits::default(),
+            limits: LookUpLimits::default(),
             name_server: None,
             discretion: Discretion::default(),
         }
@@ -135,7 +135,7 @@ impl Default for Settings {
 }
 
 /// Without the docker config: secrets never reach a log.
-impl fmt::Debug for Settings {
+impl fmt::Debug for LookUpSettings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Settings")
@@ -147,7 +147,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-impl Default for Limits {
+impl Default for LookUpLimits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(1),
@@ -216,7 +216,7 @@ pub(super) struct Hosts {
 impl Hosts {
     pub(super) fn new(
         settings: Vec<HostSettings>,
-        limits: Limits,
+        limits: LookUpLimits,
         name_server: Option<SocketAddr>,
         discretion: Discretion,
     ) -> Result<Self, SettingsError> {
@@ -417,7 +417,7 @@ mod tests {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut hub = HostSettings::new("docker.io");
         hub.blocked = true;
-        let hosts = Hosts::new(vec![hub], Limits::default(), None, Discretion::Open).unwrap();
+        let hosts = Hosts::new(vec![hub], LookUpLimits::default(), None, Discretion::Open).unwrap();
         for name in ["docker.io", "registry-1.docker.io", "Index.docker.io:443"] {
             assert!(hosts.of(name).settings.blocked, "{name}");
             assert_eq!(hosts.class(name), HostClass(0), "{name}");
@@ -428,7 +428,8 @@ mod tests {
     #[test]
     fn a_new_host_is_never_without_a_budget() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let hosts = Hosts::new(Vec::new(), Limits::default(), None, Discretion::Open).unwrap();
+        let hosts =
+            Hosts::new(Vec::new(), LookUpLimits::default(), None, Discretion::Open).unwrap();
         let bulkhead = |number: u64| {
             let url = Url::parse(&format!("https://r{number}.example/")).unwrap();
             hosts.bulkhead(&url)

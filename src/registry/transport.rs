@@ -24,7 +24,7 @@ use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
     timeout as timed_out, too_large, unsupported,
 };
-use super::host::{Host, Hosts, Limits, authority};
+use super::host::{Host, Hosts, LookUpLimits, authority};
 use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::text::printable;
@@ -42,7 +42,7 @@ const STUMBLE: Duration = Duration::from_millis(100);
 /// Speaks to registries and token servers.
 pub(super) struct Transport {
     pub(super) hosts: Hosts,
-    pub(super) limits: Limits,
+    pub(super) limits: LookUpLimits,
     pub(super) statistics: Arc<Statistics>,
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use archmatch::admission::{Limits, Metrics, Reviewer, Settings, router};
 use archmatch::checker::Checker;
-use archmatch::cluster::NodeSettings;
+use archmatch::cluster::DeclaredNodes;
 use archmatch::cluster::view::View;
 use archmatch::domain::placement::AdmissionPlugin;
 use archmatch::registry::{self, Inspector};
@@ -57,9 +57,9 @@ impl Webhook {
         let all = index([manifest("linux/amd64"), manifest("linux/s390x")]);
         registry.push("node:21", &all);
         registry.push("app:laptop", &manifest("linux/arm64"));
-        let settings = registry::Settings {
+        let settings = registry::LookUpSettings {
             hosts: vec![registry.settings()],
-            ..registry::Settings::default()
+            ..registry::LookUpSettings::default()
         };
         let inspector = registry::open(settings, Arc::new(registry::NoSecrets)).unwrap();
         let view = Arc::new(ArcSwap::from_pointee(view(&cluster())));
@@ -99,9 +99,9 @@ impl Webhook {
     /// The same cluster with further objects and with admission plugins.
     fn extend(&self, further: &[Value], admission_plugins: &[AdmissionPlugin]) {
         let objects = [&cluster(), further].concat();
-        let settings = NodeSettings {
+        let settings = DeclaredNodes {
             admission_plugins: admission_plugins.iter().copied().collect(),
-            ..NodeSettings::default()
+            ..DeclaredNodes::default()
         };
         let (view, errors) = View::from_objects(&objects, &settings);
         assert!(errors.is_empty(), "{errors:?}");
@@ -193,7 +193,7 @@ impl Webhook {
 }
 
 fn view(objects: &[Value]) -> View {
-    let (view, errors) = View::from_objects(objects, &NodeSettings::default());
+    let (view, errors) = View::from_objects(objects, &DeclaredNodes::default());
     assert!(errors.is_empty(), "{errors:?}");
     view
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use archmatch::cluster::secrets::{self, SecretError};
 use archmatch::cluster::view::{ServiceAccounts, View};
-use archmatch::cluster::{Accounts, Cluster, NodeSettings, watch, watch_discovering};
+use archmatch::cluster::{Accounts, Cluster, DeclaredNodes, watch, watch_discovering};
 use archmatch::config::Configuration;
 use archmatch::domain::access::SecretName;
 use archmatch::domain::workload::PodTemplate;
@@ -56,11 +56,11 @@ fn platforms(view: &View) -> Vec<String> {
 }
 
 /// A watched cluster; the task ends with its runtime.
-async fn start(api: &Api, settings: NodeSettings) -> Cluster {
+async fn start(api: &Api, settings: DeclaredNodes) -> Cluster {
     start_with(api.client(), settings).await
 }
 
-async fn start_with(client: kube::Client, settings: NodeSettings) -> Cluster {
+async fn start_with(client: kube::Client, settings: DeclaredNodes) -> Cluster {
     let (cluster, work) = watch(client, settings, Accounts::Watched);
     tokio::spawn(work);
     cluster.synced().await;
@@ -101,7 +101,7 @@ fn templates_get_the_pull_secrets_of_their_service_account() {
         api.put("/api/v1/serviceaccounts/plain", account("web", json!(null)));
         let other = account("shop", json!([{"name": "theirs"}]));
         api.put("/api/v1/serviceaccounts/robot", other);
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         let before = view(&cluster);
         let regcred = SecretName::list("web", ["regcred"]);
         assert_eq!(pull_secrets(&before, ""), regcred);
@@ -139,7 +139,7 @@ fn who_may_not_list_service_accounts_still_sees_the_cluster() {
         let api = Api::start().await;
         api.forbid("/serviceaccounts");
         api.put("/api/v1/nodes/a1", node("amd64"));
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
     });
 }
@@ -149,7 +149,7 @@ fn service_accounts_are_not_asked_for_where_no_pull_secret_may_be_read() {
     run(async {
         let api = Api::start().await;
         api.put("/api/v1/nodes/a1", node("amd64"));
-        let (cluster, work) = watch(api.client(), NodeSettings::default(), Accounts::Ignored);
+        let (cluster, work) = watch(api.client(), DeclaredNodes::default(), Accounts::Ignored);
         tokio::spawn(work);
         cluster.synced().await;
         assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
@@ -185,7 +185,7 @@ fn the_view_follows_the_cluster() {
         api.put("/api/v1/namespaces/web", labels);
         let class = json!({"scheduling": {"nodeSelector": {"sandbox": "yes"}}});
         api.put("/apis/node.k8s.io/v1/runtimeclasses/gvisor", class);
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         let before = view(&cluster);
         assert_eq!(platforms(&before), ["linux/amd64: a1"]);
         assert_eq!(
@@ -214,7 +214,7 @@ fn lists_come_in_pages() {
         for index in 0..30 {
             api.put(&format!("/api/v1/nodes/n{index}"), node("amd64"));
         }
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         assert_eq!(view(&cluster).nodes.len(), 30);
         assert_eq!(api.requests("GET /api/v1/nodes"), 3);
     });
@@ -226,7 +226,7 @@ async fn a_version_that_is_gone_is_listed_anew() {
         let api = Api::in_memory();
         api.put("/api/v1/nodes/a1", node("amd64"));
         api.put("/api/v1/nodes/a2", node("amd64"));
-        let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
+        let cluster = start_with(api.direct_client(), DeclaredNodes::default()).await;
         // The deletion is never watched: only a new list can tell.
         api.set_down(true);
         api.delete("/api/v1/nodes/a1");
@@ -242,7 +242,7 @@ async fn a_version_that_is_gone_is_listed_anew() {
 async fn the_last_view_serves_while_the_api_server_is_away() {
     let api = Api::in_memory();
     api.put("/api/v1/nodes/a1", node("amd64"));
-    let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
+    let cluster = start_with(api.direct_client(), DeclaredNodes::default()).await;
     let asked = api.requests("WATCH /api/v1/nodes");
     api.set_down(true);
     // Whoever asks a second time has seen the first refusal.
@@ -257,7 +257,7 @@ async fn the_last_view_serves_while_the_api_server_is_away() {
 async fn nothing_is_ready_before_every_list_is_complete() {
     let api = Api::in_memory();
     api.set_down(true);
-    let (client, settings) = (api.direct_client(), NodeSettings::default());
+    let (client, settings) = (api.direct_client(), DeclaredNodes::default());
     let (cluster, work) = watch(client, settings, Accounts::Watched);
     tokio::spawn(work);
     api.asked("GET /api/v1/nodes", 2).await;
@@ -272,14 +272,14 @@ fn new_settings_change_the_view() {
     run(async {
         let api = Api::start().await;
         api.put("/api/v1/nodes/a1", node("arm"));
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         assert_eq!(platforms(&view(&cluster)), ["linux/arm/v7: a1"]);
         let text = "nodes: {overrides: [{variant: v6}]}\npools: [{name: z, platform: linux/s390x}]";
         let configuration = Configuration::parse(text).unwrap();
-        cluster.set_settings(NodeSettings {
+        cluster.set_settings(DeclaredNodes {
             overrides: configuration.nodes.overrides,
             pools: configuration.pools,
-            ..NodeSettings::default()
+            ..DeclaredNodes::default()
         });
         shows(&cluster, &["linux/arm/v6: a1", "linux/s390x: z"]).await;
     });
@@ -288,7 +288,7 @@ fn new_settings_change_the_view() {
 /// As [`start`], with many looks for kinds of pools.
 async fn start_looking(api: &Api) -> Cluster {
     let every = Duration::from_millis(20);
-    let settings = NodeSettings::default();
+    let settings = DeclaredNodes::default();
     let (cluster, work) = watch_discovering(api.client(), settings, Accounts::Watched, every);
     tokio::spawn(work);
     cluster.synced().await;
@@ -338,7 +338,7 @@ async fn openshift_adds_a_projects_selector_by_itself() {
         "scheduler.alpha.kubernetes.io/node-selector": "pool=y"});
     let project = json!({"metadata": {"annotations": annotations}});
     api.put("/api/v1/namespaces/web", project);
-    let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
+    let cluster = start_with(api.direct_client(), DeclaredNodes::default()).await;
     let pool = |view: &View| {
         let selector = view.placement_defaults("web", None).node_selector;
         selector.get("pool").cloned()
@@ -380,7 +380,7 @@ fn a_cluster_is_ready_with_the_pools_that_it_has() {
                 "metadata": {"namespace": "capi", "annotations": annotations},
             }),
         );
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         assert_eq!(
             platforms(&view(&cluster)),
             ["linux/arm64: arm", "linux/s390x: capi/z"]
@@ -395,7 +395,7 @@ fn whoever_may_not_read_pools_is_ready_without_them() {
         api.install("karpenter.sh/v1", &["nodepools"]);
         api.forbid(POOLS);
         api.put("/api/v1/nodes/a1", node("amd64"));
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         assert_eq!(platforms(&view(&cluster)), ["linux/amd64: a1"]);
     });
 }
@@ -408,7 +408,7 @@ fn a_broken_pool_is_left_out_and_repaired() {
         let mut broken = node_pool("arm64");
         broken["spec"]["template"]["spec"]["requirements"][0]["operator"] = json!("Near");
         api.put(&format!("{POOLS}/arm"), broken);
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         assert!(view(&cluster).nodes.is_empty());
         api.put(&format!("{POOLS}/arm"), node_pool("arm64"));
         shows(&cluster, &["linux/arm64: arm"]).await;
@@ -421,14 +421,14 @@ fn configuration_settles_an_architecture_that_a_pool_leaves_open() {
         let api = Api::start().await;
         api.install("karpenter.sh/v1", &["nodepools"]);
         api.put(&format!("{POOLS}/any"), json!({"spec": {}}));
-        let cluster = start(&api, NodeSettings::default()).await;
+        let cluster = start(&api, DeclaredNodes::default()).await;
         assert_eq!(platforms(&view(&cluster)), ["linux/unknown: any"]);
         let text = "nodes: {overrides: [{selector: {karpenter.sh/nodepool: any}, architectures: [amd64, arm64]}]}";
         let configuration = Configuration::parse(text).unwrap();
-        cluster.set_settings(NodeSettings {
+        cluster.set_settings(DeclaredNodes {
             overrides: configuration.nodes.overrides,
             pools: configuration.pools,
-            ..NodeSettings::default()
+            ..DeclaredNodes::default()
         });
         shows(&cluster, &["linux/amd64: any", "linux/arm64: any"]).await;
     });
@@ -438,7 +438,7 @@ fn configuration_settles_an_architecture_that_a_pool_leaves_open() {
 async fn the_view_ages_while_the_api_server_is_silent_or_refuses() {
     let api = Api::in_memory();
     api.put("/api/v1/nodes/a1", node("amd64"));
-    let cluster = start_with(api.direct_client(), NodeSettings::default()).await;
+    let cluster = start_with(api.direct_client(), DeclaredNodes::default()).await;
     let freshness = cluster.freshness();
     let minute = Duration::from_secs(60);
     let still = |cluster: &Cluster| platforms(&view(cluster)) == ["linux/amd64: a1"];

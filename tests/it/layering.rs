@@ -281,3 +281,36 @@ fn no_modules_use_each_other_in_a_circle() {
     }
     assert!(arrows.is_empty(), "{arrows:#?}");
 }
+
+/// The names of public types of a module.
+fn public_types(code: &str) -> Vec<&str> {
+    let kinds = ["struct", "enum", "trait", "type"];
+    let declarations = code.lines().filter_map(|line| {
+        let (kind, rest) = line.strip_prefix("pub ")?.split_once(' ')?;
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let name = rest.split(|letter| !is_part(letter)).next()?;
+        kinds.contains(&kind).then_some(name)
+    });
+    declarations.collect()
+}
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let modules = modules();
+    let mut known = BTreeSet::new();
+    let mut twice = Vec::new();
+    for (_, path, code) in &modules {
+        for name in public_types(code) {
+            // Each subcommand has its own.
+            if name != "Arguments" && !known.insert(name) {
+                twice.push(format!("{name}: {}", path.display()));
+            }
+        }
+    }
+    assert!(
+        known.len() > 200,
+        "the test has to see the types: {}",
+        known.len()
+    );
+    assert!(twice.is_empty(), "{twice:#?}");
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archmatch::process::certificates::{PairFiles, SelfSigned};
-use archmatch::process::server::{Connections, Limits, Transport, serve};
+use archmatch::process::server::{ConnectionLimits, Connections, Transport, serve};
 use archmatch::process::shutdown::{Phase, Trigger, shutdown};
 use archmatch::process::tls::{ClientAuthorities, ServingCertificate, server_config};
 use axum::Router;
@@ -39,7 +39,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(transport: Transport, router: Router, limits: Limits) -> Self {
+    async fn start(transport: Transport, router: Router, limits: ConnectionLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (trigger, shutdown) = shutdown();
@@ -54,7 +54,7 @@ impl Server {
         }
     }
 
-    async fn plain(router: Router, limits: Limits) -> Self {
+    async fn plain(router: Router, limits: ConnectionLimits) -> Self {
         Self::start(Transport::Plain, router, limits).await
     }
 
@@ -122,7 +122,7 @@ async fn a_swapped_link_is_a_new_certificate_and_a_half_written_pair_is_not() {
         failures.clone(),
     );
     let follow = tokio::spawn(follow);
-    let server = Server::start(tls(serving, None), hello(), Limits::webhook()).await;
+    let server = Server::start(tls(serving, None), hello(), ConnectionLimits::webhook()).await;
     assert_eq!(
         fetch(client(&first.ca), server.port).await.unwrap(),
         "hello"
@@ -163,7 +163,7 @@ async fn only_known_clients_are_served_when_names_are_given() {
         ServingCertificate::new(pair.pair().unwrap()),
         Some(ClientAuthorities::from_pem(both.as_bytes()).unwrap()),
     );
-    let server = Server::start(transport, hello(), Limits::webhook()).await;
+    let server = Server::start(transport, hello(), ConnectionLimits::webhook()).await;
     let with = |identity: &SelfSigned| {
         let pem = format!("{}{}", identity.certificate, identity.key);
         client(&pair.ca).identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap())
@@ -186,7 +186,7 @@ async fn another_client_authority_counts_at_once_and_half_of_one_does_not() {
     let authorities = ClientAuthorities::from_pem(old.ca.as_bytes()).unwrap();
     let serving = ServingCertificate::new(pair.pair().unwrap());
     let transport = tls(serving, Some(Arc::clone(&authorities)));
-    let server = Server::start(transport, hello(), Limits::webhook()).await;
+    let server = Server::start(transport, hello(), ConnectionLimits::webhook()).await;
     let with = |identity: &SelfSigned| {
         let pem = format!("{}{}", identity.certificate, identity.key);
         let identity = reqwest::Identity::from_pem(pem.as_bytes()).unwrap();
@@ -237,16 +237,16 @@ fn named(name: &str) -> SelfSigned {
 async fn a_stalled_handshake_holds_up_nobody() {
     let pair = made();
     let transport = tls(ServingCertificate::new(pair.pair().unwrap()), None);
-    let server = Server::start(transport, hello(), Limits::webhook()).await;
+    let server = Server::start(transport, hello(), ConnectionLimits::webhook()).await;
     let _stalled = server.connect().await;
     assert_eq!(fetch(client(&pair.ca), server.port).await.unwrap(), "hello");
 }
 
 #[tokio::test]
 async fn a_slow_head_is_cut_off() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         head: Duration::from_millis(100),
-        ..Limits::webhook()
+        ..ConnectionLimits::webhook()
     };
     let server = Server::plain(hello(), limits).await;
     let mut slow = server.connect().await;
@@ -268,7 +268,7 @@ async fn a_drain_tells_clients_to_go_and_finishes_what_is_in_flight() {
             "finished"
         }
     });
-    let server = Server::plain(hello().route("/slow", slow), Limits::webhook()).await;
+    let server = Server::plain(hello().route("/slow", slow), ConnectionLimits::webhook()).await;
     let mut in_flight = server.connect().await;
     in_flight
         .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -305,7 +305,7 @@ async fn a_drain_tells_clients_to_go_and_finishes_what_is_in_flight() {
 #[tokio::test]
 async fn now_means_now() {
     let never = get(std::future::pending::<&'static str>);
-    let server = Server::plain(hello().route("/never", never), Limits::webhook()).await;
+    let server = Server::plain(hello().route("/never", never), ConnectionLimits::webhook()).await;
     let mut stuck = server.connect().await;
     stuck
         .write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n")

@@ -15,7 +15,7 @@ use archmatch::checker::{Access, ImageInspector};
 use archmatch::domain::inspection::Inspection;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Reason, Unknown};
-use archmatch::registry::{HostSettings, Inspector, NoSecrets, SecretReader, Settings, open};
+use archmatch::registry::{HostSettings, Inspector, LookUpSettings, NoSecrets, SecretReader, open};
 
 use crate::support::install_crypto_provider;
 
@@ -24,19 +24,19 @@ fn inspector(hosts: &[HostSettings]) -> Inspector {
     inspector_with(hosts, |_| {})
 }
 
-fn inspector_with(hosts: &[HostSettings], change: impl FnOnce(&mut Settings)) -> Inspector {
+fn inspector_with(hosts: &[HostSettings], change: impl FnOnce(&mut LookUpSettings)) -> Inspector {
     inspector_of(hosts, Arc::new(NoSecrets), change)
 }
 
 fn inspector_of(
     hosts: &[HostSettings],
     secrets: Arc<dyn SecretReader>,
-    change: impl FnOnce(&mut Settings),
+    change: impl FnOnce(&mut LookUpSettings),
 ) -> Inspector {
     install_crypto_provider();
-    let mut settings = Settings {
+    let mut settings = LookUpSettings {
         hosts: hosts.to_vec(),
-        ..Settings::default()
+        ..LookUpSettings::default()
     };
     // Tests that are about limits set them; the others must not fail on a busy machine.
     settings.limits.connect = Duration::from_secs(10);

@@ -32,7 +32,7 @@ const ROUNDS: usize = 4;
 
 /// What the replicas of a release share, by names.
 #[derive(Clone, Debug)]
-pub struct Names {
+pub struct ReleaseNames {
     /// Of the release.
     pub namespace: String,
     /// The Secret with the certificate.
@@ -43,7 +43,7 @@ pub struct Names {
     pub webhook_configuration: Option<String>,
 }
 
-impl Names {
+impl ReleaseNames {
     /// The name by which the API server calls the Service.
     /// Source: Kubernetes `staging/src/k8s.io/apiserver/pkg/util/webhook/serviceresolver.go`
     fn called(&self) -> String {
@@ -83,7 +83,7 @@ pub(super) fn open(
         tasks.spawn(files.follow(Arc::clone(&serving), CHECK_EVERY, reloads.of("certificate")));
         return Ok(serving);
     }
-    let names = Names {
+    let names = ReleaseNames {
         namespace: arguments.namespace.clone(),
         service: arguments.tls_service.clone(),
         webhook_configuration: arguments.webhook_configuration.clone(),
@@ -105,7 +105,7 @@ pub(super) fn open(
 pub struct Replica {
     store: CertificateStore,
     trust: Option<Trust>,
-    names: Names,
+    names: ReleaseNames,
     client: Client,
     rotation: Rotation,
     serving: Arc<ServingCertificate>,
@@ -122,7 +122,7 @@ impl Replica {
     /// When the Service cannot be called by its name.
     pub fn new(
         client: Client,
-        names: Names,
+        names: ReleaseNames,
         serving: Arc<ServingCertificate>,
         conditions: Conditions,
     ) -> Result<Self> {

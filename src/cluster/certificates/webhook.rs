@@ -16,12 +16,12 @@ pub struct Trust {
 }
 
 /// The caBundle of each entry, as one read found them.
-pub struct Entries {
+pub struct CaBundles {
     version: Option<String>,
     entries: Vec<(String, Option<ByteString>)>,
 }
 
-impl Entries {
+impl CaBundles {
     /// The bundles, empty where an entry has none.
     pub fn bundles(&self) -> Vec<Vec<u8>> {
         let bundles = self.entries.iter().map(|(_, bundle)| bundle.clone());
@@ -42,10 +42,10 @@ impl Trust {
     ///
     /// # Errors
     /// When the API server cannot be asked.
-    pub async fn read(&self) -> Result<Option<Entries>, CertificateStoreError> {
+    pub async fn read(&self) -> Result<Option<CaBundles>, CertificateStoreError> {
         let read = self.configurations.get_opt(&self.name);
         let found = limited(|| self.action("read"), read).await?;
-        Ok(found.map(|found| Entries {
+        Ok(found.map(|found| CaBundles {
             version: found.metadata.resource_version,
             entries: found
                 .webhooks
@@ -63,7 +63,7 @@ impl Trust {
     /// When the API server cannot be asked, or refuses.
     pub async fn write(
         &self,
-        found: &Entries,
+        found: &CaBundles,
         bundle: &[u8],
     ) -> Result<Written, CertificateStoreError> {
         let wanted = ByteString(bundle.to_vec());

@@ -22,7 +22,7 @@ impl Watched {
             select_all([received.boxed()]),
             no_pools,
             |_, _| stream::pending().boxed(),
-            NodeSettings::default(),
+            DeclaredNodes::default(),
         );
         tokio::spawn(work);
         let watched = Self { cluster, events };

@@ -2,7 +2,8 @@
 
 use super::super::tree::Field;
 use super::super::{
-    Addresses, ConfigError, CredentialProviders, CredentialSettings, RegistrySettings, SecretAccess,
+    AllowedAddresses, ConfigError, CredentialProviders, CredentialSettings, RegistrySettings,
+    SecretAccess,
 };
 use super::{path, small, texts};
 
@@ -19,9 +20,9 @@ pub(super) fn registry(field: &Field<'_>) -> Result<RegistrySettings, ConfigErro
     ])?;
     let default = RegistrySettings::default();
     let addresses = [
-        ("public", Addresses::Public),
-        ("private", Addresses::Private),
-        ("any", Addresses::Any),
+        ("public", AllowedAddresses::Public),
+        ("private", AllowedAddresses::Private),
+        ("any", AllowedAddresses::Any),
     ];
     Ok(RegistrySettings {
         host: section.required("host", field, host)?,

@@ -8,7 +8,7 @@ use super::{KindRef, kind_name};
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::workload::{PodTemplate, Workload};
 use crate::objects::json::{Text, object, optional_object};
-use crate::objects::pod::{Origin, PodSpec};
+use crate::objects::pod::{PodSpec, SpecOrigin};
 
 /// What an object is.
 #[derive(Debug, Default, Deserialize)]
@@ -112,17 +112,17 @@ pub(super) struct PodTemplateObject<'a> {
 
 /// What describes pods.
 pub(super) trait Templates {
-    fn templates(self, origin: Origin) -> Vec<PodTemplate>;
+    fn templates(self, origin: SpecOrigin) -> Vec<PodTemplate>;
 }
 
 impl Templates for PodSpec<'_> {
-    fn templates(self, origin: Origin) -> Vec<PodTemplate> {
+    fn templates(self, origin: SpecOrigin) -> Vec<PodTemplate> {
         vec![self.into_template(origin)]
     }
 }
 
 impl Template<'_> {
-    fn into_template(self, origin: Origin, path: &'static str) -> PodTemplate {
+    fn into_template(self, origin: SpecOrigin, path: &'static str) -> PodTemplate {
         PodTemplate {
             path: Cow::Borrowed(path),
             ..self.spec.into_template(origin)
@@ -131,7 +131,7 @@ impl Template<'_> {
 }
 
 impl Templates for Templated<'_> {
-    fn templates(self, origin: Origin) -> Vec<PodTemplate> {
+    fn templates(self, origin: SpecOrigin) -> Vec<PodTemplate> {
         let template = self.template.into_iter();
         template
             .map(|template| template.into_template(origin, "spec.template.spec"))
@@ -140,7 +140,7 @@ impl Templates for Templated<'_> {
 }
 
 impl Templates for CronJobSpec<'_> {
-    fn templates(self, origin: Origin) -> Vec<PodTemplate> {
+    fn templates(self, origin: SpecOrigin) -> Vec<PodTemplate> {
         let template = self.job_template.spec.template.into_iter();
         template
             .map(|template| template.into_template(origin, "spec.jobTemplate.spec.template.spec"))
@@ -149,7 +149,7 @@ impl Templates for CronJobSpec<'_> {
 }
 
 impl<S: Templates> Object<'_, S> {
-    pub(super) fn into_workload(self, asked: &KindRef<'_>, origin: Origin) -> Workload {
+    pub(super) fn into_workload(self, asked: &KindRef<'_>, origin: SpecOrigin) -> Workload {
         Workload {
             templates: self.spec.templates(origin),
             ..workload(asked, &self.api_version, &self.kind, &self.metadata)
@@ -162,7 +162,7 @@ impl PodTemplateObject<'_> {
         let template = self.template.into_iter();
         Workload {
             templates: template
-                .map(|template| template.into_template(Origin::Template, "template.spec"))
+                .map(|template| template.into_template(SpecOrigin::Template, "template.spec"))
                 .collect(),
             ..workload(asked, &self.api_version, &self.kind, &self.metadata)
         }

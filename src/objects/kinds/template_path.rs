@@ -13,7 +13,7 @@ use super::shapes::PathTemplate;
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::workload::{PodTemplate, Templates};
 use crate::objects::json::Text;
-use crate::objects::pod::Origin;
+use crate::objects::pod::SpecOrigin;
 
 /// A workload kind that is not built in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +183,7 @@ impl<'de> Visitor<'de> for Below<'_, '_> {
                 if let Some(spec) = template.spec {
                     self.templates.push(PodTemplate {
                         path: format!("{}.spec", self.path).into(),
-                        ..spec.into_template(Origin::Template)
+                        ..spec.into_template(SpecOrigin::Template)
                     });
                 }
             }

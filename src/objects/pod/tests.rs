@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[track_caller]
-fn read(origin: Origin, spec: &Value) -> PodTemplate {
+fn read(origin: SpecOrigin, spec: &Value) -> PodTemplate {
     let text = spec.to_string();
     let from_tree = PodSpec::deserialize(spec)
         .expect("tree")
@@ -31,7 +31,7 @@ fn images(template: &PodTemplate) -> Vec<(&str, Vec<&str>, Usage, bool)> {
 #[test]
 fn every_place_of_an_image_is_read() {
     let template = read(
-        Origin::Pod,
+        SpecOrigin::Pod,
         &json!({
             "containers": [
                 {"name": "web", "image": "a:1", "ports": [{"containerPort": 80}]},
@@ -66,7 +66,7 @@ fn an_empty_image_counts_in_a_pod_only() {
         "containers": [{"name": "a", "image": ""}, {"name": "b"}, {"name": "c", "image": null}],
         "volumes": [{"name": "v", "image": {}}],
     });
-    let pod = read(Origin::Pod, &spec);
+    let pod = read(SpecOrigin::Pod, &spec);
     assert_eq!(
         images(&pod),
         [
@@ -75,14 +75,14 @@ fn an_empty_image_counts_in_a_pod_only() {
         ]
     );
     assert!(pod.images.iter().all(|image| image.reference.is_err()));
-    assert_eq!(images(&read(Origin::Template, &spec)), []);
-    assert_eq!(images(&read(Origin::DaemonSet, &spec)), []);
+    assert_eq!(images(&read(SpecOrigin::Template, &spec)), []);
+    assert_eq!(images(&read(SpecOrigin::DaemonSet, &spec)), []);
 }
 
 #[test]
 fn placement_is_read_in_full() {
     let template = read(
-        Origin::DaemonSet,
+        SpecOrigin::DaemonSet,
         &json!({
             "containers": [
                 {"name": "a", "image": "a", "resources": {
@@ -154,7 +154,7 @@ fn placement_is_read_in_full() {
 
 #[test]
 fn null_is_as_good_as_absent() {
-    let nothing = read(Origin::Template, &json!({}));
+    let nothing = read(SpecOrigin::Template, &json!({}));
     assert_eq!(nothing, PodTemplate::default());
     for field in [
         "containers",
@@ -172,7 +172,7 @@ fn null_is_as_good_as_absent() {
         "imagePullSecrets",
     ] {
         assert_eq!(
-            read(Origin::Template, &json!({field: null})),
+            read(SpecOrigin::Template, &json!({field: null})),
             nothing,
             "{field}"
         );
@@ -181,7 +181,7 @@ fn null_is_as_good_as_absent() {
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": null}},
         "schedulingGates": [],
     });
-    assert_eq!(read(Origin::Template, &nested), nothing);
+    assert_eq!(read(SpecOrigin::Template, &nested), nothing);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_required_affinity_without_terms_is_kept() {
         let spec = json!({"affinity": {"nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": terms,
         }}});
-        let placement = read(Origin::Pod, &spec).placement;
+        let placement = read(SpecOrigin::Pod, &spec).placement;
         assert_eq!(
             placement.required_affinity,
             Some(NodeSelector::default()),
@@ -212,7 +212,7 @@ fn only_known_operating_systems_count() {
         (json!({"name": "plan9"}), None),
         (json!({}), None),
     ] {
-        let placement = read(Origin::Pod, &json!({"os": os})).placement;
+        let placement = read(SpecOrigin::Pod, &json!({"os": os})).placement;
         assert_eq!(placement.os.as_deref(), expected, "{os}");
     }
 }
@@ -228,18 +228,18 @@ fn a_template_that_selects_arm64_tolerates_what_gke_taints_arm_nodes_with() {
         }}}})
     };
     for (origin, spec, expected) in [
-        (Origin::Template, &selector, true),
-        (Origin::Template, &affinity(json!(["arm64"])), true),
+        (SpecOrigin::Template, &selector, true),
+        (SpecOrigin::Template, &affinity(json!(["arm64"])), true),
         (
-            Origin::Template,
+            SpecOrigin::Template,
             &affinity(json!(["amd64", "arm64"])),
             false,
         ),
-        (Origin::Template, &json!({}), false),
+        (SpecOrigin::Template, &json!({}), false),
         // A pod has it by the time that it is judged; the DaemonSet controller goes by the
         // template as it is.
-        (Origin::Pod, &selector, false),
-        (Origin::DaemonSet, &selector, false),
+        (SpecOrigin::Pod, &selector, false),
+        (SpecOrigin::DaemonSet, &selector, false),
     ] {
         let tolerations = read(origin, spec).placement.tolerations;
         assert_eq!(!tolerations.is_empty(), expected, "{origin:?} {spec}");

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Limits;
+use super::ConnectionLimits;
 use super::progress::{Progress, Stage};
 
 /// Everybody who is connected to one server. Clones share the table.
@@ -24,7 +24,7 @@ pub struct Connections {
 
 #[derive(Debug)]
 struct Shared {
-    limits: Limits,
+    limits: ConnectionLimits,
     table: Mutex<Table>,
     refused: [AtomicU64; Refusal::ALL.len()],
     closed: [AtomicU64; CLOSED.len()],
@@ -84,7 +84,7 @@ pub(super) struct Place {
 
 impl Connections {
     /// Nobody is connected yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ConnectionLimits) -> Self {
         Self {
             shared: Arc::new(Shared {
                 limits,
@@ -112,7 +112,7 @@ impl Connections {
         counts.map(|((_, name), count)| (name, count.load(Ordering::Relaxed)))
     }
 
-    pub(super) fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &ConnectionLimits {
         &self.shared.limits
     }
 
@@ -238,7 +238,11 @@ impl Table {
     /// A handshake that has begun goes after all that are silent: where more come than can be
     /// served, those that drive each other out would be all of them. It has little time to
     /// go on, or whoever says no more than a hello could drive out who is idle.
-    fn longest_silent(&self, limits: &Limits, may_go: impl Fn(&Member) -> bool) -> Option<u64> {
+    fn longest_silent(
+        &self,
+        limits: &ConnectionLimits,
+        may_go: impl Fn(&Member) -> bool,
+    ) -> Option<u64> {
         // One look at the clock for all of them: this is on the way of each newcomer.
         let now = Instant::now();
         let silent = self.members.iter().filter_map(|(id, member)| {
@@ -282,7 +286,7 @@ impl Drop for Place {
 }
 
 /// How often limits are looked at: often enough for the shortest of them.
-pub(super) fn sweep_period(limits: &Limits) -> Duration {
+pub(super) fn sweep_period(limits: &ConnectionLimits) -> Duration {
     let shortest = [limits.handshake, limits.head, limits.idle, limits.pressed]
         .into_iter()
         .fold(Duration::from_secs(4), Duration::min);

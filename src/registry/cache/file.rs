@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::contents::Contents;
-pub use format::{Refusal, decode, encode};
+pub use format::{FileRefusal, decode, encode};
 
 /// Room in the file for one document and what stands for it. One with 16 entries and a tag
 /// takes about a quarter of it.

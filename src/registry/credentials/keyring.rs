@@ -29,7 +29,7 @@ struct Entry {
 }
 
 /// A credential that fits, and the position of the keyring that it is from.
-pub type Found = (usize, Arc<Credential>);
+pub type FoundCredential = (usize, Arc<Credential>);
 
 impl Keyring {
     /// The keyring of a docker config. Keys that are no URL offer nothing.
@@ -70,7 +70,10 @@ impl Keyring {
 
 /// The credentials of several keyrings as if they were one, which is how the kubelet takes
 /// the pull secrets of a pod.
-pub fn find<'a>(keyrings: impl IntoIterator<Item = &'a Keyring>, image: &str) -> Vec<Found> {
+pub fn find<'a>(
+    keyrings: impl IntoIterator<Item = &'a Keyring>,
+    image: &str,
+) -> Vec<FoundCredential> {
     let Some(target) = Location::parse(image) else {
         return Vec::new();
     };

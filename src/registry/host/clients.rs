@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, redirect};
 
-use super::{HostSettings, Limits, SettingsError};
+use super::{HostSettings, LookUpLimits, SettingsError};
 use crate::registry::address::{Addresses, FilteringResolver, Names};
 
 /// Clients by what makes connections differ. A client keeps connections open, so hosts
 /// with other rules about addresses or certificates must not share one.
 pub(super) struct Clients {
     names: Arc<Names>,
-    limits: Limits,
+    limits: LookUpLimits,
     made: HashMap<(Option<Vec<u8>>, Addresses, Duration), Client>,
 }
 
 impl Clients {
-    pub(super) fn new(limits: Limits, names: Arc<Names>) -> Self {
+    pub(super) fn new(limits: LookUpLimits, names: Arc<Names>) -> Self {
         Self {
             names,
             limits,

@@ -13,7 +13,7 @@ use crate::domain::unknown::Unknown;
 use crate::registry::audience::Audience;
 use crate::registry::credentials::Credential;
 use crate::registry::error::malformed;
-use crate::registry::host::{Discretion, HostSettings, Hosts, Limits};
+use crate::registry::host::{Discretion, HostSettings, Hosts, LookUpLimits};
 use crate::registry::transport::Target;
 
 /// Registries that may have sent the challenge, and the other host that may see their
@@ -29,7 +29,7 @@ static HOSTS: LazyLock<Option<Hosts>> = LazyLock::new(|| {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Hosts::new(
         vec![HostSettings::new("*")],
-        Limits::default(),
+        LookUpLimits::default(),
         None,
         Discretion::Open,
     )

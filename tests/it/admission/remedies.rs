@@ -6,7 +6,7 @@ mod rows;
 use std::sync::Arc;
 
 use archmatch::checker::Rules;
-use archmatch::cluster::NodeSettings;
+use archmatch::cluster::DeclaredNodes;
 use archmatch::cluster::view::View;
 use archmatch::domain::node::NodeOverride;
 use archmatch::domain::pick::Entries;
@@ -228,18 +228,18 @@ async fn webhook() -> Webhook {
     webhook
 }
 
-fn settings() -> NodeSettings {
-    NodeSettings {
+fn settings() -> DeclaredNodes {
+    DeclaredNodes {
         overrides: vec![NodeOverride {
             selector: [("board".to_owned(), "v6".to_owned())].into(),
             variant: Some("v6".to_owned()),
             ..NodeOverride::default()
         }],
-        ..NodeSettings::default()
+        ..DeclaredNodes::default()
     }
 }
 
-fn show(webhook: &Webhook, nodes: &[Value], settings: &NodeSettings) {
+fn show(webhook: &Webhook, nodes: &[Value], settings: &DeclaredNodes) {
     let (view, errors) = View::from_objects(nodes, settings);
     assert!(errors.is_empty(), "{errors:?}");
     webhook.view.store(Arc::new(view));
@@ -464,7 +464,7 @@ async fn each_template_has_its_own_remedy_where_it_goes() {
 #[tokio::test]
 async fn a_remedy_counts_on_what_admission_adds() {
     let webhook = webhook().await;
-    let settings = NodeSettings {
+    let settings = DeclaredNodes {
         admission_plugins: [AdmissionPlugin::PodNodeSelector].into(),
         ..settings()
     };

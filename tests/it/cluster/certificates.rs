@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use archmatch::cli::serve::certificate::{Names, Replica};
+use archmatch::cli::serve::certificate::{ReleaseNames, Replica};
 use archmatch::cli::serve::conditions::Conditions;
 use archmatch::cluster::certificates::{
     CALL_LIMIT, CertificateStore, Trust, Written, changes_of_secret,
@@ -106,7 +106,7 @@ impl World {
         let certificate = Arc::new(ServingCertificate::default());
         let readiness = Readiness::new();
         let mut metrics = Registry::default();
-        let names = Names {
+        let names = ReleaseNames {
             namespace: "web".to_owned(),
             secret: "tls".to_owned(),
             service: "archmatch".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use archmatch::process::server::{Connections, Limits, serve};
+use archmatch::process::server::{ConnectionLimits, Connections, serve};
 use archmatch::process::shutdown::shutdown;
 use archmatch::process::tls::ServingCertificate;
 use axum::extract::Extension;
@@ -26,8 +26,8 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 const HALF_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nx-long: ";
 
 /// So few that a test can take them all.
-fn few() -> Limits {
-    Limits {
+fn few() -> ConnectionLimits {
+    ConnectionLimits {
         connections: 12,
         connections_of_a_peer: 6,
         // Only what is tested closes anything.
@@ -35,7 +35,7 @@ fn few() -> Limits {
         head: Duration::from_secs(3600),
         idle: Duration::from_secs(3600),
         pressed: Duration::from_secs(3600),
-        ..Limits::webhook()
+        ..ConnectionLimits::webhook()
     }
 }
 
@@ -112,7 +112,7 @@ async fn stalled_handshakes_keep_nobody_out() {
 async fn a_stalled_handshake_is_cut_off() {
     let pair = made();
     let transport = tls(ServingCertificate::new(pair.pair().unwrap()), None);
-    let limits = Limits {
+    let limits = ConnectionLimits {
         handshake: Duration::from_millis(50),
         ..few()
     };
@@ -153,7 +153,7 @@ async fn a_handshake_that_has_begun_goes_after_all_that_are_silent() {
 
 #[tokio::test]
 async fn a_slow_head_of_a_later_request_is_cut_off_too() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         head: Duration::from_millis(50),
         ..few()
     };
@@ -227,7 +227,7 @@ async fn a_crowd_of_one_address_does_not_drive_out_who_has_fewer() {
 
 #[tokio::test]
 async fn with_three_quarters_taken_the_silent_ones_of_large_peers_go_soon() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         pressed: Duration::from_millis(20),
         ..few()
     };
@@ -251,7 +251,7 @@ async fn with_three_quarters_taken_the_silent_ones_of_large_peers_go_soon() {
 
 #[tokio::test]
 async fn an_idle_connection_ends_after_its_time_and_not_before() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         idle: Duration::from_millis(50),
         ..few()
     };

@@ -11,7 +11,7 @@ use archmatch::domain::access::SecretName;
 use archmatch::domain::inspection::Staleness;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::Reason;
-use archmatch::registry::{CacheFile, Inspector, Settings};
+use archmatch::registry::{CacheFile, Inspector, LookUpSettings};
 use serde_json::json;
 
 use super::secrets::Cluster;
@@ -87,7 +87,7 @@ async fn what_credentials_helped_to_find_is_not_in_the_file() {
         secrets: SecretName::list("web", ["regcred"]),
         ..Access::default()
     };
-    let operator = |settings: &mut Settings| {
+    let operator = |settings: &mut LookUpSettings| {
         let place = format!("{}/own", registry.host());
         let config = json!({"auths": {place: {"username": "eve", "password": "marble"}}});
         settings.docker_config = Some(config.to_string().into_bytes());

@@ -9,7 +9,7 @@ use archmatch::domain::inspection::Found;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Origin, Reason, Unknown};
 use archmatch::objects::context::Secret;
-use archmatch::registry::{Inspector, ReadFailure, SecretReader, Settings};
+use archmatch::registry::{Inspector, LookUpSettings, ReadFailure, SecretReader};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;
@@ -88,7 +88,7 @@ impl Case {
 
     async fn with_settings(
         change: impl FnOnce(&mut Cluster),
-        settings: impl FnOnce(&mut Settings),
+        settings: impl FnOnce(&mut LookUpSettings),
     ) -> Self {
         let registry = FakeRegistry::start().await;
         registry.require_basic(&[("ada", "smash")]);

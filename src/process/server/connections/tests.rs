@@ -18,14 +18,14 @@ fn peer(host: u8) -> IpAddr {
 }
 
 fn few() -> Connections {
-    Connections::new(Limits {
+    Connections::new(ConnectionLimits {
         connections: 4,
         connections_of_a_peer: 3,
         handshake: Duration::from_secs(1),
         head: Duration::from_secs(2),
         idle: Duration::from_secs(3),
         pressed: Duration::from_secs(3600),
-        ..Limits::webhook()
+        ..ConnectionLimits::webhook()
     })
 }
 
@@ -48,7 +48,7 @@ impl Connections {
 
 #[tokio::test(start_paused = true)]
 async fn each_stage_has_its_limit_and_who_is_being_answered_has_none() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: 100,
         ..few().limits().clone()
     };
@@ -98,7 +98,7 @@ async fn who_has_more_than_the_others_gives_way_be_it_the_one_who_comes() {
 
 #[tokio::test(start_paused = true)]
 async fn with_few_places_left_the_silent_go_soon_and_who_is_being_answered_never() {
-    let connections = Connections::new(Limits {
+    let connections = Connections::new(ConnectionLimits {
         pressed: Duration::from_millis(500),
         ..few().limits().clone()
     });
@@ -116,7 +116,7 @@ async fn with_few_places_left_the_silent_go_soon_and_who_is_being_answered_never
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_has_begun_is_not_silent_and_goes_after_all_that_are() {
-    let connections = Connections::new(Limits {
+    let connections = Connections::new(ConnectionLimits {
         pressed: Duration::from_secs(2),
         ..few().limits().clone()
     });

@@ -55,7 +55,7 @@ const NO_PLATFORM: u32 = u32::MAX;
 
 /// Why bytes are no cache. Nothing of them is believed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub enum FileRefusal {
     /// Another program's file.
     #[error("it is no cache file")]
     Foreign,
@@ -112,20 +112,22 @@ pub fn encode(contents: &Contents, most: usize, output: impl Write) -> io::Resul
 /// else.
 ///
 /// # Errors
-/// [`Refusal`] for whatever [`encode`] would not have written.
-pub fn decode(bytes: &[u8]) -> Result<Contents, Refusal> {
+/// [`FileRefusal`] for whatever [`encode`] would not have written.
+pub fn decode(bytes: &[u8]) -> Result<Contents, FileRefusal> {
     if !bytes.starts_with(VERSION) {
         return Err(if bytes.starts_with(NAME) {
-            Refusal::Version
+            FileRefusal::Version
         } else {
-            Refusal::Foreign
+            FileRefusal::Foreign
         });
     }
     let records = bytes
         .split_last_chunk::<CHECKSUM>()
         .filter(|(whole, checksum)| Sha256::digest(whole).as_slice() == *checksum)
         .and_then(|(whole, _)| whole.strip_prefix(VERSION));
-    records.and_then(reader::contents).ok_or(Refusal::Damaged)
+    records
+        .and_then(reader::contents)
+        .ok_or(FileRefusal::Damaged)
 }
 
 /// A cache file with these records, whatever they are: no fuzzer finds a checksum.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Reason, Unknown};
-use archmatch::registry::{Addresses, Discretion, HostSettings, Inspector, Settings};
+use archmatch::registry::{Addresses, Discretion, HostSettings, Inspector, LookUpSettings};
 use futures::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use crate::support::raw::RawServer;
 use crate::support::registry::{FakeRegistry, Fault, index, manifest};
 
 /// Everybody may be contacted, nobody is named.
-fn unnamed(plain_http: bool, change: impl FnOnce(&mut Settings)) -> Inspector {
+fn unnamed(plain_http: bool, change: impl FnOnce(&mut LookUpSettings)) -> Inspector {
     let mut all = HostSettings::new("*");
     all.addresses = Addresses::Any;
     all.plain_http = plain_http;

@@ -134,20 +134,26 @@ fn a_part_of_it_is_nothing() {
     }
     let mut longer = bytes;
     longer.push(0);
-    assert_eq!(decode(&longer), Err(Refusal::Damaged));
+    assert_eq!(decode(&longer), Err(FileRefusal::Damaged));
 }
 
 #[test]
 fn other_versions_and_other_files_are_told_apart() {
     let bytes = bytes_of(&sample(), NO_LIMIT);
     let text = |start: &[u8]| [start, &bytes[VERSION.len()..]].concat();
-    assert_eq!(decode(&text(b"archmatch cache 2\n")), Err(Refusal::Version));
+    assert_eq!(
+        decode(&text(b"archmatch cache 2\n")),
+        Err(FileRefusal::Version)
+    );
     assert_eq!(
         decode(&text(b"archmatch cache 10\n")),
-        Err(Refusal::Version)
+        Err(FileRefusal::Version)
     );
-    assert_eq!(decode(&text(b"archmatch catch 1\n")), Err(Refusal::Foreign));
-    assert_eq!(decode(b""), Err(Refusal::Foreign));
+    assert_eq!(
+        decode(&text(b"archmatch catch 1\n")),
+        Err(FileRefusal::Foreign)
+    );
+    assert_eq!(decode(b""), Err(FileRefusal::Foreign));
 }
 
 /// Puts a right checksum behind records.
@@ -167,7 +173,7 @@ fn a_body_that_nobody_would_write_is_damaged() {
         change(&mut contents);
         assert_eq!(
             decode(&bytes_of(&contents, NO_LIMIT)),
-            Err(Refusal::Damaged)
+            Err(FileRefusal::Damaged)
         );
     };
     refused(&|contents| {
@@ -225,7 +231,11 @@ fn a_body_that_nobody_would_write_is_damaged() {
         ("r.example/app@sha256", BY_TAG, "1"),
         ("r.example/app", 2, ""),
     ] {
-        assert_eq!(read(name, kind, tag), Err(Refusal::Damaged), "{name} {tag}");
+        assert_eq!(
+            read(name, kind, tag),
+            Err(FileRefusal::Damaged),
+            "{name} {tag}"
+        );
     }
 }
 
@@ -239,7 +249,7 @@ fn lengths_that_lie_cost_no_memory() {
     );
     for start in [b"p", b"d", b"a", b"x", &index[..index.len() - 4]] {
         let records = [start, &[0xff; 64]].concat();
-        assert_eq!(decode(&sealed(&records)), Err(Refusal::Damaged));
+        assert_eq!(decode(&sealed(&records)), Err(FileRefusal::Damaged));
     }
 }
 
