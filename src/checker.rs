@@ -19,17 +19,15 @@ use tokio::time::{Instant, timeout_at};
 use self::budget::{Budget, all_candidates, find_candidates};
 pub use self::evidence::RestsOn;
 pub(crate) use self::offload::offload;
-#[cfg(test)]
-pub(crate) use self::offload::tests::with_no_other_thread;
 pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates};
-use crate::domain::inspection::{Content, Found, Inspection};
+use crate::domain::inspection::{Found, Inspection};
 use crate::domain::node::Nodes;
 use crate::domain::pick::{Entries, MatchReason, Pick, pick};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
 use crate::domain::verdict::{ImageVerdict, LevelResult, Outcome, Verdict};
-use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
+use crate::domain::workload::{ContainerImage, PodTemplate};
 
 /// How many child documents of one image may be read for one decision. An ordinary image
 /// needs none; an index without platforms needs one a level.
@@ -226,9 +224,7 @@ impl Checker {
             Err(unknown) => {
                 verdict.outcomes = vec![Outcome::Unknown(unknown); platforms.len()];
             }
-            Ok((_, root))
-                if image.usage == Usage::Volume && root.inspection.content == Content::Artifact =>
-            {
+            Ok((_, root)) if image.is_mounted(&root.inspection) => {
                 let mounted = Outcome::Supported {
                     picked: Vec::new(),
                     why: MatchReason::Artifact,
@@ -401,5 +397,7 @@ async fn within(
     })
 }
 
+#[cfg(test)]
+pub(crate) use self::offload::tests::with_no_other_thread;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Checker, Rules, offload};
 use crate::domain::candidates::Steps;
 use crate::domain::elsewhere::Question;
-use crate::domain::inspection::{Content, Inspection};
+use crate::domain::inspection::Inspection;
 use crate::domain::labels::Labels;
 use crate::domain::node::{NodePlatform, Nodes};
 use crate::domain::pick::{Pick, pick};
@@ -17,7 +17,7 @@ use crate::domain::placement::Placement;
 use crate::domain::reference::Digest;
 use crate::domain::unknown::Unknown;
 use crate::domain::verdict::{ImageVerdict, LevelResult, Value, Verdict};
-use crate::domain::workload::{PodTemplate, Usage};
+use crate::domain::workload::PodTemplate;
 
 /// How many steps are done where others wait: some milliseconds.
 const AT_ONCE: u64 = 50_000;
@@ -149,7 +149,7 @@ impl Search<'_> {
         let (Some(root), Ok(reference)) = (&image.inspection, &image.image.reference) else {
             return false;
         };
-        if image.image.usage == Usage::Volume && root.content == Content::Artifact {
+        if image.image.is_mounted(root) {
             return true;
         }
         let mut children: BTreeMap<Digest, Arc<Inspection>> = BTreeMap::new();

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::candidates::MOST_STEPS;
-use crate::domain::inspection::{Entry, EntryKind, MediaType};
+use crate::domain::inspection::{Content, Entry, EntryKind, MediaType};
 use crate::domain::node::{Node, NodePlatform, Source};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
 use crate::domain::verdict::LevelResult;
+use crate::domain::workload::Usage;
 
 /// A registry in memory that counts questions; a name it does not know never answers.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 pub use self::images::{Images, MOST_IMAGES};
 pub use self::templates::{MOST_TEMPLATES, Templates};
 use super::access::{Access, MOST_PULL_SECRETS};
+use super::inspection::{Content, Inspection};
 use super::placement::Placement;
 use super::reference::{ImageReference, ReferenceError};
 use super::unknown::{Reason, Unknown};
@@ -84,6 +85,14 @@ pub struct ContainerImage {
     pub usage: Usage,
     /// Whether the kubelet never asks a registry (`imagePullPolicy: Never`).
     pub preloaded: bool,
+}
+
+impl ContainerImage {
+    /// Whether it is an artifact that is mounted as a volume: nothing of it is run, so it suits
+    /// every platform.
+    pub fn is_mounted(&self, found: &Inspection) -> bool {
+        self.usage == Usage::Volume && found.content == Content::Artifact
+    }
 }
 
 /// Where a pod names an image.
