@@ -201,8 +201,8 @@ impl Reviewer {
             .check_all(&workload.templates, &view.nodes, rules, deadline)
             .await;
         let mut is_confirmed = false;
-        let (findings, action) = loop {
-            let findings = LevelResults::of(&verdicts);
+        let (results, action) = loop {
+            let results = LevelResults::of(&verdicts);
             let review = Judging {
                 request,
                 workload: &workload,
@@ -217,11 +217,11 @@ impl Reviewer {
             if action != Action::Deny || is_confirmed {
                 self.metrics
                     .would_deny(review.stricter_denials(&leniencies));
-                break (findings, action);
+                break (results, action);
             }
             // Once, by what the registries say now.
             is_confirmed = true;
-            let rests_on = match findings.at(levels.enforce) {
+            let rests_on = match results.at(levels.enforce) {
                 LevelResult::Fail => RestsOn::Gaps,
                 LevelResult::Pass | LevelResult::Undecided => RestsOn::Unknowns,
             };
@@ -231,8 +231,8 @@ impl Reviewer {
         };
         log::judged(&verdicts);
         let staleness = staleness(&verdicts);
-        self.metrics.undecided(&findings.unknown);
-        if findings.at(levels.audit) == LevelResult::Fail {
+        self.metrics.undecided(&results.unknown);
+        if results.at(levels.audit) == LevelResult::Fail {
             let asker = Asker::of(request, &settings);
             self.metrics.below_audit(levels.audit, asker);
         }
@@ -259,7 +259,7 @@ impl Reviewer {
         };
         annotate(
             &mut answer,
-            &findings,
+            &results,
             &levels,
             &verdicts,
             action,

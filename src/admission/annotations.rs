@@ -10,13 +10,13 @@ use crate::domain::verdict::Verdict;
 /// Adds what machines read of a judged review.
 pub(super) fn annotate(
     answer: &mut Answer,
-    findings: &LevelResults,
+    results: &LevelResults,
     levels: &Levels,
     verdicts: &[Verdict],
     action: Action,
     staleness: &[Staleness],
 ) {
-    let strictest = findings.at(levels.strictest());
+    let strictest = results.at(levels.strictest());
     answer
         .annotations
         .insert("verdict", strictest.name().into());
@@ -27,8 +27,8 @@ pub(super) fn annotate(
             .annotations
             .insert("missing", missing.join(",").into());
     }
-    if !findings.unknown.is_empty() {
-        let names: Vec<&str> = findings.unknown.iter().copied().map(Reason::name).collect();
+    if !results.unknown.is_empty() {
+        let names: Vec<&str> = results.unknown.iter().copied().map(Reason::name).collect();
         answer
             .annotations
             .insert("undecided", names.join(",").into());

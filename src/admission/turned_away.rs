@@ -124,7 +124,7 @@ impl Reviewer {
                 ..Answer::allowed()
             };
         }
-        let findings = LevelResults {
+        let results = LevelResults {
             runnable: LevelResult::Undecided,
             portable: LevelResult::Undecided,
             unknown: vec![cause.reason()],
@@ -142,8 +142,8 @@ impl Reviewer {
             Action::Warn => Answer::warned(&text),
             Action::Allow => Answer::allowed(),
         };
-        annotations::annotate(&mut answer, &findings, &levels, &[], action, &[]);
-        self.metrics.undecided(&findings.unknown);
+        annotations::annotate(&mut answer, &results, &levels, &[], action, &[]);
+        self.metrics.undecided(&results.unknown);
         self.count(request, &answer);
         answer
     }
