@@ -6,6 +6,7 @@
 use std::error::Error;
 
 use reqwest::StatusCode;
+use rustls::InvalidMessage;
 
 use super::address::AddressRefused;
 use super::bulkhead::{Blame, Failure, Refusal};
@@ -79,7 +80,9 @@ pub(super) fn blocked(host: &str, why: &str) -> Unknown {
 }
 
 pub(super) fn address_refused(host: &str) -> Unknown {
-    blocked(host, "its address is one that images may not come from")
+    let why = "its address is one that images may not come from unless `addresses` of its \
+        entry in `registries` allows it";
+    blocked(host, why)
 }
 
 pub(super) fn timeout(host: &str) -> Unknown {
@@ -171,8 +174,8 @@ fn cause(error: &reqwest::Error, host: &str) -> Unknown {
         if cause.is::<AddressRefused>() {
             return address_refused(host);
         }
-        if cause.is::<rustls::Error>() {
-            return certificate(host);
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return handshake(error, host);
         }
         // What an `io::Error` wraps is not its source: `source` would skip one level.
         source = match cause.downcast_ref::<std::io::Error>() {
@@ -191,9 +194,16 @@ fn cause(error: &reqwest::Error, host: &str) -> Unknown {
     Unknown::new(Reason::Unreachable, format!("{what} {host}"))
 }
 
-fn certificate(host: &str) -> Unknown {
-    Unknown::new(
-        Reason::Tls,
-        format!("the TLS handshake with {host} failed (its certificate may be unknown or expired)"),
-    )
+fn handshake(error: &rustls::Error, host: &str) -> Unknown {
+    let detail = match error {
+        // What comes is no record of TLS at all.
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => format!(
+            "{host} does not speak TLS; `plainHttp` of its entry in `registries` allows plain http"
+        ),
+        _ => format!(
+            "the TLS handshake with {host} failed (its certificate may be unknown or expired; `ca` \
+             of its entry in `registries` names another authority)"
+        ),
+    };
+    Unknown::new(Reason::Tls, detail)
 }

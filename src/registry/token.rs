@@ -346,15 +346,22 @@ async fn fetch(
         }
         Some(token) => Some(source.form(token)),
     };
+    let target = transport.target(&source.realm);
+    let asked = if target.authority == label {
+        label.into()
+    } else {
+        format!("the token server of {label}").into()
+    };
     let request = Request {
         method: if form.is_some() {
             Method::POST
         } else {
             Method::GET
         },
-        target: transport.target(&source.realm),
+        target,
         url,
-        label,
+        registry: label,
+        asked,
         accept: None,
         authorization: credential.and_then(basic),
         form,

@@ -58,8 +58,11 @@ pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) target: Target<'a>,
-    /// The host that failures are told about; never one that a registry named.
-    pub(super) label: &'a str,
+    /// The registry that the look-up is about.
+    pub(super) registry: &'a str,
+    /// What failures are told about: the registry, or what it sent us to; never by the name
+    /// that it gave.
+    pub(super) asked: Cow<'a, str>,
     pub(super) accept: Option<&'static str>,
     pub(super) authorization: Option<HeaderValue>,
     /// What is sent, as a form.
@@ -108,13 +111,13 @@ impl Transport {
     /// Sends a request and follows redirects: each to a host that its own settings allow,
     /// and without credentials from the first other host on.
     pub(super) async fn follow<'a>(&'a self, mut request: Request<'a>) -> Result<Answer, Unknown> {
+        let registry = request.registry;
         let mut is_direct = true;
         // Where a host leads to is something that it says.
         let mut is_concealed = false;
         for _ in 0..=MOST_REDIRECTS {
             let exchanged = self.exchange(&request).await;
-            let mut answer =
-                exchanged.map_err(|failure| told(failure, is_concealed, request.label))?;
+            let mut answer = exchanged.map_err(|failure| told(failure, is_concealed, registry))?;
             is_concealed |= answer.is_concealed;
             answer.is_concealed = is_concealed;
             if !answer.status.is_redirection() {
@@ -124,7 +127,7 @@ impl Transport {
                 });
             }
             let next = location(&request, &answer.headers);
-            let next = next.map_err(|failure| answer.failure(failure, request.label))?;
+            let next = next.map_err(|failure| answer.failure(failure, registry))?;
             tracing::debug!(
                 host = %request.target.authority,
                 to = %printable(&authority(&next)),
@@ -136,11 +139,12 @@ impl Transport {
                 request.claim.account = None;
                 request.claim.is_counted = false;
                 request.target = self.target(&next);
+                request.asked = format!("the host that {registry} redirects to").into();
             }
             request.url = next;
         }
         let failure = unsupported("the registry redirects too often");
-        Err(told(failure, is_concealed, request.label))
+        Err(told(failure, is_concealed, registry))
     }
 
     /// Sends a request, and tells no more of the host than may be told.
@@ -156,7 +160,7 @@ impl Transport {
                 is_concealed: true,
                 ..answer
             }),
-            Err(failure) => Err(concealed(failure, request.label)),
+            Err(failure) => Err(concealed(failure, request.registry)),
         }
     }
 
@@ -184,7 +188,7 @@ impl Transport {
     async fn exchange_once(&self, request: &Request<'_>, attempt: u32) -> Result<Answer, Unknown> {
         let bulkhead = self.hosts.bulkhead(&request.url);
         let refused = |refusal| {
-            let failure = refused_entry(request.label, refusal);
+            let failure = refused_entry(&request.asked, refusal);
             tracing::debug!(
                 host = %request.target.authority,
                 reason = failure.reason.name(),
@@ -253,7 +257,7 @@ impl Transport {
                 () = sleep_until(overdue) => {
                     passage.overdue();
                     if end <= overdue || !passage.go_on_late() {
-                        return Some(Err(timed_out(request.label).into()));
+                        return Some(Err(timed_out(&request.asked).into()));
                     }
                     claim.audience.delay();
                     overdue = min(end, overdue + limits.request);
@@ -270,19 +274,16 @@ impl Transport {
         // A reference may spell an address in a way that its settings do not.
         let is_blocked = settings.blocked || self.hosts.of(&authority(url)).settings.blocked;
         if is_blocked {
-            return Err(blocked(request.label, "the configuration blocks it"));
+            return Err(blocked(&request.asked, "the configuration blocks it"));
         }
         let is_http = url.scheme() == "http" && settings.plain_http;
         if url.scheme() != "https" && !is_http {
-            return Err(blocked(request.label, "it would not be over https"));
+            return Err(blocked(&request.asked, "it would not be over https"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(blocked(
-                request.label,
-                "it redirects to a URL with a user name",
-            ));
+            return Err(blocked(&request.asked, "its URL has a user name"));
         }
-        check_literal(url, settings.addresses).map_err(|_| address_refused(request.label))
+        check_literal(url, settings.addresses).map_err(|_| address_refused(&request.asked))
     }
 
     async fn perform(&self, request: &Request<'_>) -> Result<Answer, Failure> {
@@ -305,7 +306,7 @@ impl Transport {
         let mut response = builder
             .send()
             .await
-            .map_err(|error| from_transport(&error, request.label))?;
+            .map_err(|error| from_transport(&error, &request.asked))?;
         let body = if response.status().is_success() {
             read(&mut response, request).await?
         } else {
@@ -359,7 +360,7 @@ async fn read(response: &mut Response, request: &Request<'_>) -> Result<Vec<u8>,
     let mut body = Vec::new();
     loop {
         let chunk = response.chunk().await;
-        let Some(chunk) = chunk.map_err(|error| from_transport(&error, request.label))? else {
+        let Some(chunk) = chunk.map_err(|error| from_transport(&error, &request.asked))? else {
             return Ok(body);
         };
         if (body.len() + chunk.len()) as u64 > request.largest {

@@ -131,7 +131,10 @@ async fn r4_certificates_that_prove_nothing_are_refused() {
 async fn r4_old_tls_and_plain_text_are_refused_and_nothing_is_sent_in_plain_text() {
     // An alert of TLS 1.0: this version is not spoken here. And a server without TLS.
     let alert: &[u8] = &[0x15, 3, 1, 0, 2, 2, 70];
-    for answer in [alert, b"HTTP/1.1 400 Bad Request\r\n\r\n"] {
+    for (answer, told) in [
+        (alert, "`ca`"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "`plainHttp`"),
+    ] {
         let server = RawServer::start(async move |mut stream: TcpStream| {
             let mut first = [0];
             let _ = stream.read_exact(&mut first).await;
@@ -141,7 +144,10 @@ async fn r4_old_tls_and_plain_text_are_refused_and_nothing_is_sent_in_plain_text
         .await;
         let (mut settings, image) = on(&server.host());
         settings.plain_http = false;
-        fails(&hasty(&[settings]), &image, Reason::Tls, "error").await;
+        let found = inspect(&hasty(&[settings]), &image).await;
+        let unknown = found.unwrap_err();
+        assert_eq!(unknown.reason, Reason::Tls);
+        assert!(unknown.detail.contains(told), "{}", unknown.detail);
         assert_eq!(server.connections(), 1);
     }
 }

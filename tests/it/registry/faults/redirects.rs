@@ -1,6 +1,8 @@
 //! R18: blobs that are elsewhere.
 
 use archmatch::domain::unknown::Reason;
+use archmatch::registry::{Addresses, HostSettings};
+use tokio::net::TcpListener;
 
 use super::{Failure, faulty};
 use crate::registry::{inspect, inspector, inspector_with, is_unknown, platforms};
@@ -87,6 +89,28 @@ async fn r18_blobs_may_be_elsewhere_but_credentials_stay() {
         .iter()
         .filter(|request| request.contains("/blobs/"));
     assert_eq!(blobs.count(), 1, "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_a_registry_sends_us_to_is_not_taken_for_the_registry() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let elsewhere = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let mut other = HostSettings::new(&elsewhere);
+    other.addresses = Addresses::Any;
+    other.plain_http = true;
+    let (redirecting, asking) = (FakeRegistry::start().await, FakeRegistry::start().await);
+    let login = Fault::Redirect(format!("http://{elsewhere}/login"));
+    redirecting.misbehave("manifests/1", login);
+    asking.require_token_from(&format!("https://{elsewhere}/token"), &[]);
+    let behind_redirect = format!("the host that {} redirects to", redirecting.host());
+    let token_server = format!("the token server of {}", asking.host());
+    for (registry, named) in [(redirecting, behind_redirect), (asking, token_server)] {
+        let image = registry.push("app:1", &index([manifest("linux/amd64")]));
+        let inspector = inspector(&[registry.settings(), other.clone()]);
+        let told = inspect(&inspector, &image).await.unwrap_err().detail;
+        assert_eq!(&*told, format!("there is no connection to {named}"));
+    }
 }
 
 fn blob_of(document: &Document) -> String {
