@@ -12,7 +12,7 @@ mod judging;
 mod leniency;
 mod levels;
 mod log;
-mod message;
+
 mod metrics;
 mod ratchet;
 mod remedies;
@@ -49,6 +49,7 @@ use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::Workload;
 use crate::objects::kinds::KindRule;
+use crate::wording::message;
 
 /// What the operator wants of the webhook; replaced whole when the configuration changes.
 #[derive(Clone, Debug, Default)]

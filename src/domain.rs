@@ -6,10 +6,7 @@
 
 pub mod access;
 pub mod candidates;
-pub mod doubt;
 pub mod elsewhere;
-pub mod explanation;
-pub mod finding;
 pub mod glob;
 pub mod inspection;
 pub mod labels;

@@ -7,6 +7,7 @@
 //! - [`process`]: the process itself: certificates, readiness, shutdown, telemetry.
 //! - [`objects`]: Kubernetes objects as they arrive, into domain values.
 //! - [`config`]: the configuration file.
+//! - [`wording`]: the sentences that are made of domain values.
 //! - [`report`]: the report model and its renderers.
 //! - [`checker`]: the one use case, and the trait it asks images through.
 //! - [`registry`]: adapter to OCI registries.
@@ -29,3 +30,4 @@ pub mod objects;
 pub mod process;
 pub mod registry;
 pub mod report;
+pub mod wording;

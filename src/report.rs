@@ -4,21 +4,20 @@
 //! from the same verdicts.
 
 mod conclusion;
-mod explain;
 mod model;
 mod table;
 mod wide;
 
-pub use self::explain::short_digest;
 pub use self::model::{Report, ReportedOutcome};
 pub use self::table::{Style, body as render_body, columns, render as render_table};
 pub use self::wide::render as render_wide;
+pub use crate::wording::causes::short_digest;
 
 use serde::Serialize;
 
 use crate::domain::node::Nodes;
 use crate::domain::policy::{Level, LevelResults};
-use crate::domain::text::printable;
+use crate::domain::text::{printable, visible};
 use crate::domain::verdict::{LevelResult, Verdict};
 
 /// One workload, judged.
@@ -63,14 +62,6 @@ impl Judged {
             None if self.kind == "Image" => name,
             None => format!("{kind} {name}"),
         }
-    }
-}
-
-/// A name as text shows it: in quotes where it would not be seen for what it is.
-fn visible(name: &str) -> String {
-    match name.is_empty() || name.contains(char::is_whitespace) {
-        true => format!("\"{}\"", printable(name)),
-        false => printable(name),
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the API server writes into its audit log of a review.
 
 use super::answer::Answer;
-use super::message;
 use crate::domain::inspection::Staleness;
 use crate::domain::policy::{Action, LevelResults, Levels};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::Verdict;
+use crate::wording::message;
 
 /// Adds what machines read of a judged review.
 pub(super) fn annotate(

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::message::Cause;
 use super::review::API_VERSION;
 use crate::domain::policy::Action;
 use crate::domain::text::printable;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::LevelResult;
+use crate::wording::message::Cause;
 
 /// Room for an answer without a message, in bytes.
 const USUAL_ANSWER: usize = 512;

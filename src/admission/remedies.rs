@@ -2,14 +2,15 @@
 
 use tokio::time::Instant;
 
+use super::Settings;
 use super::answer::Answer;
-use super::{Settings, message};
 use crate::checker::Checker;
 use crate::cluster::view::View;
 use crate::domain::labels::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::verdict::Verdict;
 use crate::domain::workload::{PodTemplate, Workload};
+use crate::wording::message;
 
 /// An object that is denied.
 pub(super) struct Remedies<'a> {

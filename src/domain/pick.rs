@@ -279,14 +279,14 @@ fn contradicts() -> Pick {
 
 /// The three families of rules; containerd's two differ in one filter only.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rules {
+pub(crate) enum Rules {
     Containerd,
     CriO,
     Docker,
 }
 
 impl NodePlatform {
-    pub(super) fn platform_rules(&self) -> Rules {
+    pub(crate) fn platform_rules(&self) -> Rules {
         match self.runtime {
             Runtime::ContainerdTransfer | Runtime::ContainerdLocal => Rules::Containerd,
             Runtime::CriO => Rules::CriO,

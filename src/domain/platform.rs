@@ -175,7 +175,7 @@ impl fmt::Display for Platform {
 }
 
 /// Registries choose these strings, and people and terminals read them.
-pub(super) fn write_part(formatter: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
+pub(crate) fn write_part(formatter: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
     if part.is_empty() {
         return formatter.write_str("unknown");
     }

@@ -46,6 +46,14 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A name as text shows it: in quotes where it would not be seen for what it is.
+pub fn visible(name: &str) -> String {
+    match name.is_empty() || name.contains(char::is_whitespace) {
+        true => format!("\"{}\"", printable(name)),
+        false => printable(name),
+    }
+}
+
 /// The text, or its first so many characters and an ellipsis.
 pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
     // Most texts have fewer bytes than that.

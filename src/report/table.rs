@@ -5,13 +5,14 @@ use std::fmt::Write;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::Run;
 use super::conclusion::{conclusion, plural};
 use super::model::{Summary, reference_or_text};
-use super::{Run, explain, visible};
 use crate::domain::node::Source;
 use crate::domain::policy::Level;
-use crate::domain::text::printable;
+use crate::domain::text::{printable, visible};
 use crate::domain::verdict::{LevelResult, Outcome};
+use crate::wording::causes;
 
 /// How text may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ pub fn body(run: &Run, style: Style) -> String {
         text.push('\n');
         text.push_str(&matrix(run, style));
     }
-    let doubts = explain::doubts(run);
+    let doubts = causes::doubts(run.workloads.iter().flat_map(|one| &one.verdicts));
     if !doubts.is_empty() {
         text.push('\n');
         text.push_str(&doubts);
@@ -278,7 +279,7 @@ fn findings(run: &Run, style: Style) -> String {
             style.mark(judged.at(Level::Runnable).name()),
             style.mark(judged.at(Level::Portable).name()),
         );
-        for cause in explain::causes(&judged.verdicts) {
+        for cause in causes::causes(&judged.verdicts) {
             let _ = writeln!(text, "  {cause}");
         }
     }

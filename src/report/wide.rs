@@ -5,10 +5,11 @@ use std::fmt::Write;
 
 use super::conclusion::conclusion;
 use super::table::{Style, columns};
-use super::{Judged, Run, explain, visible};
+use super::{Judged, Run};
 use crate::domain::policy::Level;
-use crate::domain::text::printable;
+use crate::domain::text::{printable, visible};
 use crate::domain::verdict::Verdict;
+use crate::wording::causes;
 
 /// The whole view.
 pub fn render(run: &Run, style: Style) -> String {
@@ -52,7 +53,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
                 "{} {}, {}: {}",
                 candidate.platform.platform,
                 candidate.platform.runtime,
-                explain::nodes(candidate),
+                causes::nodes(candidate),
                 style.mark(value.name())
             )
         })
@@ -95,7 +96,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
                     candidate.platform.runtime.to_string(),
                     plain.mark(outcome.name()),
                     image.explain(outcome, &candidate.platform).to_string(),
-                    explain::consequence(outcome, candidate),
+                    causes::consequence(outcome, candidate),
                 ]
             })
             .collect();

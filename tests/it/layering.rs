@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 /// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
 /// part of the program and sees it from above.
-const RANKS: [(&str, u8); 13] = [
+const RANKS: [(&str, u8); 14] = [
     ("domain", 0),
     ("go", 0),
     ("process", 0),
     ("objects", 1),
     ("config", 1),
-    ("report", 1),
+    ("wording", 1),
     ("checker", 1),
+    ("report", 2),
     ("registry", 2),
     ("cluster", 2),
     ("files", 2),

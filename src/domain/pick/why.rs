@@ -1,8 +1,7 @@
 //! Why a runtime picks what it picks, or nothing: the rule, and the entry it decided on.
 //!
 //! These values are small and hold no text, since every review carries one for each image
-//! and node platform and most are never read. [`crate::domain::explanation`] makes
-//! sentences of them.
+//! and node platform and most are never read. `wording` makes sentences of them.
 
 use super::Rules;
 use super::containerd::Acceptable;

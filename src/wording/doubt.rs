@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Formatter};
 
-use super::candidates::CandidatePlatform;
-use super::inspection::{Content, Entry, Outdated, Staleness};
-use super::pick::{Depth, Place, Rules};
-use super::text::printable;
-use super::unknown::Reason;
-use super::verdict::{ImageVerdict, Outcome, Value, Verdict};
+use crate::domain::candidates::CandidatePlatform;
+use crate::domain::inspection::{Content, Entry, Outdated, Staleness};
+use crate::domain::pick::{Depth, Place, Rules};
+use crate::domain::text::printable;
+use crate::domain::unknown::Reason;
+use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
 
 /// Something that speaks against what is said of an image.
 ///

@@ -6,12 +6,12 @@
 
 use std::fmt::{self, Formatter};
 
-use super::inspection::{Content, Entry, Inspection};
-use super::node::NodePlatform;
-use super::pick::{Compatibility, Depth, MatchReason, MissReason, Place};
-use super::platform::{Platform, write_part};
-use super::text::printable;
-use super::verdict::{ImageVerdict, Outcome};
+use crate::domain::inspection::{Content, Entry, Inspection};
+use crate::domain::node::NodePlatform;
+use crate::domain::pick::{Compatibility, Depth, MatchReason, MissReason, Place};
+use crate::domain::platform::{Platform, write_part};
+use crate::domain::text::printable;
+use crate::domain::verdict::{ImageVerdict, Outcome};
 
 /// How many platforms of an image a sentence lists.
 const PLATFORMS: usize = 8;

@@ -8,9 +8,9 @@ mod remedy;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-pub(super) use self::remedy::Remedy;
+pub(crate) use self::remedy::Remedy;
+use super::finding::Finding;
 use crate::domain::candidates::CandidatePlatform;
-use crate::domain::finding::Finding;
 use crate::domain::node::PoolName;
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
@@ -34,17 +34,17 @@ const IMAGES: usize = 10;
 
 /// A cause of a denial, for machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cause {
+pub(crate) struct Cause {
     /// The outcome's name.
-    pub(super) reason: &'static str,
+    pub(crate) reason: &'static str,
     /// One line.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// Where in the object.
-    pub(super) field: String,
+    pub(crate) field: String,
 }
 
 /// The denial: every gap of the verdicts, what to expect, and what would help.
-pub(super) fn denial(verdicts: &[Verdict], remedy: &Remedy<'_>) -> String {
+pub(crate) fn denial(verdicts: &[Verdict], remedy: &Remedy<'_>) -> String {
     // Images of which the same is to say are said once.
     let mut said: Vec<(String, Vec<String>)> = Vec::new();
     let mut images = 0;
@@ -111,7 +111,7 @@ fn what(verdict: &Verdict, image: &ImageVerdict, gaps: &[Finding<'_>]) -> String
 }
 
 /// The warnings: one line an image, the most serious first, and what speaks against them.
-pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
+pub(crate) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
     let mut known = Vec::new();
     let mut unknown = Vec::new();
     let mut beyond = Vec::new();
@@ -154,7 +154,7 @@ pub(super) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
 }
 
 /// What is said where nothing is wrong: what speaks against that all the same.
-pub(super) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String> {
+pub(crate) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String> {
     let mut all = doubts(verdicts);
     if all.is_empty() {
         return extra;
@@ -175,7 +175,7 @@ fn doubts(verdicts: &[Verdict]) -> Vec<String> {
 }
 
 /// Causes for machines: one for each image and platform.
-pub(super) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
+pub(crate) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for verdict in verdicts {
         for (image, position) in verdict.gaps() {
@@ -209,7 +209,7 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
 }
 
 /// The platforms that lack something, for the audit log.
-pub(super) fn missing_platforms(verdicts: &[Verdict]) -> Vec<String> {
+pub(crate) fn missing_platforms(verdicts: &[Verdict]) -> Vec<String> {
     let platforms: BTreeSet<String> = verdicts
         .iter()
         .flat_map(|verdict| {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Formatter};
 
-use super::candidates::{CandidatePlatform, Candidates};
 use super::explanation::Explanation;
-use super::pick::MatchReason;
-use super::text::printable;
-use super::verdict::{ImageVerdict, Outcome};
+use crate::domain::candidates::{CandidatePlatform, Candidates};
+use crate::domain::pick::MatchReason;
+use crate::domain::text::printable;
+use crate::domain::verdict::{ImageVerdict, Outcome};
 
 /// One thing that is wrong with an image, on all candidate platforms where it is.
 ///

@@ -1,15 +1,14 @@
 //! Pieces of sentences that the tables share.
 
-use super::{Run, visible};
 use crate::domain::candidates::CandidatePlatform;
-use crate::domain::text::printable;
+use crate::domain::text::{printable, visible};
 use crate::domain::verdict::{Outcome, Verdict};
 
 /// How many node names a line shows.
 const NAMES: usize = 3;
 
 /// `2 nodes (a1, a2)`, or where a platform without nodes came from.
-pub(super) fn nodes(candidate: &CandidatePlatform) -> String {
+pub(crate) fn nodes(candidate: &CandidatePlatform) -> String {
     let names = candidate.nodes.iter().take(NAMES).map(AsRef::as_ref);
     let names = printable(&names.collect::<Vec<_>>().join(", "));
     let more = if candidate.node_count > NAMES {
@@ -29,7 +28,7 @@ pub(super) fn nodes(candidate: &CandidatePlatform) -> String {
 }
 
 /// What an outcome means for a pod, in a few words.
-pub(super) fn consequence(outcome: &Outcome, candidate: &CandidatePlatform) -> String {
+pub(crate) fn consequence(outcome: &Outcome, candidate: &CandidatePlatform) -> String {
     match outcome {
         Outcome::Supported { picked, .. } => match picked.last() {
             Some(digest) => format!("pulls {}", short_digest(&digest.to_string())),
@@ -50,7 +49,7 @@ pub fn short_digest(digest: &str) -> &str {
 }
 
 /// Why a workload does not pass, one line a cause.
-pub(super) fn causes(verdicts: &[Verdict]) -> Vec<String> {
+pub(crate) fn causes(verdicts: &[Verdict]) -> Vec<String> {
     let mut lines = Vec::new();
     for verdict in verdicts {
         let not_looked_at = verdict.not_looked_at();
@@ -82,9 +81,9 @@ pub(super) fn causes(verdicts: &[Verdict]) -> Vec<String> {
 }
 
 /// What speaks against what is said of the images, one line each.
-pub(super) fn doubts(run: &Run) -> String {
+pub(crate) fn doubts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
+    for verdict in verdicts {
         for (image, doubt) in verdict.doubts() {
             let line = format!("{} {doubt}\n", printable(&image.image.image));
             if !lines.contains(&line) {

@@ -31,19 +31,19 @@ const REMOVALS: usize = 8;
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 
 /// What is known of what would help.
-pub(in crate::admission) struct Remedy<'a> {
+pub(crate) struct Remedy<'a> {
     /// The pod templates, in the order of their verdicts.
-    pub(in crate::admission) templates: &'a [PodTemplate],
+    pub(crate) templates: &'a [PodTemplate],
     /// Placements with which each would run; nothing for one that runs as it is, and nothing
     /// at all where one has none.
-    pub(in crate::admission) elsewhere: &'a [Vec<Placement>],
+    pub(crate) elsewhere: &'a [Vec<Placement>],
     /// Images that nobody here builds.
-    pub(in crate::admission) foreign: &'a ForeignImages,
+    pub(crate) foreign: &'a ForeignImages,
 }
 
 impl Remedy<'_> {
     /// What would help: names that are some, nodes that run everything, or another image.
-    pub(super) fn text(&self, verdicts: &[Verdict]) -> String {
+    pub(crate) fn text(&self, verdicts: &[Verdict]) -> String {
         let mut text = String::new();
         let mut begins = "To fix it, ";
         let invalid = distinct(verdicts, |outcome| matches!(outcome, Outcome::Invalid(_)));
