@@ -22,7 +22,7 @@ use crate::domain::verdict::{LevelResult, Verdict};
 
 /// One workload, judged.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct WorkloadReport {
     /// `apiVersion`, as written.
     pub api_version: String,
     /// `kind`, as written; `Image` for an image given by name.
@@ -39,7 +39,7 @@ pub struct Judged {
     pub everywhere: Vec<Verdict>,
 }
 
-impl Judged {
+impl WorkloadReport {
     /// How the workload stands at a level. One without images neither passes nor fails.
     pub fn at(&self, level: Level) -> LevelResult {
         if self.is_without_images() {
@@ -67,9 +67,9 @@ impl Judged {
 
 /// Everything that was judged in one run, and the nodes it was judged against.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct ReportInput {
     /// The workloads, in the order of the input.
-    pub workloads: Vec<Judged>,
+    pub workloads: Vec<WorkloadReport>,
     /// The nodes.
     pub nodes: Nodes,
     /// The level that was asked for.
@@ -116,9 +116,9 @@ pub struct SkippedKind {
     pub count: usize,
 }
 
-impl Run {
+impl ReportInput {
     /// A run over images by name, of which nothing is left out.
-    pub fn of_images(workloads: Vec<Judged>, nodes: Nodes) -> Self {
+    pub fn of_images(workloads: Vec<WorkloadReport>, nodes: Nodes) -> Self {
         Self {
             workloads,
             nodes,
@@ -132,7 +132,7 @@ impl Run {
     }
 
     /// The workloads that have an image.
-    fn with_images(&self) -> impl Iterator<Item = &Judged> {
+    fn with_images(&self) -> impl Iterator<Item = &WorkloadReport> {
         let workloads = self.workloads.iter();
         workloads.filter(|judged| !judged.is_without_images())
     }

@@ -6,7 +6,7 @@
 //! characters on the way.
 
 pub(crate) mod causes;
-mod doubt;
+mod caveat;
 mod explanation;
 mod finding;
 pub(crate) mod message;

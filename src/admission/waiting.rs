@@ -42,7 +42,7 @@ struct Table {
 
 /// The place of one review, free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct WaitingPlace {
     shared: Arc<Shared>,
     namespace: Arc<str>,
     peer: Option<IpAddr>,
@@ -69,7 +69,7 @@ impl Waiting {
         namespace: &str,
         peer: Option<IpAddr>,
         bytes: usize,
-    ) -> Result<Place, Cause> {
+    ) -> Result<WaitingPlace, Cause> {
         let own = Load { reviews: 1, bytes };
         let capacity = self.shared.capacity;
         let mut table = self.shared.table();
@@ -92,7 +92,7 @@ impl Waiting {
         table.peers.insert(peer, table_of_peer.plus(own));
         drop(table);
         self.shared.waiting.inc();
-        Ok(Place {
+        Ok(WaitingPlace {
             shared: Arc::clone(&self.shared),
             namespace,
             peer,
@@ -101,7 +101,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Place {
+impl Drop for WaitingPlace {
     fn drop(&mut self) {
         let mut table = self.shared.table();
         table.all = table.all.minus(self.own);
@@ -172,7 +172,7 @@ mod tests {
             let peer = Ipv4Addr::new(192, 0, 2, number).into();
             waiting.enter(&format!("n{number}"), Some(peer), 100)
         };
-        let mut places: Vec<Place> = (0..4).map(|number| enter(number).unwrap()).collect();
+        let mut places: Vec<WaitingPlace> = (0..4).map(|number| enter(number).unwrap()).collect();
         assert_eq!(enter(4).unwrap_err(), Cause::Waiting);
         places.pop();
         places.push(enter(4).unwrap());

@@ -16,7 +16,7 @@ use crate::domain::pick::{Pick, pick};
 use crate::domain::placement::Placement;
 use crate::domain::reference::Digest;
 use crate::domain::unknown::Unknown;
-use crate::domain::verdict::{ImageVerdict, LevelResult, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Ternary, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// How many steps are done where others wait: some milliseconds.
@@ -144,7 +144,7 @@ impl Search<'_> {
         let mut judged = candidates.iter().zip(&image.outcomes);
         let judged = judged.find(|(candidate, _)| *candidate.platform == *platform);
         if let Some((_, outcome)) = judged {
-            return outcome.value() == Value::Yes;
+            return outcome.value() == Ternary::Yes;
         }
         let (Some(root), Ok(reference)) = (&image.inspection, &image.image.reference) else {
             return false;

@@ -1,7 +1,7 @@
 //! Which images a denial would rest on.
 
 use crate::domain::reference::ImageReference;
-use crate::domain::verdict::{ImageVerdict, Outcome, Value};
+use crate::domain::verdict::{ImageVerdict, Outcome, Ternary};
 
 /// What a denial would rest on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +16,9 @@ impl RestsOn {
     /// The image, if a denial would rest on it and a registry can be asked for it.
     pub(super) fn image(self, known: &ImageVerdict) -> Option<&ImageReference> {
         let counts = |outcome: &Outcome| match outcome.value() {
-            Value::No => true,
-            Value::Unknown => self == Self::Unknowns,
-            Value::Yes => false,
+            Ternary::No => true,
+            Ternary::Unknown => self == Self::Unknowns,
+            Ternary::Yes => false,
         };
         let reference = known.image.reference.as_ref().ok();
         let is_asked = !known.image.preloaded && known.outcomes.iter().any(counts);

@@ -25,7 +25,7 @@ use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
 use crate::domain::verdict::LevelResult;
 use crate::domain::workload::{PodTemplate, Workload};
-use crate::report::{Judged, Report, Run, Scope, render_table, render_wide};
+use crate::report::{Report, ReportInput, Scope, WorkloadReport, render_table, render_wide};
 
 /// How many workloads are judged at the same time: enough that a registry which never answers
 /// holds up nobody else's images. Registries have limits of their own.
@@ -131,7 +131,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     )
     .await;
     registries.close().await;
-    let run = Run {
+    let run = ReportInput {
         workloads,
         nodes: view.nodes,
         level: arguments.level,
@@ -171,7 +171,7 @@ async fn judge(
     checker: Checker,
     view: &View,
     deadline: Instant,
-) -> (Vec<Judged>, Vec<String>) {
+) -> (Vec<WorkloadReport>, Vec<String>) {
     let total = subjects.len();
     let rules = setup::rules(configuration);
     let everywhere =
@@ -202,7 +202,7 @@ async fn judge(
                     checker.check_all(&anywhere, nodes, rules, deadline).await
                 }
             };
-            let judged = Judged {
+            let judged = WorkloadReport {
                 api_version,
                 namespace: (kind != subjects::IMAGE).then_some(namespace),
                 kind,
@@ -218,7 +218,7 @@ async fn judge(
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut progress = Progress::new(total);
     let mut tick = tokio::time::interval(Duration::from_millis(200));
-    let mut found: Vec<(usize, Judged)> = Vec::new();
+    let mut found: Vec<(usize, WorkloadReport)> = Vec::new();
     let mut partial = Vec::new();
     loop {
         tokio::select! {
@@ -242,7 +242,7 @@ async fn judge(
     )
 }
 
-fn print(run: &Run, arguments: &Arguments) -> Result<()> {
+fn print(run: &ReportInput, arguments: &Arguments) -> Result<()> {
     let style = output::style(arguments.color);
     output::print(&match arguments.output {
         Format::Table => render_table(run, style),

@@ -37,7 +37,7 @@ use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
-use crate::report::{Judged, Run, render_body};
+use crate::report::{ReportInput, WorkloadReport, render_body};
 
 /// Arguments of `archmatch demo`.
 #[derive(Args, Clone, Copy, Debug)]
@@ -171,7 +171,7 @@ impl DemoServers {
     }
 
     /// Every image of the registry on every node platform.
-    async fn matrix(&self) -> Run {
+    async fn matrix(&self) -> ReportInput {
         let nodes = self.view.nodes.without_obstacles();
         let mut template = PodTemplate::default();
         for image in images::all() {
@@ -182,7 +182,7 @@ impl DemoServers {
             .checker
             .check(&template, &nodes, self.rules, deadline)
             .await;
-        let workloads = verdict.images.into_iter().map(|image| Judged {
+        let workloads = verdict.images.into_iter().map(|image| WorkloadReport {
             api_version: String::new(),
             kind: "Image".to_owned(),
             namespace: None,
@@ -196,7 +196,7 @@ impl DemoServers {
             }],
             everywhere: Vec::new(),
         });
-        Run::of_images(workloads.collect(), nodes)
+        ReportInput::of_images(workloads.collect(), nodes)
     }
 
     /// Commands for another terminal, which work as they are printed.

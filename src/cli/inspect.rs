@@ -160,8 +160,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             .flat_map(|image| ReportedOutcome::of(image, candidates))
             .collect(),
         doubts: verdict
-            .doubts()
-            .map(|(_, doubt)| doubt.to_string())
+            .caveats()
+            .map(|(_, caveat)| caveat.to_string())
             .collect(),
     };
     output::print(&match arguments.output {
@@ -235,8 +235,8 @@ fn table(description: &Description, style: Style) -> String {
         description.media_type,
         description.platforms.join(", "),
     );
-    for doubt in &description.doubts {
-        text.push_str(&format!("Doubt:       it {doubt}\n"));
+    for caveat in &description.doubts {
+        text.push_str(&format!("Doubt:       it {caveat}\n"));
     }
     let row = |cells: &[&str]| {
         cells

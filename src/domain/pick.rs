@@ -9,7 +9,7 @@ mod docker;
 mod why;
 
 use self::containerd::{Acceptable, Acceptance, windows_version};
-pub use self::why::{Compatibility, Depth, MatchReason, MissReason, Place};
+pub use self::why::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
 use super::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use super::node::NodePlatform;
 use super::platform::Platform;
@@ -93,9 +93,9 @@ pub fn pick<'a>(
             Content::Artifact => return unsupported("it is an artifact, not a container image"),
         };
         let depth = if path.is_empty() {
-            Depth::First
+            IndexDepth::First
         } else {
-            Depth::Nested
+            IndexDepth::Nested
         };
         let entry = match choose(node, document.media_type, list) {
             Choice::Entry(entry) => entry,
@@ -103,7 +103,7 @@ pub fn pick<'a>(
             Choice::WindowsBuild => return unknown_build(),
         };
         let position = list.iter().position(|listed| std::ptr::eq(listed, entry));
-        let place = Place {
+        let place = EntryPosition {
             depth,
             // The choice is an entry of this list.
             position: position.unwrap_or_default(),
@@ -141,7 +141,7 @@ pub fn pick<'a>(
 fn finish<'a>(
     node: &NodePlatform,
     entry: &Entry,
-    place: Place,
+    place: EntryPosition,
     children: impl Fn(&Digest) -> Child<'a>,
     path: Vec<Digest>,
     entries: Entries,

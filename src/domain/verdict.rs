@@ -15,7 +15,7 @@ use super::workload::ContainerImage;
 
 /// Yes, no, or not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Value {
+pub enum Ternary {
     /// Known to be so.
     Yes,
     /// Known not to be so.
@@ -24,7 +24,7 @@ pub enum Value {
     Unknown,
 }
 
-impl Value {
+impl Ternary {
     /// No, if any is no; else unknown, if any is; else yes.
     pub fn all(values: impl IntoIterator<Item = Self>) -> Self {
         values
@@ -80,21 +80,21 @@ impl LevelResult {
 
     /// Fail, if any fails; else undecided, if any is; else pass.
     pub fn all(levels: impl IntoIterator<Item = Self>) -> Self {
-        Value::all(levels.into_iter().map(|level| match level {
-            Self::Pass => Value::Yes,
-            Self::Fail => Value::No,
-            Self::Undecided => Value::Unknown,
+        Ternary::all(levels.into_iter().map(|level| match level {
+            Self::Pass => Ternary::Yes,
+            Self::Fail => Ternary::No,
+            Self::Undecided => Ternary::Unknown,
         }))
         .into()
     }
 }
 
-impl From<Value> for LevelResult {
-    fn from(value: Value) -> Self {
+impl From<Ternary> for LevelResult {
+    fn from(value: Ternary) -> Self {
         match value {
-            Value::Yes => Self::Pass,
-            Value::No => Self::Fail,
-            Value::Unknown => Self::Undecided,
+            Ternary::Yes => Self::Pass,
+            Ternary::No => Self::Fail,
+            Ternary::Unknown => Self::Undecided,
         }
     }
 }
@@ -156,11 +156,11 @@ impl Outcome {
     }
 
     /// Whether the image runs.
-    pub fn value(&self) -> Value {
+    pub fn value(&self) -> Ternary {
         match self {
-            Self::Supported { .. } => Value::Yes,
-            Self::Missing(_) | Self::Mismatched { .. } | Self::Invalid(_) => Value::No,
-            Self::Unknown(_) => Value::Unknown,
+            Self::Supported { .. } => Ternary::Yes,
+            Self::Missing(_) | Self::Mismatched { .. } | Self::Invalid(_) => Ternary::No,
+            Self::Unknown(_) => Ternary::Unknown,
         }
     }
 }
@@ -207,7 +207,7 @@ impl CandidatePlatform {
         if self.is_certain || matches!(outcome, Outcome::Unknown(_)) {
             return outcome;
         }
-        if outcome.value() == Value::Yes && !self.platform.platform.architecture.is_empty() {
+        if outcome.value() == Ternary::Yes && !self.platform.platform.architecture.is_empty() {
             return outcome;
         }
         let detail = match self.pools.first() {
@@ -249,18 +249,18 @@ pub struct Verdict {
 
 impl Verdict {
     /// Whether every image of the pod runs on the candidate platform at this position.
-    pub fn platform_value(&self, position: usize) -> Value {
-        let overlooked = self.overlooked.iter().map(|_| Value::Unknown);
-        Value::all(overlooked.chain([value_at(&self.images, position)]))
+    pub fn platform_value(&self, position: usize) -> Ternary {
+        let overlooked = self.overlooked.iter().map(|_| Ternary::Unknown);
+        Ternary::all(overlooked.chain([value_at(&self.images, position)]))
     }
 
     /// One value for each candidate platform.
-    pub fn platform_values(&self) -> impl Iterator<Item = Value> + '_ {
+    pub fn platform_values(&self) -> impl Iterator<Item = Ternary> + '_ {
         (0..self.candidates.platforms.len()).map(|position| self.platform_value(position))
     }
 
     /// One value for each platform of cordoned nodes, where these were judged.
-    pub fn cordoned_values(&self) -> impl Iterator<Item = Value> + '_ {
+    pub fn cordoned_values(&self) -> impl Iterator<Item = Ternary> + '_ {
         let judged = !self.beyond_cordon.is_empty();
         let positions = 0..self.candidates.cordoned.len();
         let positions = positions.take_while(move |_| judged);
@@ -273,22 +273,22 @@ impl Verdict {
         if self.waits_for_cordon() {
             return LevelResult::Undecided;
         }
-        self.level(Value::any(self.platform_values()))
+        self.level(Ternary::any(self.platform_values()))
     }
 
     /// Whether no candidate runs every image, and a cordoned node would or might.
     pub fn waits_for_cordon(&self) -> bool {
         self.cordoned().next().is_some()
-            && self.level(Value::any(self.platform_values())) == LevelResult::Fail
+            && self.level(Ternary::any(self.platform_values())) == LevelResult::Fail
     }
 
     /// Whether every candidate platform runs every image. Undecided without candidates.
     pub fn portable(&self) -> LevelResult {
-        self.level(Value::all(self.platform_values()))
+        self.level(Ternary::all(self.platform_values()))
     }
 
     /// A level by the values of the candidate platforms.
-    fn level(&self, combined: Value) -> LevelResult {
+    fn level(&self, combined: Ternary) -> LevelResult {
         if self.candidates.is_empty() {
             // An empty requirement must not let everything pass.
             return LevelResult::Undecided;
@@ -298,9 +298,9 @@ impl Verdict {
 
     /// The platforms of cordoned nodes that would or might run every image, where no candidate
     /// does.
-    pub fn cordoned(&self) -> impl Iterator<Item = (&CandidatePlatform, Value)> {
+    pub fn cordoned(&self) -> impl Iterator<Item = (&CandidatePlatform, Ternary)> {
         let values = self.candidates.cordoned.iter().zip(self.cordoned_values());
-        values.filter(|(_, value)| *value != Value::No)
+        values.filter(|(_, value)| *value != Ternary::No)
     }
 
     /// The reasons for what is not known, without repetition.
@@ -344,7 +344,7 @@ impl Verdict {
     pub fn gaps(&self) -> impl Iterator<Item = (&ImageVerdict, usize)> {
         self.images.iter().flat_map(|image| {
             let no = |(position, outcome): (usize, &Outcome)| {
-                (outcome.value() == Value::No).then_some(position)
+                (outcome.value() == Ternary::No).then_some(position)
             };
             image
                 .outcomes
@@ -356,21 +356,21 @@ impl Verdict {
     }
 }
 
-fn value_at(images: &[ImageVerdict], position: usize) -> Value {
-    Value::all(images.iter().map(|image| {
+fn value_at(images: &[ImageVerdict], position: usize) -> Ternary {
+    Ternary::all(images.iter().map(|image| {
         let outcome = image.outcomes.get(position);
-        outcome.map_or(Value::Unknown, Outcome::value)
+        outcome.map_or(Ternary::Unknown, Outcome::value)
     }))
 }
 
 /// The reasons on platforms whose value is not known.
 fn open_at(
     images: &[ImageVerdict],
-    values: impl Iterator<Item = Value>,
+    values: impl Iterator<Item = Ternary>,
 ) -> impl Iterator<Item = Reason> {
     let open = values
         .enumerate()
-        .filter(|(_, value)| *value == Value::Unknown);
+        .filter(|(_, value)| *value == Ternary::Unknown);
     open.flat_map(move |(position, _)| {
         let outcomes = images
             .iter()
@@ -390,16 +390,22 @@ fn distinct(reasons: impl Iterator<Item = Reason>) -> Vec<Reason> {
 mod tests {
     use super::*;
 
-    const VALUES: [Value; 3] = [Value::Yes, Value::No, Value::Unknown];
+    const VALUES: [Ternary; 3] = [Ternary::Yes, Ternary::No, Ternary::Unknown];
 
     #[test]
     fn a_known_no_decides_all_and_a_known_yes_decides_any() {
         for other in VALUES {
-            assert_eq!(Value::all([Value::No, other]), Value::No);
-            assert_eq!(Value::any([Value::Yes, other]), Value::Yes);
+            assert_eq!(Ternary::all([Ternary::No, other]), Ternary::No);
+            assert_eq!(Ternary::any([Ternary::Yes, other]), Ternary::Yes);
         }
-        assert_eq!(Value::all([Value::Yes, Value::Unknown]), Value::Unknown);
-        assert_eq!(Value::any([Value::No, Value::Unknown]), Value::Unknown);
+        assert_eq!(
+            Ternary::all([Ternary::Yes, Ternary::Unknown]),
+            Ternary::Unknown
+        );
+        assert_eq!(
+            Ternary::any([Ternary::No, Ternary::Unknown]),
+            Ternary::Unknown
+        );
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The last line of the tables: whether it passes, at which level, how much, and where.
 
-use super::{Judged, Run, Scope};
-use crate::domain::verdict::{LevelResult, Value, Verdict};
+use super::{ReportInput, Scope, WorkloadReport};
+use crate::domain::verdict::{LevelResult, Ternary, Verdict};
 
 /// `PASS at level portable: 2 of 2 workloads run on linux/amd64, linux/s390x`.
-pub(super) fn conclusion(run: &Run) -> String {
-    let judged: Vec<&Judged> = run.with_images().collect();
+pub(super) fn conclusion(run: &ReportInput) -> String {
+    let judged: Vec<&WorkloadReport> = run.with_images().collect();
     let count = |wanted| {
         let judged = judged.iter();
         judged.filter(|one| one.at(run.level) == wanted).count()
@@ -18,7 +18,7 @@ pub(super) fn conclusion(run: &Run) -> String {
     let all = format!("of {}", plural(judged.len(), noun));
     let mut parts = Vec::new();
     if failing > 0 {
-        let value = |value| value == Value::No;
+        let value = |value| value == Ternary::No;
         let failed = judged
             .iter()
             .filter(|one| one.at(run.level) == LevelResult::Fail);
@@ -27,7 +27,7 @@ pub(super) fn conclusion(run: &Run) -> String {
         parts.push(format!("{failing} {all} {verb} on {platforms}"));
     }
     if undecided > 0 {
-        let value = |value| value == Value::Unknown;
+        let value = |value| value == Ternary::Unknown;
         let open = judged
             .iter()
             .filter(|one| one.at(run.level) == LevelResult::Undecided);
@@ -38,7 +38,7 @@ pub(super) fn conclusion(run: &Run) -> String {
         parts.push(format!("{undecided} {all} undecided, {platforms}"));
     }
     if parts.is_empty() {
-        let names = platforms(judged.iter().copied(), |value| value == Value::Yes);
+        let names = platforms(judged.iter().copied(), |value| value == Ternary::Yes);
         let names = match names.is_empty() {
             true => String::new(),
             false => format!(", on {names}"),
@@ -59,8 +59,8 @@ pub(super) fn conclusion(run: &Run) -> String {
 
 /// The platforms on which the workloads have such a value, each once.
 fn platforms<'a>(
-    judged: impl Iterator<Item = &'a Judged>,
-    wanted: impl Fn(Value) -> bool,
+    judged: impl Iterator<Item = &'a WorkloadReport>,
+    wanted: impl Fn(Ternary) -> bool,
 ) -> String {
     let mut names: Vec<String> = Vec::new();
     for verdict in judged.flat_map(|judged| &judged.verdicts) {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Judged, Run, Scope, SkippedKind, Unread};
+use super::{ReportInput, Scope, SkippedKind, Unread, WorkloadReport};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::{NodePlatform, Nodes, Source};
 use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::{ImageVerdict, LevelResult, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Ternary, Verdict};
 
 /// A report, as `check -o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -147,7 +147,7 @@ impl ReportedOutcome {
 
 impl Report {
     /// The report of a run.
-    pub fn of(run: &Run) -> Self {
+    pub fn of(run: &ReportInput) -> Self {
         Self {
             api_version: "archmatch.io/v1alpha1",
             kind: "Report",
@@ -171,7 +171,7 @@ impl Report {
 }
 
 impl Summary {
-    pub(super) fn of(workloads: &[Judged]) -> Self {
+    pub(super) fn of(workloads: &[WorkloadReport]) -> Self {
         let count = |level, wanted| {
             workloads
                 .iter()
@@ -244,7 +244,7 @@ fn names(platform: &NodePlatform) -> (String, &'static str) {
 }
 
 impl Workload {
-    fn of(judged: &Judged) -> Self {
+    fn of(judged: &WorkloadReport) -> Self {
         let mut workload = Self {
             api_version: judged.api_version.clone(),
             kind: judged.kind.clone(),
@@ -281,7 +281,7 @@ impl Workload {
 
     fn add_image(&mut self, image: &ImageVerdict, platforms: &[CandidatePlatform]) {
         let outcomes = ReportedOutcome::of(image, platforms);
-        let doubts = image.doubts(platforms).map(|doubt| doubt.to_string());
+        let caveats = image.caveats(platforms).map(|caveat| caveat.to_string());
         let known = self
             .images
             .iter_mut()
@@ -295,9 +295,9 @@ impl Workload {
                     known.outcomes.push(outcome);
                 }
             }
-            for doubt in doubts {
-                if !known.doubts.contains(&doubt) {
-                    known.doubts.push(doubt);
+            for caveat in caveats {
+                if !known.doubts.contains(&caveat) {
+                    known.doubts.push(caveat);
                 }
             }
             return;
@@ -311,20 +311,20 @@ impl Workload {
                 .as_ref()
                 .map(|inspection| inspection.digest.to_string()),
             stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
-            doubts: doubts.collect(),
+            doubts: caveats.collect(),
             outcomes: outcomes.collect(),
         });
     }
 }
 
-fn add_candidate(known: &mut Vec<Candidate>, candidate: &CandidatePlatform, value: Value) {
+fn add_candidate(known: &mut Vec<Candidate>, candidate: &CandidatePlatform, value: Ternary) {
     let (platform, runtime) = names(&candidate.platform);
     let same = known
         .iter_mut()
         .find(|known| known.platform == platform && known.runtime == runtime);
     match same {
         // The worse of two values is what holds for the workload.
-        Some(same) if value == Value::No || same.value == Value::Yes.name() => {
+        Some(same) if value == Ternary::No || same.value == Ternary::Yes.name() => {
             same.value = value.name();
         }
         Some(_) => {}

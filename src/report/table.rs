@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::Run;
+use super::ReportInput;
 use super::conclusion::{conclusion, plural};
 use super::model::{Summary, reference_or_text};
 use crate::domain::node::Source;
@@ -104,22 +104,22 @@ pub fn columns(style: Style, header: Vec<String>, rows: Vec<Vec<String>>) -> Str
 }
 
 /// The whole view.
-pub fn render(run: &Run, style: Style) -> String {
+pub fn render(run: &ReportInput, style: Style) -> String {
     body(run, style) + &conclusion(run)
 }
 
 /// The view without its last line.
-pub fn body(run: &Run, style: Style) -> String {
+pub fn body(run: &ReportInput, style: Style) -> String {
     let mut text = summary(run);
     // Without a row the headings say nothing.
     if !run.is_empty() {
         text.push('\n');
         text.push_str(&matrix(run, style));
     }
-    let doubts = causes::doubts(run.workloads.iter().flat_map(|one| &one.verdicts));
-    if !doubts.is_empty() {
+    let caveats = causes::caveats(run.workloads.iter().flat_map(|one| &one.verdicts));
+    if !caveats.is_empty() {
         text.push('\n');
-        text.push_str(&doubts);
+        text.push_str(&caveats);
     }
     let failing = findings(run, style);
     if !failing.is_empty() {
@@ -130,7 +130,7 @@ pub fn body(run: &Run, style: Style) -> String {
     text
 }
 
-fn summary(run: &Run) -> String {
+fn summary(run: &ReportInput) -> String {
     let summary = Summary::of(&run.workloads);
     let not_portable = run
         .workloads
@@ -160,7 +160,7 @@ struct Column {
     is_declared: bool,
 }
 
-fn matrix(run: &Run, style: Style) -> String {
+fn matrix(run: &ReportInput, style: Style) -> String {
     let columns = matrix_columns(run);
     let several_runtimes = columns
         .iter()
@@ -219,7 +219,7 @@ fn matrix(run: &Run, style: Style) -> String {
     self::columns(style, header, rows)
 }
 
-fn matrix_columns(run: &Run) -> Vec<Column> {
+fn matrix_columns(run: &ReportInput) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for (group, members) in run.nodes.groups() {
         let platform = group.platform.platform.to_string();
@@ -252,7 +252,7 @@ fn cell_text(outcome: &Outcome) -> String {
     }
 }
 
-fn findings(run: &Run, style: Style) -> String {
+fn findings(run: &ReportInput, style: Style) -> String {
     let mut text = String::new();
     for judged in &run.workloads {
         if judged.at(Level::Portable) == LevelResult::Pass {

@@ -5,14 +5,14 @@ use std::fmt::Write;
 
 use super::conclusion::conclusion;
 use super::table::{Style, columns};
-use super::{Judged, Run};
+use super::{ReportInput, WorkloadReport};
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
 use crate::domain::verdict::Verdict;
 use crate::wording::causes;
 
 /// The whole view.
-pub fn render(run: &Run, style: Style) -> String {
+pub fn render(run: &ReportInput, style: Style) -> String {
     let mut text = super::table::body(run, style);
     for judged in &run.workloads {
         text.push_str(&workload(judged, style));
@@ -21,7 +21,7 @@ pub fn render(run: &Run, style: Style) -> String {
     text + &conclusion(run)
 }
 
-fn workload(judged: &Judged, style: Style) -> String {
+fn workload(judged: &WorkloadReport, style: Style) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "Name:        {}", judged.title());
     if let Some(source) = &judged.source {
@@ -84,8 +84,8 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         if let Some(inspection) = &image.inspection {
             let _ = writeln!(text, "  Digest:    {}", inspection.digest);
         }
-        for doubt in image.doubts(&shown.candidates.platforms) {
-            let _ = writeln!(text, "  Doubt:     it {doubt}");
+        for caveat in image.caveats(&shown.candidates.platforms) {
+            let _ = writeln!(text, "  Doubt:     it {caveat}");
         }
         let plain = style.plain();
         let rows = image.outcomes.iter().zip(&shown.candidates.platforms);

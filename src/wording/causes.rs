@@ -81,11 +81,11 @@ pub(crate) fn causes(verdicts: &[Verdict]) -> Vec<String> {
 }
 
 /// What speaks against what is said of the images, one line each.
-pub(crate) fn doubts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
+pub(crate) fn caveats<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let mut lines: Vec<String> = Vec::new();
     for verdict in verdicts {
-        for (image, doubt) in verdict.doubts() {
-            let line = format!("{} {doubt}\n", printable(&image.image.image));
+        for (image, caveat) in verdict.caveats() {
+            let line = format!("{} {caveat}\n", printable(&image.image.image));
             if !lines.contains(&line) {
                 lines.push(line);
             }

@@ -8,7 +8,7 @@ use std::fmt::{self, Formatter};
 
 use crate::domain::inspection::{Content, Entry, Inspection};
 use crate::domain::node::NodePlatform;
-use crate::domain::pick::{Compatibility, Depth, MatchReason, MissReason, Place};
+use crate::domain::pick::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
 use crate::domain::platform::{Platform, write_part};
 use crate::domain::text::printable;
 use crate::domain::verdict::{ImageVerdict, Outcome};
@@ -42,25 +42,25 @@ impl Explanation<'_> {
         match self.outcome {
             Outcome::Supported { .. } | Outcome::Invalid(_) | Outcome::Unknown(_) => false,
             Outcome::Missing(miss_reason) => {
-                !matches!(miss_reason, MissReason::NoEntry(Depth::First))
+                !matches!(miss_reason, MissReason::NoEntry(IndexDepth::First))
             }
             Outcome::Mismatched { why, .. } => !matches!(why, MatchReason::Plain(_)),
         }
     }
 
     /// The entry at a place, where the index is at hand: nested ones are not kept.
-    fn entry(&self, place: Place) -> Option<&Entry> {
+    fn entry(&self, place: EntryPosition) -> Option<&Entry> {
         match (&self.root?.content, place.depth) {
-            (Content::Index(entries), Depth::First) => entries.get(place.position),
+            (Content::Index(entries), IndexDepth::First) => entries.get(place.position),
             _ => None,
         }
     }
 
-    fn platform_of(&self, place: Place) -> Option<&Platform> {
+    fn platform_of(&self, place: EntryPosition) -> Option<&Platform> {
         self.entry(place)?.platform.as_deref()
     }
 
-    fn is_for(&self, formatter: &mut Formatter<'_>, place: Place) -> fmt::Result {
+    fn is_for(&self, formatter: &mut Formatter<'_>, place: EntryPosition) -> fmt::Result {
         match self.platform_of(place) {
             Some(platform) => write!(formatter, "{place} is for {platform}"),
             None => write!(formatter, "{place} is for another platform"),
@@ -185,9 +185,9 @@ impl Explanation<'_> {
     }
 
     /// What the index has, where it is at hand.
-    fn has(&self, formatter: &mut Formatter<'_>, depth: Depth) -> fmt::Result {
+    fn has(&self, formatter: &mut Formatter<'_>, depth: IndexDepth) -> fmt::Result {
         let platforms = match (self.root, depth) {
-            (Some(root), Depth::First) => root.platforms(),
+            (Some(root), IndexDepth::First) => root.platforms(),
             _ => Vec::new(),
         };
         for (position, platform) in platforms.iter().take(PLATFORMS).enumerate() {
@@ -214,7 +214,7 @@ impl fmt::Display for Explanation<'_> {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for EntryPosition {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         // People count from 1.
         write!(
@@ -226,7 +226,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for Depth {
+impl fmt::Display for IndexDepth {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::First => "index",

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::domain::candidates::Names;
     use crate::domain::node::{NodePlatform, Source};
-    use crate::domain::pick::{Compatibility, Depth, MissReason, Place};
+    use crate::domain::pick::{Compatibility, EntryPosition, IndexDepth, MissReason};
     use crate::domain::platform::Platform;
     use crate::domain::reference::ImageReference;
     use crate::domain::runtime::Runtime;
@@ -157,12 +157,12 @@ mod tests {
             made_for: Platform::new("linux", "amd64", ""),
             why,
         };
-        let place = Place {
-            depth: Depth::First,
+        let place = EntryPosition {
+            depth: IndexDepth::First,
             position: 0,
         };
         let unknown = Unknown::new(Reason::Timeout, "r.example did not answer in time");
-        let miss_reason = || Outcome::Missing(MissReason::NoEntry(Depth::First));
+        let miss_reason = || Outcome::Missing(MissReason::NoEntry(IndexDepth::First));
         let verified = || mismatched(MatchReason::Verified(place, Compatibility::Foreign));
         let plain = || mismatched(MatchReason::Plain(Compatibility::Foreign));
         let invalid = || Outcome::from("-".parse::<ImageReference>().unwrap_err());

@@ -14,7 +14,7 @@ use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::PoolName;
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Ternary, Verdict};
 use crate::domain::workload::{ContainerImage, Usage};
 
 /// How many node names a message shows.
@@ -105,8 +105,8 @@ fn what(verdict: &Verdict, image: &ImageVerdict, gaps: &[Finding<'_>]) -> String
             lines.push(format!("  such a pod ends in: {expect}"));
         }
     }
-    let doubts = image.doubts(&verdict.candidates.platforms);
-    lines.extend(doubts.map(|doubt| format!("  it {doubt}")));
+    let caveats = image.caveats(&verdict.candidates.platforms);
+    lines.extend(caveats.map(|caveat| format!("  it {caveat}")));
     lines.join("\n")
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
         .into_iter()
         .chain(beyond)
         .chain(unknown)
-        .chain(doubts(verdicts))
+        .chain(caveats(verdicts))
         .chain(extra.iter().cloned())
         .collect();
     bounded(&all)
@@ -155,7 +155,7 @@ pub(crate) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
 
 /// What is said where nothing is wrong: what speaks against that all the same.
 pub(crate) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String> {
-    let mut all = doubts(verdicts);
+    let mut all = caveats(verdicts);
     if all.is_empty() {
         return extra;
     }
@@ -163,10 +163,10 @@ pub(crate) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String>
     bounded(&all)
 }
 
-fn doubts(verdicts: &[Verdict]) -> Vec<String> {
+fn caveats(verdicts: &[Verdict]) -> Vec<String> {
     let mut lines = Vec::new();
-    for (image, doubt) in verdicts.iter().flat_map(Verdict::doubts) {
-        let line = format!("image {} {doubt}", quoted(&image.image));
+    for (image, caveat) in verdicts.iter().flat_map(Verdict::caveats) {
+        let line = format!("image {} {caveat}", quoted(&image.image));
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -225,7 +225,7 @@ pub(crate) fn missing_platforms(verdicts: &[Verdict]) -> Vec<String> {
 /// What is known to be wrong with an image, the most serious first.
 fn gaps<'a>(verdict: &'a Verdict, image: &'a ImageVerdict) -> Vec<Finding<'a>> {
     let mut findings = image.findings(&verdict.candidates.platforms);
-    findings.retain(|finding| finding.outcome.value() == Value::No);
+    findings.retain(|finding| finding.outcome.value() == Ternary::No);
     findings
 }
 

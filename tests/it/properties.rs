@@ -12,7 +12,7 @@ use archmatch::domain::reference::Digest;
 use archmatch::domain::runtime::Runtime;
 use archmatch::domain::taint::{Effect, Taint};
 use archmatch::domain::unknown::{Reason, Unknown};
-use archmatch::domain::verdict::{ImageVerdict, LevelResult, Outcome, Value, Verdict};
+use archmatch::domain::verdict::{ImageVerdict, LevelResult, Outcome, Ternary, Verdict};
 use archmatch::domain::workload::{PodTemplate, Usage};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -93,11 +93,11 @@ fn verdict(images: &[Image], found: Candidates) -> Verdict {
 }
 
 /// No, unknown, yes: from worst to best.
-fn rank(value: Value) -> u8 {
+fn rank(value: Ternary) -> u8 {
     match value {
-        Value::No => 0,
-        Value::Unknown => 1,
-        Value::Yes => 2,
+        Ternary::No => 0,
+        Ternary::Unknown => 1,
+        Ternary::Yes => 2,
     }
 }
 
@@ -286,7 +286,7 @@ proptest! {
             child.get_or_insert_with(|| config.clone());
         }
         let after = read.outcome(&node);
-        if before.value() == Value::Unknown {
+        if before.value() == Ternary::Unknown {
             prop_assert_eq!(before.reason(), Some(Reason::Timeout));
         } else {
             prop_assert_eq!(after, before);

@@ -12,16 +12,16 @@ use crate::domain::runtime::Runtime;
 
 /// An entry of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct EntryPosition {
     /// Which index.
-    pub depth: Depth,
+    pub depth: IndexDepth,
     /// The position in its list, from 0.
     pub position: usize,
 }
 
 /// Which index of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum IndexDepth {
     /// The one that the name leads to.
     First,
     /// One that another index lists.
@@ -47,13 +47,13 @@ pub enum MatchReason {
     /// The name leads to one manifest, which is pulled whatever it is for.
     Plain(Compatibility),
     /// The entry names the node's platform.
-    Exact(Place),
+    Exact(EntryPosition),
     /// The entry names a platform that the runtime takes in its stead.
-    Fallback(Place),
+    Fallback(EntryPosition),
     /// The entry names no platform, so the config of its manifest tells.
-    Unstated(Place, Compatibility),
+    Unstated(EntryPosition, Compatibility),
     /// The entry names a platform, and the config was read, too (`policy.verifyChildren`).
-    Verified(Place, Compatibility),
+    Verified(EntryPosition, Compatibility),
     /// An image volume mounts an artifact, which has no platform.
     Artifact,
 }
@@ -62,38 +62,42 @@ pub enum MatchReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MissReason {
     /// The index lists nothing.
-    NoEntries(Depth),
+    NoEntries(IndexDepth),
     /// The index lists attestations, which are never platforms.
-    AttestationsOnly(Depth),
+    AttestationsOnly(IndexDepth),
     /// No entry comes near the node's platform.
-    NoEntry(Depth),
+    NoEntry(IndexDepth),
     /// An entry is for a variant that the runtime does not take.
-    Variant(Place),
+    Variant(EntryPosition),
     /// An entry would do for containerd up to 2.0; later versions fetch the exact platform.
-    Fallback(Place),
+    Fallback(EntryPosition),
     /// An entry demands `os.features` that nodes do not have.
-    Features(Place),
+    Features(EntryPosition),
     /// A Windows entry is of a build that the node cannot run.
-    Build(Place),
+    Build(EntryPosition),
     /// An entry means the platform and spells it otherwise, which CRI-O does not forgive.
-    Spelling(Place),
+    Spelling(EntryPosition),
     /// An entry names no platform, which matches nothing in a Docker list on CRI-O.
-    Unstated(Place),
+    Unstated(EntryPosition),
     /// An entry is an index of which the outer one says another platform, so what is in it
     /// is not looked at.
-    Hidden(Place),
+    Hidden(EntryPosition),
     /// The chosen entry names no platform, and its config does not suit the node. The
     /// runtime tries no other one.
-    Config(Place, Box<Platform>),
+    Config(EntryPosition, Box<Platform>),
     /// The chosen entry is an index, which CRI-O does not follow.
     /// Source: containers/image `copy/single.go`.
-    IndexInIndex(Place),
+    IndexInIndex(EntryPosition),
     /// The entry is no image manifest.
-    NoImage(Place),
+    NoImage(EntryPosition),
 }
 
 /// Why an entry with a platform was chosen.
-pub(super) fn match_reason(node: &NodePlatform, entry: &Entry, place: Place) -> MatchReason {
+pub(super) fn match_reason(
+    node: &NodePlatform,
+    entry: &Entry,
+    place: EntryPosition,
+) -> MatchReason {
     let own = node.platform.normalize();
     let is_own = entry.platform.as_deref().is_some_and(|platform| {
         let stated = platform.normalize();
@@ -107,7 +111,7 @@ pub(super) fn match_reason(node: &NodePlatform, entry: &Entry, place: Place) -> 
 }
 
 /// Why none of the entries was chosen: the nearest miss.
-pub(super) fn miss_reason(node: &NodePlatform, entries: &[Entry], depth: Depth) -> MissReason {
+pub(super) fn miss_reason(node: &NodePlatform, entries: &[Entry], depth: IndexDepth) -> MissReason {
     if entries.is_empty() {
         return MissReason::NoEntries(depth);
     }
@@ -121,7 +125,7 @@ pub(super) fn miss_reason(node: &NodePlatform, entries: &[Entry], depth: Depth) 
     let own = node.platform.normalize();
     let misses = entries.iter().enumerate().filter_map(|(position, entry)| {
         let miss = miss(node, &own, entry)?;
-        Some((miss, Place { depth, position }))
+        Some((miss, EntryPosition { depth, position }))
     });
     match misses.min_by_key(|(miss, _)| *miss) {
         None => MissReason::NoEntry(depth),

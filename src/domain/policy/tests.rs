@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::candidates::{CandidatePlatform, Candidates, Names};
 use crate::domain::node::{NodePlatform, Source};
-use crate::domain::pick::{Compatibility, Depth, MatchReason, MissReason};
+use crate::domain::pick::{Compatibility, IndexDepth, MatchReason, MissReason};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::Unknown;
@@ -41,7 +41,7 @@ fn outcome(letter: char) -> Outcome {
             picked: Vec::new(),
             why: MatchReason::Plain(Compatibility::Own),
         },
-        'n' => Outcome::Missing(MissReason::NoEntry(Depth::First)),
+        'n' => Outcome::Missing(MissReason::NoEntry(IndexDepth::First)),
         't' => unknown(Reason::Timeout),
         _ => unknown(Reason::Preloaded),
     }

@@ -16,7 +16,7 @@ use crate::domain::placement::Placement;
 use crate::domain::placement::affinity::{NodeSelector, Requirement};
 use crate::domain::policy::ForeignImages;
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Ternary, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// How many paths of templates are named for one change.
@@ -55,7 +55,7 @@ impl Remedy<'_> {
             begins = "and then ";
         }
         let lacking = distinct(verdicts, |outcome| {
-            outcome.value() == Value::No && !matches!(outcome, Outcome::Invalid(_))
+            outcome.value() == Ternary::No && !matches!(outcome, Outcome::Invalid(_))
         });
         let (builds, others) = (
             self.builds(verdicts, &lacking),

@@ -9,7 +9,7 @@ use crate::domain::inspection::{
     Content, Entry, EntryKind, Inspection, MediaType, Outdated, Staleness,
 };
 use crate::domain::node::{NodePlatform, PoolName, Source};
-use crate::domain::pick::{Compatibility, Depth, MatchReason, MissReason, Place};
+use crate::domain::pick::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
 use crate::domain::placement::Placement;
 use crate::domain::policy::ForeignImages;
 use crate::domain::runtime::Runtime;
@@ -123,7 +123,7 @@ fn a_message_says_where_a_platform_comes_from() {
             vec![candidate],
             vec![image(
                 "node:22",
-                vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
+                vec![Outcome::Missing(MissReason::NoEntry(IndexDepth::First))],
             )],
         )];
         let line = &warnings(&verdicts, &[])[0];
@@ -135,7 +135,7 @@ fn a_message_says_where_a_platform_comes_from() {
 fn a_platform_that_nobody_is_sure_of_proves_no_gap() {
     let mut possible = pool(Source::NodePool, "s390x", "default");
     possible.is_certain = false;
-    let outcome = possible.outcome(Outcome::Missing(MissReason::NoEntry(Depth::First)));
+    let outcome = possible.outcome(Outcome::Missing(MissReason::NoEntry(IndexDepth::First)));
     let verdicts = [verdict(
         vec![possible],
         vec![image("node:22", vec![outcome])],
@@ -156,7 +156,7 @@ fn a_denial_says_what_lacks_where_what_happens_and_what_helps() {
         vec![candidate("s390x", &["z1", "z2"])],
         vec![image(
             "node:22",
-            vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
+            vec![Outcome::Missing(MissReason::NoEntry(IndexDepth::First))],
         )],
     )];
     let amd64 = Placement {
@@ -207,7 +207,7 @@ fn known_gaps_come_before_what_could_not_be_checked() {
             image("registry.example/app:1", vec![unknown]),
             image(
                 "node:22",
-                vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
+                vec![Outcome::Missing(MissReason::NoEntry(IndexDepth::First))],
             ),
         ],
     )];
@@ -227,7 +227,7 @@ fn warnings_hold_no_control_characters_and_keep_to_the_limits() {
         .map(|number| {
             image(
                 &format!("x\n\u{1b}{number}{}", "y".repeat(400)),
-                vec![Outcome::Missing(MissReason::NoEntry(Depth::First))],
+                vec![Outcome::Missing(MissReason::NoEntry(IndexDepth::First))],
             )
         })
         .collect();
@@ -258,8 +258,8 @@ fn a_pod_that_may_go_nowhere_is_told_why() {
 
 #[test]
 fn what_the_list_of_platforms_does_not_show_is_said() {
-    let place = |position| Place {
-        depth: Depth::First,
+    let place = |position| EntryPosition {
+        depth: IndexDepth::First,
         position,
     };
     let verified = Outcome::Mismatched {
@@ -312,7 +312,7 @@ fn an_old_answer_is_said_to_be_old() {
         picked: Vec::new(),
         why: MatchReason::Artifact,
     };
-    let missing = || Outcome::Missing(MissReason::NoEntry(Depth::First));
+    let missing = || Outcome::Missing(MissReason::NoEntry(IndexDepth::First));
     let images = vec![
         stale("node:22", supported(), 2400, Reason::Unreachable),
         stale("r.example/app:1", supported(), 7200, Reason::RateLimited),
@@ -329,8 +329,8 @@ fn an_old_answer_is_said_to_be_old() {
     );
     let images = vec![stale("node:22", missing(), 119, Reason::Timeout)];
     let verdicts = [verdict(vec![candidate("s390x", &["z1"])], images)];
-    let doubt = "was judged by what docker.io said 119s ago; it does not answer in time now";
-    assert!(warnings(&verdicts, &[])[1].ends_with(doubt));
+    let caveat = "was judged by what docker.io said 119s ago; it does not answer in time now";
+    assert!(warnings(&verdicts, &[])[1].ends_with(caveat));
     let denial = denial(&verdicts);
-    assert!(denial.contains(&format!("\n  it {doubt}\n")), "{denial}");
+    assert!(denial.contains(&format!("\n  it {caveat}\n")), "{denial}");
 }

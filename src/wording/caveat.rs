@@ -4,17 +4,17 @@ use std::fmt::{self, Formatter};
 
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::inspection::{Content, Entry, Outdated, Staleness};
-use crate::domain::pick::{Depth, Place, Rules};
+use crate::domain::pick::{EntryPosition, IndexDepth, Rules};
 use crate::domain::text::printable;
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::{ImageVerdict, Outcome, Value, Verdict};
+use crate::domain::verdict::{ImageVerdict, Outcome, Ternary, Verdict};
 
 /// Something that speaks against what is said of an image.
 ///
 /// `Display` completes a sentence that begins with the image:
 /// `was judged by what docker.io said 40m ago; it is unreachable now`.
 #[derive(Clone, Copy, Debug)]
-pub enum Doubt<'a> {
+pub enum Caveat<'a> {
     /// The answer of the registry is old.
     Old {
         /// The registry.
@@ -28,7 +28,7 @@ pub enum Doubt<'a> {
     /// Source: `internal/cri/store/image/image.go`, `getImage`.
     Unnamed {
         /// The entry that is chosen.
-        place: Place,
+        place: EntryPosition,
         /// The first candidate on which it is so.
         candidate: &'a CandidatePlatform,
     },
@@ -36,28 +36,28 @@ pub enum Doubt<'a> {
 
 impl ImageVerdict {
     /// What speaks against the verdict, on these candidates.
-    pub fn doubts<'a>(
+    pub fn caveats<'a>(
         &'a self,
         candidates: &'a [CandidatePlatform],
-    ) -> impl Iterator<Item = Doubt<'a>> {
+    ) -> impl Iterator<Item = Caveat<'a>> {
         self.old().into_iter().chain(self.unnamed(candidates))
     }
 
     /// That a registry is being asked again is worth a word where something is wrong: what
     /// was wrong may be mended by now.
-    fn old(&self) -> Option<Doubt<'_>> {
+    fn old(&self) -> Option<Caveat<'_>> {
         let outdated = self.outdated?;
-        let runs = |outcome: &Outcome| outcome.value() == Value::Yes;
+        let runs = |outcome: &Outcome| outcome.value() == Ternary::Yes;
         if outdated.why == Staleness::Refreshing && self.outcomes.iter().all(runs) {
             return None;
         }
-        Some(Doubt::Old {
+        Some(Caveat::Old {
             outdated,
             registry: self.image.reference.as_ref().ok()?.registry(),
         })
     }
 
-    fn unnamed<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Option<Doubt<'a>> {
+    fn unnamed<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Option<Caveat<'a>> {
         let Content::Index(entries) = &self.inspection.as_deref()?.content else {
             return None;
         };
@@ -73,27 +73,27 @@ impl ImageVerdict {
             };
             let first = picked.first().filter(|_| is_containerd)?;
             let position = entries.iter().position(|entry| entry.digest == *first)?;
-            let place = Place {
-                depth: Depth::First,
+            let place = EntryPosition {
+                depth: IndexDepth::First,
                 position,
             };
-            (!is_named(&entries[position])).then_some(Doubt::Unnamed { place, candidate })
+            (!is_named(&entries[position])).then_some(Caveat::Unnamed { place, candidate })
         })
     }
 }
 
 impl Verdict {
     /// What speaks against the verdict, by image.
-    pub fn doubts(&self) -> impl Iterator<Item = (&ImageVerdict, Doubt<'_>)> {
-        let doubts = |image| {
-            let doubts = ImageVerdict::doubts(image, &self.candidates.platforms);
-            doubts.map(move |doubt| (image, doubt))
+    pub fn caveats(&self) -> impl Iterator<Item = (&ImageVerdict, Caveat<'_>)> {
+        let caveats = |image| {
+            let caveats = ImageVerdict::caveats(image, &self.candidates.platforms);
+            caveats.map(move |caveat| (image, caveat))
         };
-        self.images.iter().flat_map(doubts)
+        self.images.iter().flat_map(caveats)
     }
 }
 
-impl fmt::Display for Doubt<'_> {
+impl fmt::Display for Caveat<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Old { registry, outdated } => {
