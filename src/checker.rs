@@ -23,10 +23,11 @@ pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates};
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::node::Nodes;
-use crate::domain::pick::{Entries, MatchReason, Pick, pick};
+use crate::domain::outcome::{MatchReason, Outcome};
+use crate::domain::pick::{Entries, pick};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Reason, Unknown};
-use crate::domain::verdict::{ImageVerdict, LevelResult, Outcome, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
 use crate::domain::workload::{ContainerImage, PodTemplate};
 
 /// How many child documents of one image may be read for one decision. An ordinary image
@@ -98,7 +99,7 @@ impl Checker {
         rules: Rules,
         deadline: Instant,
     ) -> Verdict {
-        let budget = Budget::new(deadline, Arc::default());
+        let budget = Budget::new(deadline);
         let candidates = find_candidates(nodes, &template.placement, rules, &budget).await;
         self.judge(template, candidates, rules, &budget).await
     }
@@ -111,7 +112,7 @@ impl Checker {
         rules: Rules,
         deadline: Instant,
     ) -> Vec<Verdict> {
-        let budget = Budget::new(deadline, Arc::default());
+        let budget = Budget::new(deadline);
         let candidates = all_candidates(templates, nodes, rules, &budget).await;
         // At once: images of one template must not use up the time of another's.
         let judged = templates.iter().zip(candidates);
@@ -126,7 +127,7 @@ impl Checker {
         rules: Rules,
         deadline: Instant,
     ) -> Vec<Candidates> {
-        let budget = Budget::new(deadline, Arc::default());
+        let budget = Budget::new(deadline);
         all_candidates(templates, nodes, rules, &budget).await
     }
 
@@ -137,9 +138,9 @@ impl Checker {
         rules: Rules,
         budget: &Budget,
     ) -> Verdict {
-        let images = self.check_images(template, &candidates.platforms, rules.entries, budget);
+        let look = self.look(template, &candidates.platforms, rules, budget);
         let verdict = Verdict {
-            images: images.await,
+            images: look.images().await,
             candidates,
             beyond_cordon: Vec::new(),
             overlooked: template.overlooked(),
@@ -157,153 +158,25 @@ impl Checker {
     ) -> Verdict {
         let cordoned = &verdict.candidates.cordoned;
         if !cordoned.is_empty() && verdict.runnable() == LevelResult::Fail {
-            let images = self.check_images(template, cordoned, rules.entries, budget);
-            verdict.beyond_cordon = images.await;
+            let look = self.look(template, cordoned, rules, budget);
+            verdict.beyond_cordon = look.images().await;
         }
         verdict
     }
 
-    async fn check_images(
-        &self,
-        template: &PodTemplate,
-        platforms: &[CandidatePlatform],
-        entries: Entries,
-        budget: &Budget,
-    ) -> Vec<ImageVerdict> {
-        let access = &template.access;
-        let images = template.images.iter();
-        join_all(images.map(|image| self.check_image(image, platforms, access, entries, budget)))
-            .await
-    }
-
-    async fn check_image(
-        &self,
-        image: &ContainerImage,
-        platforms: &[CandidatePlatform],
-        access: &Access,
-        entries: Entries,
-        budget: &Budget,
-    ) -> ImageVerdict {
-        let mut verdict = unjudged(image);
-        if platforms.is_empty() {
-            // Nothing to compare with: no reason to ask a registry.
-            return verdict;
-        }
-        let reference = match &image.reference {
-            Ok(reference) => reference,
-            Err(error) => {
-                verdict.outcomes = vec![Outcome::from(*error); platforms.len()];
-                return verdict;
-            }
-        };
-        let found = if image.preloaded {
-            Err(Unknown::new(
-                Reason::Preloaded,
-                "imagePullPolicy is Never, so no registry is asked",
-            ))
-        } else {
-            let root = self.inspect(reference, access, budget.deadline).await;
-            root.map(|root| (reference, root))
-        };
-        self.judge_image(image, found, platforms, access, entries, budget)
-            .await
-    }
-
-    /// What was found of an image, on each platform.
-    async fn judge_image(
-        &self,
-        image: &ContainerImage,
-        found: Result<(&ImageReference, Found), Unknown>,
-        platforms: &[CandidatePlatform],
-        access: &Access,
-        entries: Entries,
-        budget: &Budget,
-    ) -> ImageVerdict {
-        let mut verdict = unjudged(image);
-        match found {
-            Err(unknown) => {
-                verdict.outcomes = vec![Outcome::Unknown(unknown); platforms.len()];
-            }
-            Ok((_, root)) if image.is_mounted(&root.inspection) => {
-                let mounted = Outcome::Supported {
-                    picked: Vec::new(),
-                    why: MatchReason::Artifact,
-                };
-                verdict.outcomes = vec![mounted; platforms.len()];
-                verdict.inspection = Some(root.inspection);
-                verdict.outdated = root.outdated;
-            }
-            Ok((reference, root)) => {
-                let picks = self
-                    .picks(
-                        reference,
-                        &root.inspection,
-                        platforms,
-                        access,
-                        entries,
-                        budget,
-                    )
-                    .await;
-                let outcomes = picks.into_iter().map(Outcome::from).zip(platforms);
-                verdict.outcomes = outcomes
-                    .map(|(outcome, candidate)| candidate.outcome(outcome))
-                    .collect();
-                verdict.inspection = Some(root.inspection);
-                verdict.outdated = root.outdated;
-            }
-        }
-        verdict
-    }
-
-    /// One pick for each platform. Children are read only when a pick depends on them.
-    async fn picks(
-        &self,
-        reference: &ImageReference,
-        root: &Inspection,
-        platforms: &[CandidatePlatform],
-        access: &Access,
-        entries: Entries,
-        budget: &Budget,
-    ) -> Vec<Pick> {
-        let mut children: HashMap<Digest, Result<Found, Unknown>> = HashMap::new();
-        loop {
-            let documents = children.values().filter_map(|child| child.as_ref().ok());
-            let documents = documents.map(|child| child.inspection.entries());
-            let entries_in_all = documents.chain([root.entries()]).sum::<usize>();
-            // Others have their turn between two images that take long.
-            let turn = match budget.spend(entries_in_all * platforms.len()).await {
-                Ok(turn) => turn,
-                Err(unknown) => return vec![Pick::Unknown(unknown); platforms.len()],
-            };
-            let picks: Vec<Pick> = platforms
-                .iter()
-                .map(|candidate| {
-                    let child = |digest: &Digest| {
-                        let child = children.get(digest)?.as_ref();
-                        Some(child.map(|child| child.inspection.as_ref()))
-                    };
-                    pick(&candidate.platform, root, child, entries)
-                })
-                .collect();
-            let mut needed: Vec<Digest> = picks
-                .iter()
-                .filter_map(|pick| match pick {
-                    Pick::Needs(digest) => Some(digest.clone()),
-                    _ => None,
-                })
-                .collect();
-            needed.sort();
-            needed.dedup();
-            needed.truncate(CHILDREN.saturating_sub(children.len()));
-            if needed.is_empty() {
-                return picks;
-            }
-            drop(turn);
-            let read = join_all(needed.into_iter().map(|digest| async {
-                let child = reference.with_digest(digest.clone());
-                (digest, self.inspect(&child, access, budget.deadline).await)
-            }));
-            children.extend(read.await);
+    fn look<'a>(
+        &'a self,
+        template: &'a PodTemplate,
+        platforms: &'a [CandidatePlatform],
+        rules: Rules,
+        budget: &'a Budget,
+    ) -> Look<'a> {
+        Look {
+            checker: self,
+            template,
+            platforms,
+            entries: rules.entries,
+            budget,
         }
     }
 
@@ -333,54 +206,159 @@ impl Checker {
     pub async fn confirm(
         &self,
         template: &PodTemplate,
-        verdict: Verdict,
+        mut verdict: Verdict,
         rests_on: RestsOn,
         rules: Rules,
         deadline: Instant,
     ) -> Verdict {
-        let budget = Budget::new(deadline, Arc::default());
-        let Verdict {
-            candidates,
-            images,
-            overlooked,
-            ..
-        } = verdict;
-        let platforms = &candidates.platforms;
-        let images = join_all(images.into_iter().map(|known| async {
-            let Some(reference) = rests_on.image(&known) else {
-                return known;
-            };
-            let access = &template.access;
-            let found = self.inspector.confirm(reference, access, deadline).await;
-            if let (Ok(found), Some(inspection)) = (&found, &known.inspection)
-                && found.inspection.digest == inspection.digest
-            {
-                return ImageVerdict {
-                    outdated: found.outdated,
-                    ..known
-                };
-            }
-            let (image, found) = (&known.image, found.map(|root| (reference, root)));
-            self.judge_image(image, found, platforms, access, rules.entries, &budget)
-                .await
-        }));
-        let images = images.await;
-        let verdict = Verdict {
-            candidates,
-            images,
-            beyond_cordon: Vec::new(),
-            overlooked,
-        };
+        let budget = Budget::new(deadline);
+        let images = std::mem::take(&mut verdict.images);
+        let look = self.look(template, &verdict.candidates.platforms, rules, &budget);
+        let images = images.into_iter();
+        let confirmed = join_all(images.map(|known| look.confirmed(known, rests_on))).await;
+        verdict.images = confirmed;
+        verdict.beyond_cordon.clear();
         self.with_cordoned(template, verdict, rules, &budget).await
     }
 }
 
-fn unjudged(image: &ContainerImage) -> ImageVerdict {
+/// One look at the images of a pod template.
+struct Look<'a> {
+    checker: &'a Checker,
+    template: &'a PodTemplate,
+    /// Where they would run.
+    platforms: &'a [CandidatePlatform],
+    entries: Entries,
+    budget: &'a Budget,
+}
+
+impl Look<'_> {
+    async fn images(&self) -> Vec<ImageVerdict> {
+        join_all(self.template.images.iter().map(|image| self.image(image))).await
+    }
+
+    async fn image(&self, image: &ContainerImage) -> ImageVerdict {
+        if self.platforms.is_empty() {
+            // Nothing to compare with: no reason to ask a registry.
+            return judged(image, Vec::new());
+        }
+        let reference = match &image.reference {
+            Ok(reference) => reference,
+            Err(error) => return self.everywhere(image, (*error).into()),
+        };
+        if image.preloaded {
+            let why = "imagePullPolicy is Never, so no registry is asked";
+            return self.everywhere(image, Unknown::new(Reason::Preloaded, why).into());
+        }
+        let (access, deadline) = (&self.template.access, self.budget.deadline);
+        let found = self.checker.inspect(reference, access, deadline).await;
+        self.found(image, reference, found).await
+    }
+
+    /// The verdict by what the registry says now, if a denial would rest on the image.
+    async fn confirmed(&self, known: ImageVerdict, rests_on: RestsOn) -> ImageVerdict {
+        let Some(reference) = rests_on.image(&known) else {
+            return known;
+        };
+        let (access, deadline) = (&self.template.access, self.budget.deadline);
+        let inspector = &self.checker.inspector;
+        let found = inspector.confirm(reference, access, deadline).await;
+        if let (Ok(found), Some(inspection)) = (&found, &known.inspection)
+            && found.inspection.digest == inspection.digest
+        {
+            return ImageVerdict {
+                outdated: found.outdated,
+                ..known
+            };
+        }
+        self.found(&known.image, reference, found).await
+    }
+
+    /// The verdict by what was found of an image.
+    async fn found(
+        &self,
+        image: &ContainerImage,
+        reference: &ImageReference,
+        found: Result<Found, Unknown>,
+    ) -> ImageVerdict {
+        let root = match found {
+            Ok(root) => root,
+            Err(unknown) => return self.everywhere(image, unknown.into()),
+        };
+        let verdict = if image.is_mounted(&root.inspection) {
+            let mounted = Outcome::Supported {
+                picked: Vec::new(),
+                why: MatchReason::Artifact,
+            };
+            self.everywhere(image, mounted)
+        } else {
+            judged(image, self.outcomes(reference, &root.inspection).await)
+        };
+        ImageVerdict {
+            inspection: Some(root.inspection),
+            outdated: root.outdated,
+            ..verdict
+        }
+    }
+
+    /// One outcome on all platforms.
+    fn everywhere(&self, image: &ContainerImage, outcome: Outcome) -> ImageVerdict {
+        judged(image, vec![outcome; self.platforms.len()])
+    }
+
+    /// One outcome for each platform. Children are read only when an outcome depends on them.
+    async fn outcomes(&self, reference: &ImageReference, root: &Inspection) -> Vec<Outcome> {
+        let mut children: HashMap<Digest, Result<Found, Unknown>> = HashMap::new();
+        loop {
+            let documents = children.values().filter_map(|child| child.as_ref().ok());
+            let documents = documents.map(|child| child.inspection.entries());
+            let entries_in_all = documents.chain([root.entries()]).sum::<usize>();
+            // Others have their turn between two images that take long.
+            let spent = self.budget.spend(entries_in_all * self.platforms.len());
+            let turn = match spent.await {
+                Ok(turn) => turn,
+                Err(unknown) => return vec![unknown.into(); self.platforms.len()],
+            };
+            let child = |digest: &Digest| {
+                let child = children.get(digest)?.as_ref();
+                Some(child.map(|child| child.inspection.as_ref()))
+            };
+            let platforms = self.platforms.iter();
+            let picks = platforms.map(|at| pick(&at.platform, root, child, self.entries));
+            let picks: Vec<Result<Outcome, Digest>> = picks.collect();
+            let needed = picks.iter().filter_map(|pick| pick.as_ref().err());
+            let mut needed: Vec<Digest> = needed.cloned().collect();
+            needed.sort();
+            needed.dedup();
+            needed.truncate(CHILDREN.saturating_sub(children.len()));
+            if needed.is_empty() {
+                let outcomes = picks.into_iter().zip(self.platforms);
+                return outcomes
+                    .map(|(pick, at)| at.outcome(pick.unwrap_or_else(|_| too_many_documents())))
+                    .collect();
+            }
+            drop(turn);
+            let read = join_all(needed.into_iter().map(|digest| async {
+                let child = reference.with_digest(digest.clone());
+                let (access, deadline) = (&self.template.access, self.budget.deadline);
+                (digest, self.checker.inspect(&child, access, deadline).await)
+            }));
+            children.extend(read.await);
+        }
+    }
+}
+
+fn too_many_documents() -> Outcome {
+    let why = "too many documents would have to be read";
+    Unknown::new(Reason::TooLarge, why).into()
+}
+
+fn judged(image: &ContainerImage, outcomes: Vec<Outcome>) -> ImageVerdict {
     ImageVerdict {
         image: image.clone(),
         inspection: None,
         outdated: None,
-        outcomes: Vec::new(),
+        outcomes,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod inspection;
 pub mod labels;
 pub mod node;
 pub mod open_labels;
+pub mod outcome;
 pub mod pick;
 pub mod placement;
 pub mod platform;

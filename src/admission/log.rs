@@ -9,19 +9,14 @@ pub(super) fn judged(verdicts: &[Verdict]) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    for verdict in verdicts {
-        let candidates = &verdict.candidates.platforms;
-        for image in &verdict.images {
-            for (candidate, outcome) in candidates.iter().zip(&image.outcomes) {
-                tracing::debug!(
-                    image = %printable(&image.image.image),
-                    platform = %candidate.platform.platform,
-                    nodes = candidate.node_count,
-                    outcome = outcome.name(),
-                    reason = outcome.reason().map(Reason::name),
-                    "judged"
-                );
-            }
-        }
+    for at in verdicts.iter().flat_map(Verdict::outcomes) {
+        tracing::debug!(
+            image = %printable(&at.image.image.image),
+            platform = %at.candidate.platform.platform,
+            nodes = at.candidate.node_count,
+            outcome = at.outcome.name(),
+            reason = at.outcome.reason().map(Reason::name),
+            "judged"
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! What an object was before its update: an existing workload is never refused for what it
 //! already was.
 
-use crate::domain::candidates::{CandidatePlatform, Candidates};
+use crate::domain::candidates::Candidates;
 use crate::domain::policy::Leniency;
-use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
+use crate::domain::verdict::{ImageOutcome, LevelResult, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// The pod templates of the old object that count, and where each might go.
@@ -41,7 +41,10 @@ impl Past {
         };
         if self.templates.iter().any(is_same) {
             Leniency::Unchanged
-        } else if gaps(verdict).all(|gap| self.with_gap(gap).next().is_some()) {
+        } else if verdict
+            .gaps()
+            .all(|gap| self.with_gap(gap).next().is_some())
+        {
             Leniency::NoNewGaps
         } else {
             Leniency::None
@@ -56,14 +59,14 @@ impl Past {
             let old = old.get(position);
             old.is_none_or(|old| old.runnable() == LevelResult::Pass)
         };
-        let mut same = gaps(verdict).flat_map(|gap| self.with_gap(gap));
+        let mut same = verdict.gaps().flat_map(|gap| self.with_gap(gap));
         verdict.runnable() == LevelResult::Fail && same.all(ran)
     }
 
     /// Positions of the old templates that had a gap: they named the image, and might have
     /// gone to such a node.
-    fn with_gap<'a>(&'a self, (image, at): Gap<'a>) -> impl Iterator<Item = usize> + 'a {
-        let image = &image.image;
+    fn with_gap<'a>(&'a self, gap: ImageOutcome<'a>) -> impl Iterator<Item = usize> + 'a {
+        let (image, at) = (&gap.image.image, gap.candidate);
         let named = |template: &PodTemplate| {
             template.images.iter().any(|old| {
                 (&old.image, old.usage, old.preloaded)
@@ -79,14 +82,4 @@ impl Past {
             (named(template) && reached(candidates)).then_some(position)
         })
     }
-}
-
-/// A gap: an image, and a node platform that cannot run it.
-type Gap<'a> = (&'a ImageVerdict, &'a CandidatePlatform);
-
-fn gaps(verdict: &Verdict) -> impl Iterator<Item = Gap<'_>> {
-    verdict.gaps().filter_map(|(image, position)| {
-        let candidate = verdict.candidates.platforms.get(position)?;
-        Some((image, candidate))
-    })
 }

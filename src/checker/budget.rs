@@ -23,10 +23,10 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(deadline: Instant, steps: Arc<Steps>) -> Self {
+    pub(super) fn new(deadline: Instant) -> Self {
         Self {
             deadline,
-            steps,
+            steps: Arc::default(),
             turn: Semaphore::new(1),
         }
     }

@@ -12,11 +12,12 @@ use crate::domain::elsewhere::Question;
 use crate::domain::inspection::Inspection;
 use crate::domain::labels::Labels;
 use crate::domain::node::{NodePlatform, Nodes};
-use crate::domain::pick::{Pick, pick};
+use crate::domain::outcome::{Outcome, Ternary};
+use crate::domain::pick::pick;
 use crate::domain::placement::Placement;
 use crate::domain::reference::Digest;
 use crate::domain::unknown::Unknown;
-use crate::domain::verdict::{ImageVerdict, LevelResult, Ternary, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// How many steps are done where others wait: some milliseconds.
@@ -140,11 +141,9 @@ impl Search<'_> {
         image: &ImageVerdict,
         platform: &NodePlatform,
     ) -> bool {
-        let candidates = &verdict.candidates.platforms;
-        let mut judged = candidates.iter().zip(&image.outcomes);
-        let judged = judged.find(|(candidate, _)| *candidate.platform == *platform);
-        if let Some((_, outcome)) = judged {
-            return outcome.value() == Ternary::Yes;
+        let mut judged = image.on(&verdict.candidates.platforms);
+        if let Some(at) = judged.find(|at| *at.candidate.platform == *platform) {
+            return at.outcome.value() == Ternary::Yes;
         }
         let (Some(root), Ok(reference)) = (&image.inspection, &image.image.reference) else {
             return false;
@@ -159,11 +158,9 @@ impl Search<'_> {
                 return false;
             }
             let child = |digest: &Digest| children.get(digest).map(|child| Ok(child.as_ref()));
-            let picked = pick(platform, root, child, self.rules.entries);
-            let digest = match picked {
-                Pick::Supported { .. } => return true,
-                Pick::Needs(digest) => digest,
-                _ => return false,
+            let digest = match pick(platform, root, child, self.rules.entries) {
+                Ok(outcome) => return matches!(outcome, Outcome::Supported { .. }),
+                Err(digest) => digest,
             };
             let child = reference.with_digest(digest.clone());
             let inspector = &self.checker.inspector;

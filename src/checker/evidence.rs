@@ -1,7 +1,8 @@
 //! Which images a denial would rest on.
 
+use crate::domain::outcome::{Outcome, Ternary};
 use crate::domain::reference::ImageReference;
-use crate::domain::verdict::{ImageVerdict, Outcome, Ternary};
+use crate::domain::verdict::ImageVerdict;
 
 /// What a denial would rest on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -186,7 +186,7 @@ async fn preloaded_images_and_names_of_no_registry_ask_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn comparing_takes_steps_and_a_turn_and_ends_with_the_deadline() {
-    let budget = Budget::new(Instant::now() + Duration::from_secs(1), Arc::default());
+    let budget = Budget::new(Instant::now() + Duration::from_secs(1));
     let turn = budget.spend(1000).await.unwrap();
     assert!(turn.is_some());
     assert!(budget.spend(1000).now_or_never().is_none(), "one at a time");

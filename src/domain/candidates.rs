@@ -174,7 +174,8 @@ pub fn takes_long(nodes: &Nodes, placement: &Placement) -> bool {
 }
 
 impl CandidatePlatform {
-    fn of(platform: &Arc<NodePlatform>) -> Self {
+    /// The platform before any node of it was found.
+    pub(crate) fn of(platform: &Arc<NodePlatform>) -> Self {
         Self {
             platform: Arc::clone(platform),
             nodes: Names::default(),

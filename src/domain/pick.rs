@@ -8,10 +8,12 @@ mod cri_o;
 mod docker;
 mod why;
 
-use self::containerd::{Acceptable, Acceptance, windows_version};
-pub use self::why::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
+use self::containerd::{Acceptable, windows_version};
 use super::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use super::node::NodePlatform;
+use super::outcome::{
+    Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason, Outcome, Ternary,
+};
 use super::platform::Platform;
 use super::reference::Digest;
 use super::runtime::Runtime;
@@ -20,33 +22,6 @@ use super::unknown::{Reason, Unknown};
 /// How many indexes may lie below the first one.
 /// containerd follows them without limit; two levels are more than anybody builds.
 pub const NESTED_INDEXES: usize = 2;
-
-/// What the runtime of a node makes of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pick {
-    /// It pulls a manifest that runs on the node.
-    Supported {
-        /// Digests from the index, itself excluded, to the manifest; empty for a plain one.
-        path: Vec<Digest>,
-        /// Why this one.
-        why: MatchReason,
-    },
-    /// It pulls a manifest that is for another platform.
-    Mismatched {
-        /// As above.
-        path: Vec<Digest>,
-        /// What the manifest is for.
-        made_for: Platform,
-        /// Why this one.
-        why: MatchReason,
-    },
-    /// The pull fails: nothing in the index is for the node.
-    Missing(MissReason),
-    /// The documents do not tell.
-    Unknown(Unknown),
-    /// A child document decides and was not read yet.
-    Needs(Digest),
-}
 
 /// What was read of the children of an index so far.
 pub type Child<'a> = Option<Result<&'a Inspection, &'a Unknown>>;
@@ -64,23 +39,26 @@ pub enum Entries {
 /// What one index offers a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Choice<'a> {
-    /// The runtime goes on with this entry.
-    Entry(&'a Entry),
+    /// The runtime goes on with this entry, which has this position in the list.
+    Entry(usize, &'a Entry),
     /// The pull fails here.
     Nothing,
     /// The Windows build of the node decides, and it is not known.
     WindowsBuild,
 }
 
-/// What the node's runtime would pull when an image name leads to `root`.
+/// What the node's runtime makes of an image whose name leads to `root`.
+///
+/// # Errors
+/// The digest of a child document that decides and was not read yet.
 pub fn pick<'a>(
     node: &NodePlatform,
     root: &'a Inspection,
     children: impl Fn(&Digest) -> Child<'a>,
     entries: Entries,
-) -> Pick {
+) -> Result<Outcome, Digest> {
     if node.platform.os.is_empty() || node.platform.architecture.is_empty() {
-        return unsupported("the node does not say its platform");
+        return Ok(unsupported("the node does not say its platform"));
     }
     let mut path = Vec::new();
     let mut document = root;
@@ -88,39 +66,36 @@ pub fn pick<'a>(
         let list = match &document.content {
             Content::Index(list) => list,
             Content::Manifest(config) => {
-                return judge_config(node, config, path, MatchReason::Plain);
+                return Ok(judge_config(node, config, path, MatchReason::Plain));
             }
-            Content::Artifact => return unsupported("it is an artifact, not a container image"),
+            Content::Artifact => {
+                return Ok(unsupported("it is an artifact, not a container image"));
+            }
         };
         let depth = if path.is_empty() {
             IndexDepth::First
         } else {
             IndexDepth::Nested
         };
-        let entry = match choose(node, document.media_type, list) {
-            Choice::Entry(entry) => entry,
-            Choice::Nothing => return Pick::Missing(why::miss_reason(node, list, depth)),
-            Choice::WindowsBuild => return unknown_build(),
+        let (position, entry) = match choose(node, document.media_type, list) {
+            Choice::Entry(position, entry) => (position, entry),
+            Choice::Nothing => return Ok(Outcome::Missing(why::miss_reason(node, list, depth))),
+            Choice::WindowsBuild => return Ok(unknown_build()),
         };
-        let position = list.iter().position(|listed| std::ptr::eq(listed, entry));
-        let place = EntryPosition {
-            depth,
-            // The choice is an entry of this list.
-            position: position.unwrap_or_default(),
-        };
+        let place = EntryPosition { depth, position };
         path.push(entry.digest.clone());
         match (entry.kind, node.platform_rules()) {
             // Source: containers/image copy/single.go, "Unexpectedly received a manifest list".
             (EntryKind::Index, Rules::CriO) => {
-                return Pick::Missing(MissReason::IndexInIndex(place));
+                return Ok(Outcome::Missing(MissReason::IndexInIndex(place)));
             }
             (EntryKind::Index, _) if path.len() > NESTED_INDEXES => {
-                return unsupported("its indexes nest deeper than two levels");
+                return Ok(unsupported("its indexes nest deeper than two levels"));
             }
             (EntryKind::Index, _) => match children(&entry.digest) {
-                None => return Pick::Needs(entry.digest.clone()),
-                Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
-                Some(Ok(child)) if !child.media_type.is_index() => return contradicts(),
+                None => return Err(entry.digest.clone()),
+                Some(Err(unknown)) => return Ok(Outcome::Unknown(unknown.clone())),
+                Some(Ok(child)) if !child.media_type.is_index() => return Ok(contradicts()),
                 Some(Ok(child)) => document = child,
             },
             (EntryKind::Manifest, _) => {
@@ -128,10 +103,12 @@ pub fn pick<'a>(
             }
             // Source: containerd core/images/image.go, "unexpected media type".
             (EntryKind::Other, Rules::Containerd) => {
-                return Pick::Missing(MissReason::NoImage(place));
+                return Ok(Outcome::Missing(MissReason::NoImage(place)));
             }
             (EntryKind::Other, _) => {
-                return unsupported("the entry that would be pulled is no image manifest");
+                return Ok(unsupported(
+                    "the entry that would be pulled is no image manifest",
+                ));
             }
         }
     }
@@ -143,9 +120,9 @@ fn finish<'a>(
     entry: &Entry,
     place: EntryPosition,
     children: impl Fn(&Digest) -> Child<'a>,
-    path: Vec<Digest>,
+    picked: Vec<Digest>,
     entries: Entries,
-) -> Pick {
+) -> Result<Outcome, Digest> {
     let rules = node.platform_rules();
     let states_platform = match rules {
         Rules::Docker => docker::stated(entry).is_some(),
@@ -154,57 +131,58 @@ fn finish<'a>(
     // What the index says is believed whether or not the child was read for another node.
     if states_platform && entries == Entries::Believed {
         let why = why::match_reason(node, entry, place);
-        return Pick::Supported { path, why };
+        return Ok(Outcome::Supported { picked, why });
     }
     let child = match children(&entry.digest) {
-        None => return Pick::Needs(entry.digest.clone()),
-        Some(Err(unknown)) => return Pick::Unknown(unknown.clone()),
+        None => return Err(entry.digest.clone()),
+        Some(Err(unknown)) => return Ok(Outcome::Unknown(unknown.clone())),
         Some(Ok(child)) => child,
     };
     let config_chooses = !states_platform && rules == Rules::Containerd;
     let config = match &child.content {
         Content::Manifest(config) => config,
-        Content::Index(_) => return contradicts(),
-        Content::Artifact if config_chooses => return Pick::Missing(MissReason::NoImage(place)),
+        Content::Index(_) => return Ok(contradicts()),
+        Content::Artifact if config_chooses => {
+            return Ok(Outcome::Missing(MissReason::NoImage(place)));
+        }
         Content::Artifact => {
-            return unsupported("the entry that would be pulled is an artifact");
+            return Ok(unsupported("the entry that would be pulled is an artifact"));
         }
     };
     if config_chooses {
         // containerd reads the config to choose; what does not match fails the pull.
-        return match containerd::accepts(&node.platform, config) {
-            Acceptance::Accepted => {
+        return Ok(match containerd::accepts(&node.platform, config) {
+            Ternary::Yes => {
                 let why = MatchReason::Unstated(place, compatibility(node, config));
-                Pick::Supported { path, why }
+                Outcome::Supported { picked, why }
             }
-            Acceptance::Refused => {
-                Pick::Missing(MissReason::Config(place, Box::new(config.clone())))
-            }
-            Acceptance::WindowsBuild => unknown_build(),
-        };
+            Ternary::No => Outcome::Missing(MissReason::Config(place, Box::new(config.clone()))),
+            Ternary::Unknown => unknown_build(),
+        });
     }
-    judge_config(node, config, path, |compatibility| {
-        if states_platform {
-            MatchReason::Verified(place, compatibility)
-        } else {
-            MatchReason::Unstated(place, compatibility)
-        }
-    })
+    let why = match states_platform {
+        true => MatchReason::Verified,
+        false => MatchReason::Unstated,
+    };
+    let judged = judge_config(node, config, picked, |compatibility| {
+        why(place, compatibility)
+    });
+    Ok(judged)
 }
 
 /// A manifest that is pulled whatever its config says: will its programs run?
 fn judge_config(
     node: &NodePlatform,
     config: &Platform,
-    path: Vec<Digest>,
+    picked: Vec<Digest>,
     why: impl Fn(Compatibility) -> MatchReason,
-) -> Pick {
+) -> Outcome {
     if config.architecture.is_empty() {
         return unsupported("its config names no architecture");
     }
     match compatibility(node, config) {
-        Compatibility::Foreign => Pick::Mismatched {
-            path,
+        Compatibility::Foreign => Outcome::Mismatched {
+            picked,
             made_for: config.clone(),
             why: why(Compatibility::Foreign),
         },
@@ -215,8 +193,8 @@ fn judge_config(
                 None => unknown_build(),
             }
         }
-        compatibility => Pick::Supported {
-            path,
+        compatibility => Outcome::Supported {
+            picked,
             why: why(compatibility),
         },
     }
@@ -262,16 +240,16 @@ fn arm_level(variant: &str) -> u8 {
         .unwrap_or(7)
 }
 
-fn unsupported(detail: &'static str) -> Pick {
-    Pick::Unknown(Unknown::new(Reason::Unsupported, detail))
+fn unsupported(detail: &'static str) -> Outcome {
+    Outcome::Unknown(Unknown::new(Reason::Unsupported, detail))
 }
 
-fn unknown_build() -> Pick {
+fn unknown_build() -> Outcome {
     unsupported("the Windows build of the node is unknown")
 }
 
-fn contradicts() -> Pick {
-    Pick::Unknown(Unknown::new(
+fn contradicts() -> Outcome {
+    Outcome::Unknown(Unknown::new(
         Reason::Malformed,
         "its index and its manifest contradict each other",
     ))

@@ -7,65 +7,19 @@ use std::sync::Arc;
 
 use super::candidates::{CandidatePlatform, Candidates};
 use super::inspection::{Inspection, Outdated, Staleness};
-use super::pick::{MatchReason, MissReason, Pick};
-use super::platform::Platform;
-use super::reference::{Digest, ReferenceError};
+use super::outcome::{Outcome, Ternary};
 use super::unknown::{Reason, Unknown};
 use super::workload::ContainerImage;
 
-/// Yes, no, or not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ternary {
-    /// Known to be so.
-    Yes,
-    /// Known not to be so.
-    No,
-    /// Not known.
-    Unknown,
-}
-
-impl Ternary {
-    /// No, if any is no; else unknown, if any is; else yes.
-    pub fn all(values: impl IntoIterator<Item = Self>) -> Self {
-        values
-            .into_iter()
-            .fold(Self::Yes, |all, value| match (all, value) {
-                (Self::No, _) | (_, Self::No) => Self::No,
-                (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
-                _ => Self::Yes,
-            })
-    }
-
-    /// Yes, if any is yes; else unknown, if any is; else no.
-    pub fn any(values: impl IntoIterator<Item = Self>) -> Self {
-        values
-            .into_iter()
-            .fold(Self::No, |any, value| match (any, value) {
-                (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
-                (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
-                _ => Self::No,
-            })
-    }
-
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// Whether a level passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whether a level passes, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LevelResult {
     /// The level holds.
     Pass,
-    /// The level is known not to hold.
-    Fail,
     /// Too little is known.
     Undecided,
+    /// The level is known not to hold.
+    Fail,
 }
 
 impl LevelResult {
@@ -80,12 +34,7 @@ impl LevelResult {
 
     /// Fail, if any fails; else undecided, if any is; else pass.
     pub fn all(levels: impl IntoIterator<Item = Self>) -> Self {
-        Ternary::all(levels.into_iter().map(|level| match level {
-            Self::Pass => Ternary::Yes,
-            Self::Fail => Ternary::No,
-            Self::Undecided => Ternary::Unknown,
-        }))
-        .into()
+        levels.into_iter().max().unwrap_or(Self::Pass)
     }
 }
 
@@ -95,107 +44,6 @@ impl From<Ternary> for LevelResult {
             Ternary::Yes => Self::Pass,
             Ternary::No => Self::Fail,
             Ternary::Unknown => Self::Undecided,
-        }
-    }
-}
-
-/// What happens when an image is started on a node platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The runtime picks a manifest, and it is for that platform.
-    Supported {
-        /// Digests from the index, itself excluded, to the manifest; empty for a plain one.
-        picked: Vec<Digest>,
-        /// Why this one.
-        why: MatchReason,
-    },
-    /// An index without a match.
-    Missing(MissReason),
-    /// What would be pulled is for another architecture.
-    Mismatched {
-        /// As above.
-        picked: Vec<Digest>,
-        /// What it is for.
-        made_for: Platform,
-        /// Why this one.
-        why: MatchReason,
-    },
-    /// The name is no image reference, so the kubelet asks no runtime to pull it.
-    Invalid(ReferenceError),
-    /// Could not find out.
-    Unknown(Unknown),
-}
-
-impl Outcome {
-    /// The name in reports.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Supported { .. } => "supported",
-            Self::Missing(_) => "missing",
-            Self::Mismatched { .. } => "mismatched",
-            Self::Invalid(_) => "invalid",
-            Self::Unknown(_) => "unknown",
-        }
-    }
-
-    /// The reason, where the outcome is unknown.
-    pub fn reason(&self) -> Option<Reason> {
-        match self {
-            Self::Unknown(unknown) => Some(unknown.reason),
-            _ => None,
-        }
-    }
-
-    /// Digests from the index, itself excluded, to what would be pulled; empty for a plain
-    /// manifest, and where nothing would be.
-    pub fn picked(&self) -> &[Digest] {
-        match self {
-            Self::Supported { picked, .. } | Self::Mismatched { picked, .. } => picked,
-            Self::Missing(_) | Self::Invalid(_) | Self::Unknown(_) => &[],
-        }
-    }
-
-    /// Whether the image runs.
-    pub fn value(&self) -> Ternary {
-        match self {
-            Self::Supported { .. } => Ternary::Yes,
-            Self::Missing(_) | Self::Mismatched { .. } | Self::Invalid(_) => Ternary::No,
-            Self::Unknown(_) => Ternary::Unknown,
-        }
-    }
-}
-
-impl From<ReferenceError> for Outcome {
-    fn from(error: ReferenceError) -> Self {
-        match error {
-            ReferenceError::Invalid(_) => Self::Invalid(error),
-            ReferenceError::NoRegistry(detail) => {
-                Self::Unknown(Unknown::new(Reason::Malformed, detail))
-            }
-        }
-    }
-}
-
-impl From<Pick> for Outcome {
-    fn from(pick: Pick) -> Self {
-        match pick {
-            Pick::Supported { path, why } => Self::Supported { picked: path, why },
-            Pick::Mismatched {
-                path,
-                made_for,
-                why,
-            } => Self::Mismatched {
-                picked: path,
-                made_for,
-                why,
-            },
-            Pick::Missing(why) => Self::Missing(why),
-            Pick::Unknown(unknown) => Self::Unknown(unknown),
-            // Whoever looks up children stops when it has no more right to: that is a limit.
-            Pick::Needs(_) => Self::Unknown(Unknown::new(
-                Reason::TooLarge,
-                "too many documents would have to be read",
-            )),
         }
     }
 }
@@ -233,6 +81,32 @@ pub struct ImageVerdict {
     pub outcomes: Vec<Outcome>,
 }
 
+/// What happens to an image on one candidate platform.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageOutcome<'a> {
+    /// The image.
+    pub image: &'a ImageVerdict,
+    /// Where it is started.
+    pub candidate: &'a CandidatePlatform,
+    /// What happens then.
+    pub outcome: &'a Outcome,
+}
+
+impl ImageVerdict {
+    /// What happens on each of the platforms on which the image was judged.
+    pub fn on<'a>(
+        &'a self,
+        platforms: &'a [CandidatePlatform],
+    ) -> impl Iterator<Item = ImageOutcome<'a>> {
+        let outcomes = self.outcomes.iter().zip(platforms);
+        outcomes.map(|(outcome, candidate)| ImageOutcome {
+            image: self,
+            candidate,
+            outcome,
+        })
+    }
+}
+
 /// The answer for one pod template: where it may go, and what runs there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -248,23 +122,28 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether every image of the pod runs on the candidate platform at this position.
-    pub fn platform_value(&self, position: usize) -> Ternary {
-        let overlooked = self.overlooked.iter().map(|_| Ternary::Unknown);
-        Ternary::all(overlooked.chain([value_at(&self.images, position)]))
+    /// Each candidate platform, and whether every image of the pod runs there.
+    pub fn platforms(&self) -> impl Iterator<Item = (&CandidatePlatform, Ternary)> {
+        let overlooked = self.overlooked.as_ref().map(|_| Ternary::Unknown);
+        let judged = values(&self.candidates.platforms, &self.images);
+        judged.map(move |(candidate, value)| {
+            (
+                candidate,
+                Ternary::all(overlooked.into_iter().chain([value])),
+            )
+        })
     }
 
-    /// One value for each candidate platform.
-    pub fn platform_values(&self) -> impl Iterator<Item = Ternary> + '_ {
-        (0..self.candidates.platforms.len()).map(|position| self.platform_value(position))
+    /// What happens to each image on each candidate platform.
+    pub fn outcomes(&self) -> impl Iterator<Item = ImageOutcome<'_>> {
+        let images = self.images.iter();
+        images.flat_map(|image| image.on(&self.candidates.platforms))
     }
 
-    /// One value for each platform of cordoned nodes, where these were judged.
-    pub fn cordoned_values(&self) -> impl Iterator<Item = Ternary> + '_ {
-        let judged = !self.beyond_cordon.is_empty();
-        let positions = 0..self.candidates.cordoned.len();
-        let positions = positions.take_while(move |_| judged);
-        positions.map(|position| value_at(&self.beyond_cordon, position))
+    /// Every gap: an image on a candidate platform that cannot run it.
+    pub fn gaps(&self) -> impl Iterator<Item = ImageOutcome<'_>> {
+        self.outcomes()
+            .filter(|at| at.outcome.value() == Ternary::No)
     }
 
     /// Whether some candidate platform runs every image. Undecided without candidates, and
@@ -299,21 +178,32 @@ impl Verdict {
     /// The platforms of cordoned nodes that would or might run every image, where no candidate
     /// does.
     pub fn cordoned(&self) -> impl Iterator<Item = (&CandidatePlatform, Ternary)> {
-        let values = self.candidates.cordoned.iter().zip(self.cordoned_values());
-        values.filter(|(_, value)| *value != Ternary::No)
+        let judged = values(self.judged_cordoned(), &self.beyond_cordon);
+        judged.filter(|(_, value)| *value != Ternary::No)
+    }
+
+    /// The platforms of cordoned nodes, where images were judged on them.
+    fn judged_cordoned(&self) -> &[CandidatePlatform] {
+        match self.beyond_cordon.is_empty() {
+            true => &[],
+            false => &self.candidates.cordoned,
+        }
+    }
+
+    fn platform_values(&self) -> impl Iterator<Item = Ternary> {
+        self.platforms().map(|(_, value)| value)
     }
 
     /// The reasons for what is not known, without repetition.
     pub fn unknown_reasons(&self) -> Vec<Reason> {
-        let outcomes = self.images.iter().flat_map(|image| &image.outcomes);
-        let reasons = outcomes.filter_map(Outcome::reason);
+        let reasons = self.outcomes().filter_map(|at| at.outcome.reason());
         distinct(reasons.chain(self.other_reasons()))
     }
 
     /// Those of them that a level may hang on. Where a known no settles a platform, nothing
     /// hangs on what is not known of the other images.
     pub fn open_reasons(&self) -> Vec<Reason> {
-        let open = open_at(&self.images, self.platform_values());
+        let open = open_reasons(self.platforms(), &self.images);
         distinct(open.chain(self.other_reasons()))
     }
 
@@ -322,7 +212,8 @@ impl Verdict {
         let is_nowhere = self.candidates.is_empty() && self.candidates.undetermined.is_none();
         let none = is_nowhere.then_some(Reason::NoCandidates);
         let waits = self.waits_for_cordon().then_some(Reason::Cordoned);
-        let cordoned = open_at(&self.beyond_cordon, self.cordoned_values());
+        let cordoned = values(self.judged_cordoned(), &self.beyond_cordon);
+        let cordoned = open_reasons(cordoned, &self.beyond_cordon);
         let not_looked_at = self.not_looked_at().map(|unknown| unknown.reason);
         let others = none.into_iter().chain(waits).chain(cordoned);
         others.chain(not_looked_at)
@@ -339,38 +230,29 @@ impl Verdict {
         let outdated = self.images.iter().filter_map(|image| image.outdated);
         outdated.map(|outdated| outdated.why)
     }
-
-    /// Every gap: an image and the position of a candidate platform that cannot run it.
-    pub fn gaps(&self) -> impl Iterator<Item = (&ImageVerdict, usize)> {
-        self.images.iter().flat_map(|image| {
-            let no = |(position, outcome): (usize, &Outcome)| {
-                (outcome.value() == Ternary::No).then_some(position)
-            };
-            image
-                .outcomes
-                .iter()
-                .enumerate()
-                .filter_map(no)
-                .map(move |position| (image, position))
-        })
-    }
 }
 
-fn value_at(images: &[ImageVerdict], position: usize) -> Ternary {
-    Ternary::all(images.iter().map(|image| {
-        let outcome = image.outcomes.get(position);
-        outcome.map_or(Ternary::Unknown, Outcome::value)
-    }))
+/// What each platform amounts to for a pod with these images, which were judged on them.
+fn values<'a>(
+    platforms: &'a [CandidatePlatform],
+    images: &'a [ImageVerdict],
+) -> impl Iterator<Item = (&'a CandidatePlatform, Ternary)> {
+    let numbered = platforms.iter().enumerate();
+    numbered.map(|(position, candidate)| {
+        let outcomes = images.iter().map(|image| image.outcomes.get(position));
+        let values = outcomes.map(|outcome| outcome.map_or(Ternary::Unknown, Outcome::value));
+        (candidate, Ternary::all(values))
+    })
 }
 
 /// The reasons on platforms whose value is not known.
-fn open_at(
+fn open_reasons<'a>(
+    platforms: impl Iterator<Item = (&'a CandidatePlatform, Ternary)>,
     images: &[ImageVerdict],
-    values: impl Iterator<Item = Ternary>,
 ) -> impl Iterator<Item = Reason> {
-    let open = values
+    let open = platforms
         .enumerate()
-        .filter(|(_, value)| *value == Ternary::Unknown);
+        .filter(|(_, (_, value))| *value == Ternary::Unknown);
     open.flat_map(move |(position, _)| {
         let outcomes = images
             .iter()
@@ -389,24 +271,6 @@ fn distinct(reasons: impl Iterator<Item = Reason>) -> Vec<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const VALUES: [Ternary; 3] = [Ternary::Yes, Ternary::No, Ternary::Unknown];
-
-    #[test]
-    fn a_known_no_decides_all_and_a_known_yes_decides_any() {
-        for other in VALUES {
-            assert_eq!(Ternary::all([Ternary::No, other]), Ternary::No);
-            assert_eq!(Ternary::any([Ternary::Yes, other]), Ternary::Yes);
-        }
-        assert_eq!(
-            Ternary::all([Ternary::Yes, Ternary::Unknown]),
-            Ternary::Unknown
-        );
-        assert_eq!(
-            Ternary::any([Ternary::No, Ternary::Unknown]),
-            Ternary::Unknown
-        );
-    }
 
     #[test]
     fn without_candidates_both_levels_are_undecided() {

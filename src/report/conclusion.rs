@@ -1,7 +1,8 @@
 //! The last line of the tables: whether it passes, at which level, how much, and where.
 
 use super::{ReportInput, Scope, WorkloadReport};
-use crate::domain::verdict::{LevelResult, Ternary, Verdict};
+use crate::domain::outcome::Ternary;
+use crate::domain::verdict::LevelResult;
 
 /// `PASS at level portable: 2 of 2 workloads run on linux/amd64, linux/s390x`.
 pub(super) fn conclusion(run: &ReportInput) -> String {
@@ -64,8 +65,8 @@ fn platforms<'a>(
 ) -> String {
     let mut names: Vec<String> = Vec::new();
     for verdict in judged.flat_map(|judged| &judged.verdicts) {
-        for (position, candidate) in verdict.candidates.platforms.iter().enumerate() {
-            if wanted(Verdict::platform_value(verdict, position)) {
+        for (candidate, value) in verdict.platforms() {
+            if wanted(value) {
                 let name = candidate.platform.platform.to_string();
                 if !names.contains(&name) {
                     names.push(name);

@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::{ReportInput, Scope, SkippedKind, Unread, WorkloadReport};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::{NodePlatform, Nodes, Source};
+use crate::domain::outcome::Ternary;
 use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::{ImageVerdict, LevelResult, Ternary, Verdict};
+use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
 
 /// A report, as `check -o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -130,16 +131,16 @@ impl ReportedOutcome {
         image: &'a ImageVerdict,
         candidates: &'a [CandidatePlatform],
     ) -> impl Iterator<Item = Self> + 'a {
-        let outcomes = image.outcomes.iter().zip(candidates);
-        outcomes.map(|(outcome, candidate)| {
-            let (platform, runtime) = names(&candidate.platform);
+        image.on(candidates).map(|at| {
+            let (platform, runtime) = names(&at.candidate.platform);
+            let outcome = at.outcome;
             Self {
                 platform,
                 runtime,
                 outcome: outcome.name(),
                 reason: outcome.reason().map(Reason::name),
                 picked: outcome.picked().iter().map(ToString::to_string).collect(),
-                why: image.explain(outcome, &candidate.platform).to_string(),
+                why: at.explain().to_string(),
             }
         })
     }
@@ -267,8 +268,7 @@ impl Workload {
 
     /// Most kinds have one pod template. What several have in common shares a row.
     fn add(&mut self, verdict: &Verdict) {
-        let values = verdict.platform_values();
-        for (candidate, value) in verdict.candidates.platforms.iter().zip(values) {
+        for (candidate, value) in verdict.platforms() {
             add_candidate(&mut self.candidates, candidate, value);
         }
         for (candidate, value) in verdict.cordoned() {

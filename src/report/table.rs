@@ -9,9 +9,10 @@ use super::ReportInput;
 use super::conclusion::{conclusion, plural};
 use super::model::{Summary, reference_or_text};
 use crate::domain::node::Source;
+use crate::domain::outcome::Outcome;
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
-use crate::domain::verdict::{LevelResult, Outcome};
+use crate::domain::verdict::LevelResult;
 use crate::wording::causes;
 
 /// How text may look.
@@ -187,14 +188,14 @@ fn matrix(run: &ReportInput, style: Style) -> String {
                 rows.push((name, vec![None; columns.len()]));
                 rows.len() - 1
             });
-            for (outcome, candidate) in image.outcomes.iter().zip(&verdict.candidates.platforms) {
-                let platform = candidate.platform.platform.to_string();
-                let runtime = candidate.platform.runtime.name();
+            for at in image.on(&verdict.candidates.platforms) {
+                let platform = at.candidate.platform.platform.to_string();
+                let runtime = at.candidate.platform.runtime.name();
                 let column = columns
                     .iter()
                     .position(|column| column.platform == platform && column.runtime == runtime);
                 if let Some(cell) = column.and_then(|column| rows[position].1.get_mut(column)) {
-                    *cell = Some(cell_text(outcome));
+                    *cell = Some(cell_text(at.outcome));
                 }
             }
         }

@@ -42,12 +42,8 @@ fn workload(judged: &WorkloadReport, style: Style) -> String {
 
 fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> String {
     let mut text = String::new();
-    let candidates = verdict
-        .candidates
-        .platforms
-        .iter()
-        .zip(verdict.platform_values());
-    let rows: Vec<String> = candidates
+    let rows: Vec<String> = verdict
+        .platforms()
         .map(|(candidate, value)| {
             format!(
                 "{} {}, {}: {}",
@@ -88,15 +84,15 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
             let _ = writeln!(text, "  Doubt:     it {caveat}");
         }
         let plain = style.plain();
-        let rows = image.outcomes.iter().zip(&shown.candidates.platforms);
+        let rows = image.on(&shown.candidates.platforms);
         let rows: Vec<Vec<String>> = rows
-            .map(|(outcome, candidate)| {
+            .map(|at| {
                 vec![
-                    format!("  {}", candidate.platform.platform),
-                    candidate.platform.runtime.to_string(),
-                    plain.mark(outcome.name()),
-                    image.explain(outcome, &candidate.platform).to_string(),
-                    causes::consequence(outcome, candidate),
+                    format!("  {}", at.candidate.platform.platform),
+                    at.candidate.platform.runtime.to_string(),
+                    plain.mark(at.outcome.name()),
+                    at.explain().to_string(),
+                    causes::consequence(at.outcome, at.candidate),
                 ]
             })
             .collect();

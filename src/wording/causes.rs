@@ -1,8 +1,9 @@
 //! Pieces of sentences that the tables share.
 
 use crate::domain::candidates::CandidatePlatform;
+use crate::domain::outcome::Outcome;
 use crate::domain::text::{printable, visible};
-use crate::domain::verdict::{Outcome, Verdict};
+use crate::domain::verdict::Verdict;
 
 /// How many node names a line shows.
 const NAMES: usize = 3;

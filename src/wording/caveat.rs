@@ -4,10 +4,11 @@ use std::fmt::{self, Formatter};
 
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::inspection::{Content, Entry, Outdated, Staleness};
-use crate::domain::pick::{EntryPosition, IndexDepth, Rules};
+use crate::domain::outcome::{EntryPosition, IndexDepth, Outcome, OutcomeKind, Ternary};
+use crate::domain::pick::Rules;
 use crate::domain::text::printable;
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::{ImageVerdict, Outcome, Ternary, Verdict};
+use crate::domain::verdict::{ImageOutcome, ImageVerdict, Verdict};
 
 /// Something that speaks against what is said of an image.
 ///
@@ -65,13 +66,11 @@ impl ImageVerdict {
         if entries.iter().all(is_named) || !entries.iter().any(is_named) {
             return None;
         }
-        let mut outcomes = self.outcomes.iter().zip(candidates);
-        outcomes.find_map(|(outcome, candidate)| {
+        let supported = |at: &ImageOutcome<'_>| at.outcome.kind() == OutcomeKind::Supported;
+        self.on(candidates).filter(supported).find_map(|at| {
+            let candidate = at.candidate;
             let is_containerd = candidate.platform.platform_rules() == Rules::Containerd;
-            let Outcome::Supported { picked, .. } = outcome else {
-                return None;
-            };
-            let first = picked.first().filter(|_| is_containerd)?;
+            let first = at.outcome.picked().first().filter(|_| is_containerd)?;
             let position = entries.iter().position(|entry| entry.digest == *first)?;
             let place = EntryPosition {
                 depth: IndexDepth::First,

@@ -8,10 +8,12 @@ use std::fmt::{self, Formatter};
 
 use crate::domain::inspection::{Content, Entry, Inspection};
 use crate::domain::node::NodePlatform;
-use crate::domain::pick::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
+use crate::domain::outcome::{
+    Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason, Outcome,
+};
 use crate::domain::platform::{Platform, write_part};
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome};
+use crate::domain::verdict::ImageOutcome;
 
 /// How many platforms of an image a sentence lists.
 const PLATFORMS: usize = 8;
@@ -25,13 +27,13 @@ pub struct Explanation<'a> {
     root: Option<&'a Inspection>,
 }
 
-impl ImageVerdict {
-    /// Why the image has this one of its outcomes on the node platform.
-    pub fn explain<'a>(&'a self, outcome: &'a Outcome, node: &'a NodePlatform) -> Explanation<'a> {
+impl<'a> ImageOutcome<'a> {
+    /// Why it happens.
+    pub fn explain(self) -> Explanation<'a> {
         Explanation {
-            outcome,
-            node,
-            root: self.inspection.as_deref(),
+            outcome: self.outcome,
+            node: &self.candidate.platform,
+            root: self.image.inspection.as_deref(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What is wrong with an image, as every text puts it: the tables, the warnings, the denial.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Formatter};
 
 use super::explanation::Explanation;
 use crate::domain::candidates::{CandidatePlatform, Candidates};
-use crate::domain::pick::MatchReason;
+use crate::domain::outcome::{MatchReason, Outcome, OutcomeKind};
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome};
+use crate::domain::verdict::ImageVerdict;
 
 /// One thing that is wrong with an image, on all candidate platforms where it is.
 ///
@@ -15,7 +15,7 @@ use crate::domain::verdict::{ImageVerdict, Outcome};
 /// `has no linux/s390x manifest`.
 #[derive(Clone, Debug)]
 pub struct Finding<'a> {
-    /// The outcome on the first of the candidates; the others have the same name.
+    /// The outcome on the first of the candidates; the others are of the same kind.
     pub outcome: &'a Outcome,
     /// Where it is so, in the order of the candidates.
     pub candidates: Vec<&'a CandidatePlatform>,
@@ -27,31 +27,22 @@ impl ImageVerdict {
     /// What is wrong with the image: its name, missing platforms, then mismatched ones, then
     /// what is not known.
     pub fn findings<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Vec<Finding<'a>> {
-        ["invalid", "missing", "mismatched", "unknown"]
-            .into_iter()
-            .filter_map(|name| self.finding(name, candidates))
-            .collect()
-    }
-
-    fn finding<'a>(
-        &'a self,
-        name: &str,
-        candidates: &'a [CandidatePlatform],
-    ) -> Option<Finding<'a>> {
-        let outcomes = self.outcomes.iter().zip(candidates);
-        let affected: Vec<_> = outcomes
-            .filter(|(outcome, _)| outcome.name() == name)
-            .collect();
-        let why = affected
-            .iter()
-            .map(|(outcome, candidate)| self.explain(outcome, &candidate.platform))
-            .find(Explanation::is_special);
-        let (outcome, _) = affected.first()?;
-        Some(Finding {
-            outcome,
-            candidates: affected.iter().map(|(_, candidate)| *candidate).collect(),
-            why,
-        })
+        let mut findings: BTreeMap<OutcomeKind, Finding<'a>> = BTreeMap::new();
+        for at in self.on(candidates) {
+            let kind = at.outcome.kind();
+            if kind == OutcomeKind::Supported {
+                continue;
+            }
+            let finding = findings.entry(kind).or_insert_with(|| Finding {
+                outcome: at.outcome,
+                candidates: Vec::new(),
+                why: None,
+            });
+            finding.candidates.push(at.candidate);
+            let why = Some(at.explain()).filter(Explanation::is_special);
+            finding.why = finding.why.or(why);
+        }
+        findings.into_values().collect()
     }
 }
 
@@ -130,7 +121,7 @@ mod tests {
     use super::*;
     use crate::domain::candidates::Names;
     use crate::domain::node::{NodePlatform, Source};
-    use crate::domain::pick::{Compatibility, EntryPosition, IndexDepth, MissReason};
+    use crate::domain::outcome::{Compatibility, EntryPosition, IndexDepth, MissReason};
     use crate::domain::platform::Platform;
     use crate::domain::reference::ImageReference;
     use crate::domain::runtime::Runtime;

@@ -12,9 +12,10 @@ pub(crate) use self::remedy::Remedy;
 use super::finding::Finding;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::PoolName;
+use crate::domain::outcome::{Outcome, Ternary};
 use crate::domain::platform::Platform;
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome, Ternary, Verdict};
+use crate::domain::verdict::{ImageVerdict, Verdict};
 use crate::domain::workload::{ContainerImage, Usage};
 
 /// How many node names a message shows.
@@ -178,28 +179,23 @@ fn caveats(verdicts: &[Verdict]) -> Vec<String> {
 pub(crate) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for verdict in verdicts {
-        for (image, position) in verdict.gaps() {
+        for gap in verdict.gaps() {
             if causes.len() >= CAUSES {
                 return causes;
             }
-            let (Some(candidate), Some(outcome)) = (
-                verdict.candidates.platforms.get(position),
-                image.outcomes.get(position),
-            ) else {
-                continue;
-            };
-            let place = match image.image.usage {
+            let image = &gap.image.image;
+            let place = match image.usage {
                 Usage::Container => "containers",
                 Usage::Volume => "volumes",
             };
-            let name = image.image.containers.first().map_or("", String::as_str);
+            let name = image.containers.first().map_or("", String::as_str);
             causes.push(Cause {
-                reason: outcome.name(),
+                reason: gap.outcome.name(),
                 message: format!(
                     "{} on {}: {}",
-                    quoted(&image.image),
-                    candidate.platform.platform,
-                    image.explain(outcome, &candidate.platform)
+                    quoted(image),
+                    gap.candidate.platform.platform,
+                    gap.explain()
                 ),
                 field: format!("{place}[{}].image", printable(name)),
             });
@@ -210,14 +206,9 @@ pub(crate) fn causes(verdicts: &[Verdict]) -> Vec<Cause> {
 
 /// The platforms that lack something, for the audit log.
 pub(crate) fn missing_platforms(verdicts: &[Verdict]) -> Vec<String> {
-    let platforms: BTreeSet<String> = verdicts
-        .iter()
-        .flat_map(|verdict| {
-            verdict
-                .gaps()
-                .filter_map(|(_, position)| verdict.candidates.platforms.get(position))
-        })
-        .map(|candidate| candidate.platform.platform.to_string())
+    let gaps = verdicts.iter().flat_map(Verdict::gaps);
+    let platforms: BTreeSet<String> = gaps
+        .map(|gap| gap.candidate.platform.platform.to_string())
         .collect();
     platforms.into_iter().collect()
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use archmatch::domain::candidates::{CandidatePlatform, CandidateRules, Candidates, candidates};
 use archmatch::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use archmatch::domain::node::{Node, NodePlatform, Nodes, Source};
+use archmatch::domain::outcome::{Outcome, Ternary};
 use archmatch::domain::pick::{Entries, pick};
 use archmatch::domain::placement::Placement;
 use archmatch::domain::platform::Platform;
@@ -12,7 +13,7 @@ use archmatch::domain::reference::Digest;
 use archmatch::domain::runtime::Runtime;
 use archmatch::domain::taint::{Effect, Taint};
 use archmatch::domain::unknown::{Reason, Unknown};
-use archmatch::domain::verdict::{ImageVerdict, LevelResult, Outcome, Ternary, Verdict};
+use archmatch::domain::verdict::{ImageVerdict, LevelResult, Verdict};
 use archmatch::domain::workload::{PodTemplate, Usage};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -58,7 +59,7 @@ impl Image {
         let (root, children) = self.documents();
         let unread = Unknown::new(Reason::Timeout, "not read in time");
         let child = |digest: &Digest| Some(children.get(digest).ok_or(&unread));
-        pick(node, &root, child, Entries::Believed).into()
+        pick(node, &root, child, Entries::Believed).expect("every child was there to read")
     }
 }
 
@@ -268,7 +269,7 @@ proptest! {
         let after = levels(&others, &list);
         prop_assert_eq!(after.portable(), before.portable());
         prop_assert_eq!(after.runnable(), before.runnable());
-        let values = |verdict: &Verdict| verdict.platform_values().collect::<Vec<_>>();
+        let values = |verdict: &Verdict| verdict.platforms().map(|(_, value)| value).collect::<Vec<_>>();
         prop_assert_eq!(values(&after), values(&before));
     }
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use archmatch::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use archmatch::domain::node::NodePlatform;
-use archmatch::domain::pick::{Entries, NESTED_INDEXES, Pick, pick};
+use archmatch::domain::outcome;
+use archmatch::domain::pick::{Entries, NESTED_INDEXES, pick};
 use archmatch::domain::platform::Platform;
 use archmatch::domain::reference::Digest;
 use archmatch::domain::runtime::Runtime;
@@ -493,11 +494,12 @@ impl Case {
         let child = |digest: &Digest| Some(self.children.get(digest).ok_or(&not_found));
         let path = |path: Vec<Digest>| path.iter().map(ToString::to_string).collect();
         match pick(&self.node, &self.root, child, self.entries) {
-            Pick::Supported { path: way, .. } => Outcome::Supported(path(way)),
-            Pick::Mismatched { path: way, .. } => Outcome::Mismatched(path(way)),
-            Pick::Missing(_) => Outcome::Missing,
-            Pick::Unknown(unknown) => Outcome::Unknown(unknown.reason),
-            Pick::Needs(digest) => panic!("{digest} was there to read"),
+            Ok(outcome::Outcome::Supported { picked, .. }) => Outcome::Supported(path(picked)),
+            Ok(outcome::Outcome::Mismatched { picked, .. }) => Outcome::Mismatched(path(picked)),
+            Ok(outcome::Outcome::Missing(_)) => Outcome::Missing,
+            Ok(outcome::Outcome::Unknown(unknown)) => Outcome::Unknown(unknown.reason),
+            Ok(outcome::Outcome::Invalid(_)) => panic!("no name was read"),
+            Err(digest) => panic!("{digest} was there to read"),
         }
     }
 }

@@ -7,17 +7,13 @@ use std::cmp::Reverse;
 
 use super::Choice;
 use crate::domain::inspection::Entry;
+use crate::domain::outcome::Ternary;
 use crate::domain::platform::{Normalized, Platform};
 
 /// Client-side pull, containerd up to 2.0: matching entries by preference, then entries
 /// without platform; the first one is final.
 pub(super) fn choose<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
-    let ranked = rank(node, entries);
-    match ranked {
-        Ranked::Entry(entry, _) => Choice::Entry(entry),
-        Ranked::Nothing => Choice::Nothing,
-        Ranked::WindowsBuild => Choice::WindowsBuild,
-    }
+    rank(node, entries).0
 }
 
 /// Transfer service, containerd 2.1 and later: the choice is the same, but only the exact
@@ -25,84 +21,63 @@ pub(super) fn choose<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
 /// Source: `core/transfer/image/imagestore.go`, `WithPlatforms`.
 pub(super) fn choose_exact<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
     match rank(node, entries) {
-        Ranked::Entry(entry, 0) => Choice::Entry(entry),
-        Ranked::Entry(entry, _) if entry.platform.is_none() => Choice::Entry(entry),
-        Ranked::Entry(..) | Ranked::Nothing => Choice::Nothing,
-        Ranked::WindowsBuild => Choice::WindowsBuild,
+        (Choice::Entry(_, entry), 1..) if entry.platform.is_some() => Choice::Nothing,
+        (choice, _) => choice,
     }
 }
 
-/// Whether the config of an entry without platform is acceptable.
-pub(super) fn accepts(node: &Platform, config: &Platform) -> Acceptance {
+/// Whether the config of an entry without platform is acceptable; unknown where the Windows
+/// build of the node decides, and that is not known.
+pub(super) fn accepts(node: &Platform, config: &Platform) -> Ternary {
     let acceptable = Acceptable::of(node);
     // A config is normalised when it is read, an entry is not: a feature counts once.
     let mut config = config.clone();
     config.os_features.sort();
     config.os_features.dedup();
     if acceptable.position(&config).is_some() {
-        Acceptance::Accepted
+        Ternary::Yes
     } else if acceptable.depends_on_build(&config) {
-        Acceptance::WindowsBuild
+        Ternary::Unknown
     } else {
-        Acceptance::Refused
+        Ternary::No
     }
 }
 
-/// What a node makes of a config that decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Acceptance {
-    /// The config is for the node.
-    Accepted,
-    /// It is not.
-    Refused,
-    /// The Windows build of the node decides, and it is not known.
-    WindowsBuild,
-}
-
-enum Ranked<'a> {
-    Entry(&'a Entry, usize),
-    Nothing,
-    WindowsBuild,
-}
-
-fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> Ranked<'a> {
+/// The choice, and how far down the list of acceptable platforms it stands.
+fn rank<'a>(node: &Platform, entries: &'a [Entry]) -> (Choice<'a>, usize) {
     let acceptable = Acceptable::of(node);
+    let numbered = || entries.iter().enumerate();
     let stated = || {
-        entries
-            .iter()
-            .filter_map(|entry| Some((entry, entry.platform.as_deref()?)))
-    };
-    let matching =
-        stated().filter_map(|(entry, platform)| Some((entry, acceptable.rank(platform)?)));
-    let best = if acceptable.is_windows() {
-        // The newest build first, compared as text; the first of equals.
-        matching.reduce(|best, next| {
-            if os_version(next.0) > os_version(best.0) {
-                next
-            } else {
-                best
-            }
+        numbered().filter_map(|(position, entry)| {
+            let platform = entry.platform.as_deref()?;
+            Some((position, entry, platform))
         })
-    } else {
-        matching.min_by_key(|(_, rank)| *rank)
     };
-    if let Some((entry, rank)) = best {
-        return Ranked::Entry(entry, rank.position);
+    let matching = stated().filter_map(|(position, entry, platform)| {
+        Some((acceptable.rank(platform)?, position, entry))
+    });
+    let best = if acceptable.is_windows() {
+        // The newest build, compared as text; the first of equals.
+        matching.rev().max_by_key(|(_, _, entry)| os_version(entry))
+    } else {
+        matching.min_by_key(|(rank, ..)| *rank)
+    };
+    if let Some((rank, position, entry)) = best {
+        return (Choice::Entry(position, entry), rank.position);
     }
-    if stated().any(|(_, platform)| acceptable.depends_on_build(platform)) {
-        return Ranked::WindowsBuild;
+    if stated().any(|(.., platform)| acceptable.depends_on_build(platform)) {
+        return (Choice::WindowsBuild, usize::MAX);
     }
-    match entries.iter().find(|entry| entry.platform.is_none()) {
-        Some(entry) => Ranked::Entry(entry, usize::MAX),
-        None => Ranked::Nothing,
-    }
+    let unstated = numbered().find(|(_, entry)| entry.platform.is_none());
+    let choice = unstated.map_or(Choice::Nothing, |(position, entry)| {
+        Choice::Entry(position, entry)
+    });
+    (choice, usize::MAX)
 }
 
 fn os_version(entry: &Entry) -> &str {
-    entry
-        .platform
-        .as_ref()
-        .map_or("", |platform| platform.os_version.as_str())
+    let platform = entry.platform.as_ref();
+    platform.map_or("", |platform| platform.os_version.as_str())
 }
 
 /// Where a platform stands among those that a node accepts; the least is the best.

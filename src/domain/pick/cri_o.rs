@@ -25,15 +25,15 @@ pub(super) fn choose<'a>(
         None => None,
     };
     // zstd is preferred among equals of an OCI index; else the order of the document counts.
-    entries
-        .iter()
-        .filter_map(|entry| Some(((rank(entry)?, !prefers(entry, media_type)), entry)))
-        .min_by_key(|(order, _)| *order)
-        .map_or(Choice::Nothing, |(_, entry)| Choice::Entry(entry))
-}
-
-fn prefers(entry: &Entry, media_type: MediaType) -> bool {
-    media_type == MediaType::OciIndex && entry.zstd
+    let is_preferred = |entry: &Entry| media_type == MediaType::OciIndex && entry.zstd;
+    let matching = entries.iter().enumerate().filter_map(|(position, entry)| {
+        let order = (rank(entry)?, !is_preferred(entry));
+        Some((order, position, entry))
+    });
+    let first = matching.min_by_key(|(order, ..)| *order);
+    first.map_or(Choice::Nothing, |(_, position, entry)| {
+        Choice::Entry(position, entry)
+    })
 }
 
 /// Variants that the node accepts, best first. One that its architecture has no list for is

@@ -23,34 +23,38 @@ pub(super) fn choose<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
     }
     let acceptable = Acceptable::of(node);
     known(entries)
-        .filter_map(|entry| match stated(entry) {
-            Some(platform) => Some((acceptable.rank(platform)?, entry)),
-            None => Some((Rank::LAST, entry)),
+        .filter_map(|(position, entry)| {
+            let rank = match stated(entry) {
+                Some(platform) => acceptable.rank(platform)?,
+                None => Rank::LAST,
+            };
+            Some((rank, position, entry))
         })
-        .min_by_key(|(rank, _)| *rank)
-        .map_or(Choice::Nothing, |(_, entry)| Choice::Entry(entry))
+        .min_by_key(|(rank, ..)| *rank)
+        .map_or(Choice::Nothing, |(_, position, entry)| {
+            Choice::Entry(position, entry)
+        })
 }
 
-fn known(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
-    entries
-        .iter()
-        .filter(|entry| entry.kind != EntryKind::Other)
+fn known(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry)> {
+    let numbered = entries.iter().enumerate();
+    numbered.filter(|(_, entry)| entry.kind != EntryKind::Other)
 }
 
 /// Go's own architecture, by its letters. Builds newer than the host are dropped; the
 /// host's own build, with its revision, comes first. Entries without platform never match.
 fn choose_on_windows<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
-    let fitting = known(entries).filter_map(|entry| {
+    let fitting = known(entries).filter_map(|(position, entry)| {
         let platform = entry.platform.as_deref()?;
         let fits = platform.os.eq_ignore_ascii_case("windows")
             && platform.architecture == node.architecture;
-        fits.then_some((entry, platform.os_version.as_str()))
+        fits.then_some((Choice::Entry(position, entry), platform.os_version.as_str()))
     });
     let Some(host) = windows_version(&node.os_version) else {
         let mut fitting = fitting.peekable();
         let depends = fitting.peek().is_some();
         return match fitting.find(|(_, version)| version.is_empty()) {
-            Some((entry, _)) => Choice::Entry(entry),
+            Some((choice, _)) => choice,
             None if depends => Choice::WindowsBuild,
             None => Choice::Nothing,
         };
@@ -58,7 +62,7 @@ fn choose_on_windows<'a>(node: &Platform, entries: &'a [Entry]) -> Choice<'a> {
     fitting
         .filter(|(_, version)| build(version).is_none_or(|build| build <= i64::from(host.build)))
         .min_by_key(|(_, version)| !is_revision_of(version, &node.os_version))
-        .map_or(Choice::Nothing, |(entry, _)| Choice::Entry(entry))
+        .map_or(Choice::Nothing, |(choice, _)| choice)
 }
 
 /// The third number of a version; what says none fits every host.

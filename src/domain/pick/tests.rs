@@ -164,7 +164,7 @@ fn check(vector: &Value, runtime: Runtime) {
         };
         let picked = pick(&node, &root, |_| None, Entries::Believed);
         assert!(
-            !matches!(picked, Pick::Missing(_) | Pick::Needs(_)),
+            !matches!(picked, Ok(Outcome::Missing(_)) | Err(_)),
             "{name}: {picked:?}"
         );
         return;
@@ -217,12 +217,12 @@ fn check(vector: &Value, runtime: Runtime) {
         one => Some(vec![one.as_u64().unwrap() as usize]),
     };
     let found = match &picked {
-        Pick::Supported { path, .. } | Pick::Mismatched { path, .. } => {
-            Some(positions(&documents, &root, path))
+        Ok(Outcome::Supported { picked, .. } | Outcome::Mismatched { picked, .. }) => {
+            Some(positions(&documents, &root, picked))
         }
         _ => None,
     };
-    if runtime == Runtime::CriO && matches!(picked, Pick::Unknown(_)) {
+    if runtime == Runtime::CriO && matches!(picked, Ok(Outcome::Unknown(_))) {
         // CRI-O pulls what says too little about itself; whether it runs, nobody knows.
         assert_eq!(
             vector["configs"][0],
@@ -253,7 +253,10 @@ fn of_a_node_that_does_not_say_its_platform_nothing_is_known() {
             emulates: Vec::new(),
         };
         let picked = pick(&node, &root, |_| None, Entries::Believed);
-        assert!(matches!(picked, Pick::Unknown(_)), "{node:?}: {picked:?}");
+        assert!(
+            matches!(picked, Ok(Outcome::Unknown(_))),
+            "{node:?}: {picked:?}"
+        );
     }
 }
 
@@ -287,9 +290,9 @@ fn a_plain_windows_manifest_of_another_build_is_unknown() {
                     content: Content::Manifest(config),
                 };
                 match pick(&node, &root, |_| None, Entries::Believed) {
-                    Pick::Supported { .. } => "supported",
-                    Pick::Mismatched { .. } => "mismatched",
-                    Pick::Unknown(unknown) => unknown.reason.name(),
+                    Ok(Outcome::Supported { .. }) => "supported",
+                    Ok(Outcome::Mismatched { .. }) => "mismatched",
+                    Ok(Outcome::Unknown(unknown)) => unknown.reason.name(),
                     other => panic!("{other:?}"),
                 }
             };
@@ -328,7 +331,7 @@ fn cri_o_wants_a_variant_without_a_list_first_and_none_second() {
             content: Content::Index(entries),
         };
         let found = match pick(&node, &root, |_| None, Entries::Believed) {
-            Pick::Supported { path, .. } => Some(positions(&documents, &root, &path)[0]),
+            Ok(Outcome::Supported { picked, .. }) => Some(positions(&documents, &root, &picked)[0]),
             _ => None,
         };
         assert_eq!(found, expected, "{node:?}");

@@ -1,11 +1,11 @@
 use super::*;
 use crate::domain::candidates::{CandidatePlatform, Candidates, Names};
 use crate::domain::node::{NodePlatform, Source};
-use crate::domain::pick::{Compatibility, IndexDepth, MatchReason, MissReason};
+use crate::domain::outcome::{Compatibility, IndexDepth, MatchReason, MissReason, Outcome};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::Unknown;
-use crate::domain::verdict::{ImageVerdict, Outcome};
+use crate::domain::verdict::ImageVerdict;
 use crate::domain::workload::{PodTemplate, Usage};
 
 const LEVELS: [Level; 3] = [Level::Off, Level::Runnable, Level::Portable];

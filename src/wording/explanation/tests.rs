@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::domain::candidates::CandidatePlatform;
 use crate::domain::inspection::{EntryKind, MediaType};
 use crate::domain::pick::{Entries, pick};
 use crate::domain::reference::Digest;
 use crate::domain::runtime::Runtime;
+use crate::domain::verdict::ImageVerdict;
 use crate::domain::workload::{ContainerImage, Usage};
 
 fn digest(number: usize) -> Digest {
@@ -85,10 +87,11 @@ fn explained(node: &NodePlatform, image: &Image, child: &Image, entries: Entries
         },
         inspection: Some(Arc::new(root)),
         outdated: None,
-        outcomes: vec![Outcome::from(picked)],
+        outcomes: vec![picked.expect("every child was there to read")],
     };
-    let outcome = &verdict.outcomes[0];
-    format!("{}: {}", outcome.name(), verdict.explain(outcome, node))
+    let candidate = CandidatePlatform::of(&Arc::new(node.clone()));
+    let at = verdict.on(std::slice::from_ref(&candidate)).next().unwrap();
+    format!("{}: {}", at.outcome.name(), at.explain())
 }
 
 fn node(runtime: Runtime, text: &str) -> NodePlatform {

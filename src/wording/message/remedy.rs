@@ -12,11 +12,12 @@ use serde_json::{Map, Value as Json, json};
 use super::{NAMES, quoted};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::labels::Labels;
+use crate::domain::outcome::{Outcome, Ternary};
 use crate::domain::placement::Placement;
 use crate::domain::placement::affinity::{NodeSelector, Requirement};
 use crate::domain::policy::ForeignImages;
 use crate::domain::text::printable;
-use crate::domain::verdict::{ImageVerdict, Outcome, Ternary, Verdict};
+use crate::domain::verdict::{ImageVerdict, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// How many paths of templates are named for one change.

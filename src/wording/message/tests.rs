@@ -9,7 +9,7 @@ use crate::domain::inspection::{
     Content, Entry, EntryKind, Inspection, MediaType, Outdated, Staleness,
 };
 use crate::domain::node::{NodePlatform, PoolName, Source};
-use crate::domain::pick::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
+use crate::domain::outcome::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
 use crate::domain::placement::Placement;
 use crate::domain::policy::ForeignImages;
 use crate::domain::runtime::Runtime;
