@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::review::{self, Object, Request};
 use crate::domain::placement::Placement;
-use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
-use crate::domain::placement::toleration::Toleration;
+use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
+use crate::domain::placement::toleration::{Toleration, TolerationOperator};
+use crate::domain::taint::Effect;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::objects::kinds;
 
@@ -168,9 +169,9 @@ fn placement(spec: &typed::PodSpec) -> Placement {
         });
     let tolerations = spec.tolerations.iter().flatten().map(|one| Toleration {
         key: one.key.clone().unwrap_or_default(),
-        operator: one.operator.clone().unwrap_or_default(),
+        operator: TolerationOperator::from_name(&one.operator.clone().unwrap_or_default()),
         value: one.value.clone().unwrap_or_default(),
-        effect: one.effect.clone().unwrap_or_default(),
+        effect: Effect::named(&one.effect.clone().unwrap_or_default()),
     });
     let non_empty = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     Placement {
@@ -188,7 +189,7 @@ fn term(term: &typed::NodeSelectorTerm) -> Term {
     let requirements = |list: &Option<Vec<typed::NodeSelectorRequirement>>| {
         let list = list.iter().flatten().map(|one| Requirement {
             key: one.key.clone(),
-            operator: one.operator.clone(),
+            operator: Operator::from_name(&one.operator),
             values: one.values.clone().unwrap_or_default(),
         });
         list.collect()

@@ -20,9 +20,9 @@ pub(super) fn of_namespace(
         ("audit", &labels.audit, &mut levels.audit),
     ];
     for (mode, label, level) in modes {
-        match label.as_deref().map(str::parse) {
+        match label {
             None => {}
-            Some(Ok(stated)) => *level = stated,
+            Some(Ok(stated)) => *level = *stated,
             Some(Err(error)) => warnings.push(format!(
                 "label archmatch.io/{mode} of namespace {namespace}: {error}; the default {level} counts"
             )),

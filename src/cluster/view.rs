@@ -104,7 +104,7 @@ impl View {
         found.cloned().unwrap_or_default()
     }
 
-    /// A namespace, with its level labels as written.
+    /// A namespace.
     pub fn namespace(&self, name: &str) -> Option<&Namespace> {
         self.namespaces.get(name)
     }

@@ -12,7 +12,7 @@ use super::candidates::{CandidateRules, Steps, candidates_within};
 use super::labels::Labels;
 use super::node::{GroupKey, Members, NodePlatform, Nodes, Source};
 use super::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, canonical_label};
-use super::placement::affinity::{NAME_FIELD, NodeSelector, Requirement, Term};
+use super::placement::affinity::{NAME_FIELD, NodeSelector, Operator, Requirement, Term};
 use super::placement::{Placement, Placer};
 
 /// How many proposals there are, at most: alternatives of which one will do.
@@ -196,8 +196,13 @@ impl Question<'_> {
     ) -> Vec<Placement> {
         for (key, value) in others {
             let values = vec![(*value).to_owned()];
-            let without =
-                with_requirement(base, |term| &mut term.expressions, key, "NotIn", values);
+            let without = with_requirement(
+                base,
+                |term| &mut term.expressions,
+                key,
+                Operator::NotIn,
+                values,
+            );
             if self.works(&without) {
                 return vec![without];
             }
@@ -290,19 +295,31 @@ fn with_label(base: &Placement, key: &str, value: &str) -> Placement {
 fn with_values(base: &Placement, key: &str, values: &[&str]) -> Placement {
     let mut values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
     values.sort();
-    with_requirement(base, |term| &mut term.expressions, key, "In", values)
+    with_requirement(
+        base,
+        |term| &mut term.expressions,
+        key,
+        Operator::In,
+        values,
+    )
 }
 
 fn with_name(base: &Placement, name: &str) -> Placement {
     let values = vec![name.to_owned()];
-    with_requirement(base, |term| &mut term.fields, NAME_FIELD, "In", values)
+    with_requirement(
+        base,
+        |term| &mut term.fields,
+        NAME_FIELD,
+        Operator::In,
+        values,
+    )
 }
 
 fn with_requirement(
     base: &Placement,
     part: impl Fn(&mut Term) -> &mut Vec<Requirement>,
     key: &str,
-    operator: &str,
+    operator: Operator,
     values: Vec<String>,
 ) -> Placement {
     let mut with = base.clone();
@@ -312,7 +329,7 @@ fn with_requirement(
     for term in &mut affinity.terms {
         part(term).push(Requirement {
             key: key.to_owned(),
-            operator: operator.to_owned(),
+            operator,
             values: values.clone(),
         });
     }

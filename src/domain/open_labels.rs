@@ -80,7 +80,7 @@ impl OpenLabels {
                 };
                 let listed = requirement.values.iter().map(String::as_str);
                 // An operator that means nothing has spoilt its term before.
-                Values::of_requirement(&requirement.operator, listed)
+                Values::of_requirement(requirement.operator, listed)
                     .is_ok_and(|wanted| narrow(key, values, wanted))
             })
     }

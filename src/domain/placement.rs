@@ -6,9 +6,10 @@ pub mod toleration;
 
 use std::collections::BTreeSet;
 
-use self::affinity::{NodeSelector, Term};
-use self::toleration::Toleration;
+use self::affinity::{NodeSelector, Operator, Term};
+use self::toleration::{Toleration, TolerationOperator};
 use super::labels::Labels;
+use super::taint::Effect;
 
 /// The part of a pod that decides where it may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,15 +119,15 @@ impl Placement {
         let mut requirements = requirements.flat_map(|term| &term.expressions);
         let required = requirements.any(|requirement| {
             requirement.key == ARCHITECTURE
-                && requirement.operator == "In"
+                && requirement.operator == Operator::In
                 && requirement.values == ["arm64"]
         });
         if required || selected.is_some_and(|architecture| architecture == "arm64") {
             self.tolerations.push(Toleration {
                 key: ARCHITECTURE.to_owned(),
-                operator: "Equal".to_owned(),
+                operator: TolerationOperator::Equal,
                 value: "arm64".to_owned(),
-                effect: "NoSchedule".to_owned(),
+                effect: Some(Effect::NoSchedule),
             });
         }
     }

@@ -22,6 +22,11 @@ impl Effect {
             other => Self::Other(other.to_owned()),
         }
     }
+
+    /// The effect of a name that may be empty, and then is none.
+    pub fn named(name: &str) -> Option<Self> {
+        (!name.is_empty()).then(|| Self::from_name(name))
+    }
 }
 
 impl fmt::Display for Effect {

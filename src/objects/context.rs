@@ -15,6 +15,7 @@ use super::pod::{Named, TolerationObject};
 use crate::domain::labels::Labels;
 use crate::domain::placement::RuntimeClass;
 use crate::domain::placement::toleration::Toleration;
+use crate::domain::policy::{Level, LevelError};
 
 /// Labels of a namespace that set its levels.
 const ENFORCE_LABEL: &str = "archmatch.io/enforce";
@@ -37,12 +38,12 @@ const TOLERATIONS_ANNOTATION: &str = "scheduler.alpha.kubernetes.io/defaultToler
 pub struct Namespace {
     /// What tells it from an earlier one of the same name; may be empty in files.
     pub uid: Arc<str>,
-    /// Value of the label `archmatch.io/enforce`, as written.
-    pub enforce: Option<String>,
-    /// Value of the label `archmatch.io/warn`, as written.
-    pub warn: Option<String>,
-    /// Value of the label `archmatch.io/audit`, as written.
-    pub audit: Option<String>,
+    /// Value of the label `archmatch.io/enforce`.
+    pub enforce: Option<Result<Level, LevelError>>,
+    /// Value of the label `archmatch.io/warn`.
+    pub warn: Option<Result<Level, LevelError>>,
+    /// Value of the label `archmatch.io/audit`.
+    pub audit: Option<Result<Level, LevelError>>,
     /// What its pods' selectors get of PodNodeSelector.
     pub node_selector: Labels,
     /// What its pods' selectors get on OpenShift.
@@ -159,7 +160,7 @@ impl NamespaceObject<'_> {
     /// The namespace, and warnings about annotations that cannot be read. The API server
     /// refuses pods there; their placement is judged without them.
     pub fn to_namespace(&self) -> (Namespace, Vec<String>) {
-        let label = |key: &str| self.metadata.labels.value(key).map(str::to_owned);
+        let label = |key: &str| self.metadata.labels.value(key).map(str::parse);
         let mut warnings = Vec::new();
         let mut ignored = |key: &str, expected: &str| {
             let name = self.name();

@@ -10,9 +10,10 @@ use super::json::{
     extended_requests, object, optional_object, or_default, weight_of,
 };
 use crate::domain::access::{Access, MOST_PULL_SECRETS};
-use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
-use crate::domain::placement::toleration::Toleration;
+use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
+use crate::domain::placement::toleration::{Toleration, TolerationOperator};
 use crate::domain::placement::{Placement, Placer};
+use crate::domain::taint::Effect;
 use crate::domain::workload::{Images, Limit, PodTemplate, Usage};
 
 /// What a pod specification belongs to.
@@ -337,7 +338,7 @@ impl Item for RequirementObject<'_> {
     fn keep(self) -> Requirement {
         Requirement {
             key: self.key.to_string(),
-            operator: self.operator.to_string(),
+            operator: Operator::from_name(&self.operator),
             values: self.values.kept,
         }
     }
@@ -360,9 +361,9 @@ impl TolerationObject<'_> {
     pub(super) fn to_toleration(&self) -> Toleration {
         Toleration {
             key: self.key.to_string(),
-            operator: self.operator.to_string(),
+            operator: TolerationOperator::from_name(&self.operator),
             value: self.value.to_string(),
-            effect: self.effect.to_string(),
+            effect: Effect::named(&self.effect),
         }
     }
 }

@@ -12,6 +12,7 @@ use archmatch::cluster::view::{ServiceAccounts, View};
 use archmatch::cluster::{Accounts, Cluster, DeclaredNodes, watch, watch_discovering};
 use archmatch::config::Configuration;
 use archmatch::domain::access::SecretName;
+use archmatch::domain::policy::Level;
 use archmatch::domain::workload::PodTemplate;
 use futures::FutureExt;
 use serde_json::{Value, json};
@@ -188,10 +189,8 @@ fn the_view_follows_the_cluster() {
         let cluster = start(&api, DeclaredNodes::default()).await;
         let before = view(&cluster);
         assert_eq!(platforms(&before), ["linux/amd64: a1"]);
-        assert_eq!(
-            before.namespace("web").unwrap().enforce.as_deref(),
-            Some("off")
-        );
+        let enforce = &before.namespace("web").unwrap().enforce;
+        assert_eq!(*enforce, Some(Ok(Level::Off)));
         let defaults = before.placement_defaults("web", Some("gvisor"));
         assert_eq!(
             defaults.runtime_class.unwrap().node_selector["sandbox"],

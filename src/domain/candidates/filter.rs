@@ -31,7 +31,7 @@ pub(super) enum Granularity<'a> {
 fn added_tolerations(placer: Placer) -> Vec<Toleration> {
     match placer {
         Placer::Scheduler => Vec::new(),
-        Placer::DaemonSet => vec![Toleration::exists(CORDON_TAINT, "NoSchedule")],
+        Placer::DaemonSet => vec![Toleration::exists(CORDON_TAINT, Effect::NoSchedule)],
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::node::{GroupKey, IndividualLabel, NodePlatform, default_varia
 use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, canonical_label};
 use crate::domain::placement::Placement;
+use crate::domain::placement::affinity::Operator;
 
 /// How many architectures of a pod are told apart; there are not so many.
 const ARCHITECTURES: usize = 16;
@@ -85,7 +86,7 @@ fn named_architectures(placement: &Placement) -> impl Iterator<Item = &str> {
     let affine = terms
         .flat_map(|affinity| &affinity.terms)
         .flat_map(|term| &term.expressions)
-        .filter(move |wanted| wanted.operator == "In" && is_architecture(&wanted.key))
+        .filter(move |wanted| wanted.operator == Operator::In && is_architecture(&wanted.key))
         .flat_map(|wanted| wanted.values.iter().map(String::as_str));
     selected.chain(affine)
 }

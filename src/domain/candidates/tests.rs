@@ -9,8 +9,8 @@ use crate::domain::node::Node;
 use crate::domain::open_labels::OpenLabels;
 use crate::domain::open_labels::values::Values;
 use crate::domain::placement::Placer;
-use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
-use crate::domain::placement::toleration::Toleration;
+use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
+use crate::domain::placement::toleration::{Toleration, TolerationOperator};
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
 use crate::domain::taint::{Effect, Taint};
@@ -39,7 +39,7 @@ fn requirements(value: &Value) -> Vec<Requirement> {
         .iter()
         .map(|item| Requirement {
             key: text(&item["key"]),
-            operator: text(&item["operator"]),
+            operator: Operator::from_name(&text(&item["operator"])),
             values: list(&item["values"]).iter().map(text).collect(),
         })
         .collect()
@@ -91,9 +91,9 @@ fn placement(spec: &Value, workload: &str) -> Placement {
             .iter()
             .map(|toleration| Toleration {
                 key: text(&toleration["key"]),
-                operator: text(&toleration["operator"]),
+                operator: TolerationOperator::from_name(&text(&toleration["operator"])),
                 value: text(&toleration["value"]),
-                effect: text(&toleration["effect"]),
+                effect: Effect::named(&text(&toleration["effect"])),
             })
             .collect(),
         // A wanted deviation: `spec.os.name` filters here, though it does not steer the
@@ -336,7 +336,7 @@ fn what_a_pool_may_grow_is_certain_where_a_node_of_it_exists() {
     );
     let requirement = |operator: &str, values: &[&str]| Requirement {
         key: "kubernetes.io/arch".to_owned(),
-        operator: operator.to_owned(),
+        operator: Operator::from_name(operator),
         values: values.iter().map(|value| (*value).to_owned()).collect(),
     };
     let requiring = |requirement| Placement {
@@ -402,7 +402,7 @@ fn whatever_is_asked_of_a_node_or_a_pool_takes_steps() {
         expressions: Vec::new(),
         fields: vec![Requirement {
             key: "metadata.name".to_owned(),
-            operator: "In".to_owned(),
+            operator: Operator::In,
             values: vec![format!("n{number}")],
         }],
     };
@@ -416,7 +416,7 @@ fn whatever_is_asked_of_a_node_or_a_pool_takes_steps() {
     pool.source = Source::NodePool;
     pool.open_labels = Some(Arc::default());
     let pool: Nodes = [pool].into_iter().collect();
-    let toleration = |number| Toleration::exists(&format!("k{number}"), "");
+    let toleration = |number| Toleration::exists(&format!("k{number}"), None);
     let tolerant = Placement {
         tolerations: (0..100).map(toleration).collect(),
         ..Placement::default()
@@ -442,7 +442,7 @@ fn so_many_architectures_of_an_open_pool_are_told_apart() {
         let term = Term {
             expressions: vec![Requirement {
                 key: "kubernetes.io/arch".to_owned(),
-                operator: "In".to_owned(),
+                operator: Operator::In,
                 values: (0..count).map(|number| format!("a{number}")).collect(),
             }],
             fields: Vec::new(),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
+use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
 
 const KEYS: [&str; 3] = ["a", "b", "provider.example/c"];
 const VALUES: [&str; 4] = ["0", "1", "2", "x"];
@@ -18,7 +18,7 @@ fn choices(values: Option<&Values>, fixed: Option<&String>) -> Vec<Option<String
     let present = universe.filter(|value| values.allows(value));
     let mut choices: Vec<Option<String>> = present.map(|value| Some(value.to_owned())).collect();
     // Only such a set may be absent.
-    let absent = Values::of_requirement("DoesNotExist", []).unwrap();
+    let absent = Values::of_requirement(Operator::DoesNotExist, []).unwrap();
     if !values.intersect(&absent).is_impossible() {
         choices.push(None);
     }
@@ -27,22 +27,24 @@ fn choices(values: Option<&Values>, fixed: Option<&String>) -> Vec<Option<String
 
 fn values() -> impl Strategy<Value = Values> {
     let operators = [
-        "In",
-        "NotIn",
-        "Exists",
-        "DoesNotExist",
-        "Gt",
-        "Lt",
-        "Gte",
-        "Lte",
+        Operator::In,
+        Operator::NotIn,
+        Operator::Exists,
+        Operator::DoesNotExist,
+        Operator::Gt,
+        Operator::Lt,
+        Operator::Gte,
+        Operator::Lte,
     ];
     let listed = proptest::collection::btree_set(0..VALUES.len(), 1..3);
     (0..operators.len(), listed).prop_map(move |(operator, listed)| {
         let operator = operators[operator];
         let listed = listed.into_iter().map(|index| VALUES[index]);
         match operator {
-            "In" | "NotIn" => Values::of_requirement(operator, listed).unwrap(),
-            "Exists" | "DoesNotExist" => Values::of_requirement(operator, []).unwrap(),
+            Operator::In | Operator::NotIn => Values::of_requirement(operator, listed).unwrap(),
+            Operator::Exists | Operator::DoesNotExist => {
+                Values::of_requirement(operator, []).unwrap()
+            }
             _ => Values::of_requirement(operator, ["1"]).unwrap(),
         }
     })
@@ -67,7 +69,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
         let listed = listed.into_iter().map(|index| VALUES[index].to_owned());
         Requirement {
             key: KEYS[key].to_owned(),
-            operator: operator.to_owned(),
+            operator: Operator::from_name(operator),
             values: match operator {
                 "In" | "NotIn" => listed.collect(),
                 "Gt" | "Lt" => vec!["1".to_owned()],

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
+use crate::domain::placement::affinity::Operator;
+
 /// A set of label values, which may be infinite.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Values {
@@ -86,37 +88,37 @@ impl Values {
     /// # Errors
     /// What Karpenter's validation refuses, too.
     pub fn of_requirement<'a>(
-        operator: &str,
+        operator: Operator,
         values: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, RequirementError> {
         let mut values = values.into_iter().peekable();
-        if matches!(operator, "In" | "NotIn") && values.peek().is_none() {
+        if matches!(operator, Operator::In | Operator::NotIn) && values.peek().is_none() {
             return Err(RequirementError::NoValues);
         }
         Ok(match operator {
-            "In" => Self::only(values),
-            "NotIn" => Self {
+            Operator::In => Self::only(values),
+            Operator::NotIn => Self {
                 absent: true,
                 ..Self::except(values)
             },
-            "Exists" => Self::any(),
-            "DoesNotExist" => Self {
+            Operator::Exists => Self::any(),
+            Operator::DoesNotExist => Self {
                 absent: true,
                 ..Self::only([])
             },
-            "Gt" | "Lt" | "Gte" | "Lte" => {
+            Operator::Gt | Operator::Lt | Operator::Gte | Operator::Lte => {
                 let (Some(text), None) = (values.next(), values.next()) else {
                     return Err(RequirementError::Number);
                 };
                 let bound = natural(text).ok_or(RequirementError::Number)?;
                 let (at_least, at_most) = match operator {
                     // Nothing is greater than the greatest number.
-                    "Gt" => match bound.checked_add(1) {
+                    Operator::Gt => match bound.checked_add(1) {
                         Some(next) => (Some(next), None),
                         None => return Ok(Self::only([])),
                     },
-                    "Gte" => (Some(bound), None),
-                    "Lt" => (None, Some(bound - 1)),
+                    Operator::Gte => (Some(bound), None),
+                    Operator::Lt => (None, Some(bound - 1)),
                     _ => (None, Some(bound)),
                 };
                 Self {
@@ -125,7 +127,7 @@ impl Values {
                     ..Self::any()
                 }
             }
-            _ => return Err(RequirementError::Operator),
+            Operator::Other => return Err(RequirementError::Operator),
         })
     }
 
@@ -238,7 +240,7 @@ mod tests {
             };
             Requirement {
                 key: "key".to_owned(),
-                operator: operator.to_owned(),
+                operator: Operator::from_name(operator),
                 values,
             }
         })
@@ -246,7 +248,7 @@ mod tests {
 
     fn values(requirement: &Requirement) -> Values {
         let listed = requirement.values.iter().map(String::as_str);
-        Values::of_requirement(&requirement.operator, listed).unwrap()
+        Values::of_requirement(requirement.operator, listed).unwrap()
     }
 
     /// Every value that requirements of [`requirement`] can tell apart.
@@ -290,7 +292,7 @@ mod tests {
             ("Lt", &["0", "1", "2"]),
             ("Lte", &["0", "1", "2", "3"]),
         ] {
-            let values = Values::of_requirement(operator, ["3"]).unwrap();
+            let values = Values::of_requirement(Operator::from_name(operator), ["3"]).unwrap();
             let found = ["0", "1", "2", "3", "4", "5", "x"].into_iter();
             let found: Vec<&str> = found.filter(|value| values.allows(value)).collect();
             assert_eq!(found, allowed, "{operator}");
@@ -300,11 +302,11 @@ mod tests {
     #[test]
     fn numbers_at_the_edge_overflow_nothing() {
         let greatest = i64::MAX.to_string();
-        let above = Values::of_requirement("Gt", [greatest.as_str()]).unwrap();
+        let above = Values::of_requirement(Operator::Gt, [greatest.as_str()]).unwrap();
         assert!(above.is_impossible());
-        let at = Values::of_requirement("Gte", [greatest.as_str()]).unwrap();
+        let at = Values::of_requirement(Operator::Gte, [greatest.as_str()]).unwrap();
         assert!(!at.is_impossible() && at.allows(&greatest));
-        let below = Values::of_requirement("Lt", ["0"]).unwrap();
+        let below = Values::of_requirement(Operator::Lt, ["0"]).unwrap();
         assert!(below.is_impossible());
     }
 
@@ -321,7 +323,8 @@ mod tests {
             ("in", &["x"], RequirementError::Operator),
             ("", &[], RequirementError::Operator),
         ] {
-            let found = Values::of_requirement(operator, values.iter().copied());
+            let read = Operator::from_name(operator);
+            let found = Values::of_requirement(read, values.iter().copied());
             assert_eq!(found, Err(expected), "{operator} {values:?}");
         }
     }

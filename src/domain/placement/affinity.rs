@@ -26,13 +26,62 @@ pub struct Term {
     pub fields: Vec<Requirement>,
 }
 
-/// One requirement, with the operator as written.
+/// How a requirement compares a label with its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// The label has one of the values.
+    In,
+    /// It has none of them, or is absent.
+    NotIn,
+    /// It is there.
+    Exists,
+    /// It is absent.
+    DoesNotExist,
+    /// Its number is greater.
+    Gt,
+    /// Its number is less.
+    Lt,
+    /// At least: of NodePools alone.
+    Gte,
+    /// At most: of NodePools alone.
+    Lte,
+    /// Anything else that a person wrote, which means nothing.
+    #[default]
+    Other,
+}
+
+impl Operator {
+    const NAMES: [(&'static str, Self); 8] = [
+        ("In", Self::In),
+        ("NotIn", Self::NotIn),
+        ("Exists", Self::Exists),
+        ("DoesNotExist", Self::DoesNotExist),
+        ("Gt", Self::Gt),
+        ("Lt", Self::Lt),
+        ("Gte", Self::Gte),
+        ("Lte", Self::Lte),
+    ];
+
+    /// The operator of a name in an object.
+    pub fn from_name(name: &str) -> Self {
+        let known = Self::NAMES.iter().find(|(known, _)| *known == name);
+        known.map_or(Self::Other, |(_, operator)| *operator)
+    }
+
+    /// The name in objects.
+    pub fn name(self) -> &'static str {
+        let known = Self::NAMES.iter().find(|(_, known)| *known == self);
+        known.map_or("", |(name, _)| name)
+    }
+}
+
+/// One requirement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Requirement {
     /// Label key or field path.
     pub key: String,
-    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt`, `Lt`, or anything a person wrote.
-    pub operator: String,
+    /// How to compare.
+    pub operator: Operator,
     /// Values to compare with.
     pub values: Vec<String>,
 }
@@ -52,7 +101,8 @@ impl NodeSelector {
         let mut names = BTreeSet::from([""]);
         for term in &self.terms {
             let mut fields = term.fields.iter();
-            let name = fields.find(|field| field.key == NAME_FIELD && field.operator == "In")?;
+            let name =
+                fields.find(|field| field.key == NAME_FIELD && field.operator == Operator::In)?;
             names.extend(name.values.iter().map(String::as_str));
         }
         Some(names)
@@ -112,34 +162,31 @@ impl Requirement {
     /// Whether a label with this value, or without one, matches.
     pub(in crate::domain) fn matches(&self, value: Option<&str>) -> bool {
         let listed = |value: &str| self.values.iter().any(|candidate| candidate == value);
-        match self.operator.as_str() {
-            "In" => value.is_some_and(listed),
-            "NotIn" => !value.is_some_and(listed),
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            "Gt" | "Lt" => {
-                let wanted = self
-                    .values
-                    .first()
-                    .and_then(|text| text.parse::<i64>().ok());
-                let found = value.and_then(|text| text.parse::<i64>().ok());
-                found
-                    .zip(wanted)
-                    .is_some_and(|(found, wanted)| match self.operator.as_str() {
-                        "Gt" => found > wanted,
-                        _ => found < wanted,
-                    })
-            }
-            _ => false,
+        let compares = |holds: fn(&i64, &i64) -> bool| {
+            let number = |text: &str| text.parse().ok();
+            let wanted = self.values.first().and_then(|text| number(text));
+            let found = value.and_then(number).zip(wanted);
+            found.is_some_and(|(found, wanted)| holds(&found, &wanted))
+        };
+        match self.operator {
+            Operator::In => value.is_some_and(listed),
+            Operator::NotIn => !value.is_some_and(listed),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+            Operator::Gt => compares(i64::gt),
+            Operator::Lt => compares(i64::lt),
+            Operator::Gte | Operator::Lte | Operator::Other => false,
         }
     }
 
     fn is_valid(&self) -> bool {
-        let count_fits = match self.operator.as_str() {
-            "In" | "NotIn" => !self.values.is_empty(),
-            "Exists" | "DoesNotExist" => self.values.is_empty(),
-            "Gt" | "Lt" => matches!(self.values.as_slice(), [one] if one.parse::<i64>().is_ok()),
-            _ => false,
+        let count_fits = match self.operator {
+            Operator::In | Operator::NotIn => !self.values.is_empty(),
+            Operator::Exists | Operator::DoesNotExist => self.values.is_empty(),
+            Operator::Gt | Operator::Lt => {
+                matches!(self.values.as_slice(), [one] if one.parse::<i64>().is_ok())
+            }
+            Operator::Gte | Operator::Lte | Operator::Other => false,
         };
         count_fits
             && is_label_key(&self.key)
@@ -147,7 +194,7 @@ impl Requirement {
     }
 
     fn is_valid_field(&self) -> bool {
-        matches!(self.operator.as_str(), "In" | "NotIn") && self.values.len() == 1
+        matches!(self.operator, Operator::In | Operator::NotIn) && self.values.len() == 1
     }
 }
 

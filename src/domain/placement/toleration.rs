@@ -9,12 +9,41 @@ use crate::domain::taint::{Effect, Taint};
 pub struct Toleration {
     /// Key; empty means every key.
     pub key: String,
-    /// Operator as written; empty means `Equal`.
-    pub operator: String,
+    /// How to compare.
+    pub operator: TolerationOperator,
     /// Value to compare with.
     pub value: String,
-    /// Effect; empty means every effect.
-    pub effect: String,
+    /// Effect; none means every effect.
+    pub effect: Option<Effect>,
+}
+
+/// How a toleration compares the value of a taint with its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TolerationOperator {
+    /// The values are equal.
+    #[default]
+    Equal,
+    /// Whatever the values are.
+    Exists,
+    /// The number of the taint is less.
+    Lt,
+    /// The number of the taint is greater.
+    Gt,
+    /// Anything else that a person wrote, which means nothing.
+    Other,
+}
+
+impl TolerationOperator {
+    /// The operator of a name in an object; none is `Equal`.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "" | "Equal" => Self::Equal,
+            "Exists" => Self::Exists,
+            "Lt" => Self::Lt,
+            "Gt" => Self::Gt,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Whether the operators `Lt` and `Gt` count: the cluster's feature gate
@@ -31,33 +60,34 @@ pub enum ComparisonOperators {
 impl Toleration {
     /// Whether this toleration covers the taint.
     pub fn tolerates(&self, taint: &Taint, comparison: ComparisonOperators) -> bool {
-        if !self.effect.is_empty() && Effect::from_name(&self.effect) != taint.effect {
+        let effect = self.effect.as_ref();
+        if effect.is_some_and(|effect| *effect != taint.effect) {
             return false;
         }
         if !self.key.is_empty() && self.key != taint.key {
             return false;
         }
-        match self.operator.as_str() {
-            "" | "Equal" => self.value == taint.value,
-            "Exists" => true,
-            "Lt" | "Gt" if comparison == ComparisonOperators::Enabled => {
-                let numbers = canonical_integer(&taint.value).zip(canonical_integer(&self.value));
-                numbers.is_some_and(|(of_taint, own)| match self.operator.as_str() {
-                    "Lt" => of_taint < own,
-                    _ => of_taint > own,
-                })
-            }
-            _ => false,
+        let compares = |holds: fn(&i64, &i64) -> bool| {
+            let numbers = canonical_integer(&taint.value).zip(canonical_integer(&self.value));
+            comparison == ComparisonOperators::Enabled
+                && numbers.is_some_and(|(of_taint, own)| holds(&of_taint, &own))
+        };
+        match self.operator {
+            TolerationOperator::Equal => self.value == taint.value,
+            TolerationOperator::Exists => true,
+            TolerationOperator::Lt => compares(i64::lt),
+            TolerationOperator::Gt => compares(i64::gt),
+            TolerationOperator::Other => false,
         }
     }
 
     /// A toleration of any taint with this key and effect.
-    pub fn exists(key: &str, effect: &str) -> Self {
+    pub fn exists(key: &str, effect: impl Into<Option<Effect>>) -> Self {
         Self {
             key: key.to_owned(),
-            operator: "Exists".to_owned(),
+            operator: TolerationOperator::Exists,
             value: String::new(),
-            effect: effect.to_owned(),
+            effect: effect.into(),
         }
     }
 }
@@ -94,9 +124,9 @@ mod tests {
                 .iter()
                 .map(|toleration| Toleration {
                     key: text(toleration, "key"),
-                    operator: text(toleration, "operator"),
+                    operator: TolerationOperator::from_name(&text(toleration, "operator")),
                     value: text(toleration, "value"),
-                    effect: text(toleration, "effect"),
+                    effect: Effect::named(&text(toleration, "effect")),
                 })
                 .collect();
             let effects: Vec<Effect> = list("considered_effects")

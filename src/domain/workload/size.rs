@@ -36,8 +36,7 @@ impl Placement {
     fn size(&self) -> usize {
         let affinity = self.required_affinity.iter();
         let tolerations = sum(&self.tolerations, |one| {
-            let texts = [&one.key, &one.operator, &one.value, &one.effect];
-            size_of_val(one) + texts.iter().map(|text| text.len()).sum::<usize>()
+            size_of_val(one) + one.key.len() + one.value.len()
         });
         texts(self.node_selector.keys())
             + texts(self.node_selector.values())
@@ -58,7 +57,7 @@ impl Term {
 
 impl Requirement {
     fn size(&self) -> usize {
-        size_of::<Self>() + self.key.len() + self.operator.len() + texts(&self.values)
+        size_of::<Self>() + self.key.len() + texts(&self.values)
     }
 }
 

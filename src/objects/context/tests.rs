@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::taint::Effect;
 
 #[test]
 fn a_namespace_is_read_in_full() {
@@ -22,12 +23,12 @@ fn a_namespace_is_read_in_full() {
     };
     let expected = Namespace {
         uid: "u-1".into(),
-        enforce: Some("portable".to_owned()),
+        enforce: Some(Ok(Level::Portable)),
         warn: None,
-        audit: Some("nonsense".to_owned()),
+        audit: Some("nonsense".parse()),
         node_selector: labels([("disk", "ssd"), ("pool", "z")]),
         project_node_selector: labels([("pool", "y"), ("region", "east")]),
-        tolerations: vec![Toleration::exists("z", "NoSchedule")],
+        tolerations: vec![Toleration::exists("z", Effect::NoSchedule)],
     };
     assert_eq!(namespace, expected);
 }
@@ -76,7 +77,7 @@ fn runtime_classes_and_service_accounts_are_read() {
     let (name, class) = read_runtime_class(&class).unwrap();
     assert_eq!(name, "gvisor");
     assert_eq!(class.node_selector["sandbox"], "yes");
-    assert_eq!(class.tolerations, [Toleration::exists("", "")]);
+    assert_eq!(class.tolerations, [Toleration::exists("", None)]);
 
     let bare = json!({"metadata": {"name": "plain"}, "scheduling": null});
     assert_eq!(

@@ -117,7 +117,7 @@ fn placement_is_read_in_full() {
     let text = |text: &str| text.to_owned();
     let requirement = |key: &str, operator: &str, values: &[&str]| Requirement {
         key: text(key),
-        operator: text(operator),
+        operator: Operator::from_name(operator),
         values: values.iter().map(|value| text(value)).collect(),
     };
     let placement = Placement {
@@ -136,8 +136,8 @@ fn placement_is_read_in_full() {
         }),
         is_cut: false,
         tolerations: vec![
-            Toleration::exists("z", "NoSchedule"),
-            Toleration::exists("", ""),
+            Toleration::exists("z", Effect::NoSchedule),
+            Toleration::exists("", None),
         ],
         os: Some(text("linux")),
         extended_resources: BTreeSet::from(

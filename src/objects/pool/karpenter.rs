@@ -13,6 +13,7 @@ use crate::domain::labels::Labels;
 use crate::domain::node::Source;
 use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
+use crate::domain::placement::affinity::Operator;
 use crate::domain::pool::Pool;
 use crate::objects::json::{self, ObjectError, Text, ZeroQuantities, object, objects, or_default};
 use crate::objects::node::TaintObject;
@@ -120,7 +121,7 @@ pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
             return Err(wrong(&path(".key"), "expected a label"));
         }
         let listed = requirement.values.iter().map(|value| &**value);
-        let wanted = Values::of_requirement(&requirement.operator, listed)
+        let wanted = Values::of_requirement(Operator::from_name(&requirement.operator), listed)
             .map_err(|error| wrong(&path(error.field()), &error.to_string()))?;
         if !narrow(canonical_label(&requirement.key), wanted) {
             let problem = format!("leaves no value for {}", &*requirement.key);

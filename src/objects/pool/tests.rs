@@ -4,8 +4,9 @@ use super::*;
 use crate::domain::candidates::{CandidateRules, Candidates, candidates};
 use crate::domain::node::Nodes;
 use crate::domain::placement::Placement;
-use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
+use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
 use crate::domain::placement::toleration::Toleration;
+use crate::domain::taint::Effect;
 
 fn node_pool(spec: Value) -> Value {
     json!({
@@ -72,7 +73,7 @@ fn requiring(requirements: &[(&str, &str, &[&str])]) -> Placement {
     let requirements = requirements.iter();
     let expressions = requirements.map(|(key, operator, values)| Requirement {
         key: (*key).to_owned(),
-        operator: (*operator).to_owned(),
+        operator: Operator::from_name(operator),
         values: values.iter().map(|value| (*value).to_owned()).collect(),
     });
     Placement {
@@ -200,7 +201,7 @@ fn taints_count_and_startup_taints_do_not() {
     }));
     assert!(platforms(&pool, &Placement::default()).is_empty());
     let tolerating = Placement {
-        tolerations: vec![Toleration::exists("arm", "NoSchedule")],
+        tolerations: vec![Toleration::exists("arm", Effect::NoSchedule)],
         ..Placement::default()
     };
     assert_eq!(platforms(&pool, &tolerating), ["linux/arm64"]);

@@ -331,7 +331,7 @@ fn selector(labels: &Labels) -> Json {
 
 fn affinity(required: &NodeSelector) -> Json {
     let requirement = |wanted: &Requirement| {
-        let mut object = json!({"key": wanted.key, "operator": wanted.operator});
+        let mut object = json!({"key": wanted.key, "operator": wanted.operator.name()});
         if !wanted.values.is_empty() {
             object["values"] = json!(wanted.values);
         }

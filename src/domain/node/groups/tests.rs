@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::candidates::{
     CandidatePlatform, CandidateRules, Candidates, Exclusion, NAMES, candidates,
 };
-use crate::domain::placement::affinity::{NodeSelector, Requirement, Term};
+use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
 use crate::domain::placement::toleration::Toleration;
 use crate::domain::placement::{Placement, Placer};
 use crate::domain::platform::Platform;
@@ -116,7 +116,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
     let parts = (0..keys.len(), 0..operators.len(), 0..100u8);
     parts.prop_map(move |(key, operator, number)| Requirement {
         key: keys[key].to_owned(),
-        operator: operators[operator].to_owned(),
+        operator: Operator::from_name(operators[operator]),
         values: match (operators[operator], keys[key]) {
             ("Exists" | "DoesNotExist", _) => Vec::new(),
             (_, HOST_NAME) => vec![format!("n{number}")],
@@ -129,7 +129,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
 fn field() -> impl Strategy<Value = Requirement> {
     (0..100u8, any::<bool>()).prop_map(|(number, is_in)| Requirement {
         key: "metadata.name".to_owned(),
-        operator: if is_in { "In" } else { "NotIn" }.to_owned(),
+        operator: if is_in { Operator::In } else { Operator::NotIn },
         values: vec![format!("n{number}")],
     })
 }
@@ -153,7 +153,7 @@ fn placement() -> impl Strategy<Value = Placement> {
             node_selector,
             required_affinity,
             tolerations: tolerates
-                .then(|| Toleration::exists("dedicated", ""))
+                .then(|| Toleration::exists("dedicated", None))
                 .into_iter()
                 .collect(),
             extended_resources: gpu.then(|| "gpu".to_owned()).into_iter().collect(),
