@@ -9,6 +9,8 @@ use core::time::Duration;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::platform::Platform;
 use super::reference::Digest;
 use super::unknown::Reason;
@@ -72,7 +74,7 @@ impl From<Arc<Inspection>> for Found {
 }
 
 /// The document types that container runtimes pull.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MediaType {
     /// `application/vnd.oci.image.index.v1+json`
     OciIndex,
@@ -109,7 +111,7 @@ pub struct Entry {
 }
 
 /// What an index entry points to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EntryKind {
     /// An OCI or Docker image manifest.
     Manifest,

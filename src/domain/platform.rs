@@ -7,13 +7,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A platform as a node, an index entry or an image config states it.
 ///
 /// Empty strings mean "not stated". The `Display` form is normalised and safe to print:
 /// characters outside the OCI alphabet are replaced, long parts are cut.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Platform {
     /// Operating system, as in Go's `GOOS`.
     pub os: String,

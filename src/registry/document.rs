@@ -217,16 +217,20 @@ pub(super) fn shared(platform: Platform) -> Arc<Platform> {
 
 /// Bytes of a platform, roughly: its own, and those of its texts.
 pub(super) fn size(platform: &Platform) -> usize {
+    texts(platform).fold(size_of::<Platform>(), |size, text| {
+        size + size_of::<String>() + text.len()
+    })
+}
+
+/// All texts of a platform.
+pub(super) fn texts(platform: &Platform) -> impl Iterator<Item = &String> {
     let texts = [
         &platform.os,
         &platform.architecture,
         &platform.variant,
         &platform.os_version,
     ];
-    let texts = texts.into_iter().chain(&platform.os_features);
-    texts.fold(size_of::<Platform>(), |size, text| {
-        size + size_of::<String>() + text.len()
-    })
+    texts.into_iter().chain(&platform.os_features)
 }
 
 fn platform(raw: RawPlatform) -> Result<Platform, Unknown> {

@@ -26,8 +26,8 @@ const RANKS: [(&str, u8); 14] = [
     ("fuzzing", 5),
 ];
 
-/// Crates that the pure core may use: no I/O, no clock, no logging.
-const DOMAIN_CRATES: [&str; 5] = ["std", "core", "thiserror", "rpds", "crate"];
+/// Crates that the pure core may use: no I/O, no clock, no logging; of serde, derives alone.
+const DOMAIN_CRATES: [&str; 6] = ["std", "core", "serde", "thiserror", "rpds", "crate"];
 
 fn rank(module: &str) -> u8 {
     let known = RANKS.iter().find(|(name, _)| *name == module);

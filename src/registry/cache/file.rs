@@ -17,13 +17,13 @@ pub use format::{FileRefusal, decode, encode};
 
 /// Room in the file for one document and what stands for it. One with 16 entries and a tag
 /// takes about a quarter of it.
-const ROOM: usize = 3 * 1024;
+const BYTES_A_DOCUMENT: usize = 3 * 1024;
 /// Room for the rest: the largest document of all, which registries may send, is one of them.
-const LEAST_ROOM: usize = 8 * 1024 * 1024;
+const SPARE_BYTES: usize = 8 * 1024 * 1024;
 /// What was being written is left behind by a process that was killed; nobody writes so long.
-const ABANDONED: Duration = Duration::from_secs(10 * 60);
+const ABANDONED_AFTER: Duration = Duration::from_secs(10 * 60);
 /// How the name of what is being written ends.
-const UNFINISHED: &str = ".unfinished";
+const UNFINISHED_SUFFIX: &str = ".unfinished";
 
 /// Where a cache is kept, and how large that may grow.
 #[derive(Clone, Debug)]
@@ -38,7 +38,9 @@ impl CacheFile {
         let digests = usize::try_from(digests).unwrap_or(usize::MAX);
         Self {
             path,
-            most_bytes: digests.saturating_mul(ROOM).saturating_add(LEAST_ROOM),
+            most_bytes: digests
+                .saturating_mul(BYTES_A_DOCUMENT)
+                .saturating_add(SPARE_BYTES),
         }
     }
 
@@ -95,7 +97,10 @@ impl CacheFile {
     /// Another name each time: in containers every process has the same id.
     fn unfinished_name(&self) -> io::Result<String> {
         let random = RandomState::new().hash_one(std::process::id());
-        Ok(format!("{}{random:016x}{UNFINISHED}", self.prefix()?))
+        Ok(format!(
+            "{}{random:016x}{UNFINISHED_SUFFIX}",
+            self.prefix()?
+        ))
     }
 
     fn prefix(&self) -> io::Result<String> {
@@ -116,8 +121,8 @@ impl CacheFile {
             let age = entry.metadata().and_then(|found| found.modified());
             let age = age.ok().and_then(|time| time.elapsed().ok());
             name.starts_with(&prefix)
-                && name.ends_with(UNFINISHED)
-                && age.is_some_and(|age| age > ABANDONED)
+                && name.ends_with(UNFINISHED_SUFFIX)
+                && age.is_some_and(|age| age > ABANDONED_AFTER)
         };
         for entry in entries.flatten().filter(is_abandoned) {
             let _ = fs::remove_file(entry.path());

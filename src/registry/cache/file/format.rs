@@ -1,57 +1,40 @@
 //! The bytes of the cache file.
 //!
 //! ```text
-//! archmatch cache 1\n
-//! records: platforms, documents (entries point to platforms before), answers (they point to
-//! documents before)
+//! archmatch cache 2\n
+//! records as postcard writes them: platforms, documents (entries point to platforms before),
+//! answers (they point to documents before)
 //! SHA-256 of all that, 32 bytes
 //! ```
 //!
-//! Numbers are little-endian; texts and lists have their length in front. The checksum finds
-//! damage, not malice: whoever may write the file may write what we know. So all of it is
-//! parsed as strictly as if a registry had sent it, and bounded by the bytes that are there.
+//! The checksum finds damage, not malice: whoever may write the file may write what we know.
+//! So all of it is parsed as strictly as if a registry had sent it, one bounded record at a
+//! time.
 
-mod reader;
-
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::domain::inspection::{Content, EntryKind, Inspection, MediaType};
+use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
 use crate::domain::platform::Platform;
-use crate::domain::reference::Digest;
+use crate::domain::reference::{Digest, ImageReference};
 use crate::registry::cache::contents::{Contents, PublicAnswer};
+use crate::registry::document::{self, LONGEST_PLATFORM_TEXT, MOST_ENTRIES, MOST_FEATURES};
 
 /// How every version begins.
 const NAME: &[u8] = b"archmatch cache ";
 /// How this version begins.
-const VERSION: &[u8] = b"archmatch cache 1\n";
-const CHECKSUM: usize = 32;
-
-const PLATFORM: u8 = b'p';
-const DOCUMENT: u8 = b'd';
-const ANSWER: u8 = b'a';
-
-const MEDIA_TYPES: [MediaType; 4] = [
-    MediaType::OciIndex,
-    MediaType::DockerManifestList,
-    MediaType::OciManifest,
-    MediaType::DockerManifest,
-];
-const KINDS: [EntryKind; 3] = [EntryKind::Manifest, EntryKind::Index, EntryKind::Other];
-const ALGORITHMS: [(&str, usize); 3] = [("sha256", 32), ("sha384", 48), ("sha512", 64)];
-const INDEX: u8 = 0;
-const MANIFEST: u8 = 1;
-const ARTIFACT: u8 = 2;
-const BY_DIGEST: u8 = 0;
-const BY_TAG: u8 = 1;
-/// Set in an entry's byte beside its kind.
-const ZSTD: u8 = 0x80;
-/// In place of a platform's position.
-const NO_PLATFORM: u32 = u32::MAX;
+const VERSION: &[u8] = b"archmatch cache 2\n";
+const CHECKSUM_BYTES: usize = 32;
+/// Longest record. It bounds what a length within one can make us take; an index of
+/// [`MOST_ENTRIES`] with the longest digests has 71 KB.
+const MAX_RECORD_BYTES: usize = 128 * 1024;
 
 /// Why bytes are no cache. Nothing of them is believed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -67,6 +50,43 @@ pub enum FileRefusal {
     Damaged,
 }
 
+/// Digests are hashes alone, whose length tells the algorithm; others are named by their
+/// position.
+#[derive(Serialize, Deserialize)]
+enum Record<'a> {
+    /// Written once, however many documents name it.
+    Platform(Cow<'a, Platform>),
+    Document {
+        digest: &'a [u8],
+        media_type: MediaType,
+        #[serde(borrow)]
+        content: StoredContent<'a>,
+    },
+    Answer {
+        document: usize,
+        #[serde(borrow)]
+        image: Cow<'a, str>,
+        /// In seconds since 1970, of a tag.
+        confirmed: Option<u64>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredContent<'a> {
+    #[serde(borrow)]
+    Index(Vec<StoredEntry<'a>>),
+    Manifest(usize),
+    Artifact,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEntry<'a> {
+    digest: &'a [u8],
+    kind: EntryKind,
+    platform: Option<usize>,
+    zstd: bool,
+}
+
 /// Writes the contents, at most `most` bytes: documents that do not fit are left out, and
 /// with them their answers.
 ///
@@ -77,42 +97,106 @@ pub fn encode(contents: &Contents, most: usize, output: impl Write) -> io::Resul
         output,
         hash: Sha256::new(),
         written: 0,
+        most,
     };
     output.write(VERSION)?;
-    let mut platforms = Platforms::default();
-    let mut documents: HashMap<&Digest, u32> = HashMap::new();
-    let mut record = Vec::new();
-    for (inspection, position) in contents.documents.iter().zip(0..) {
-        record.clear();
-        platforms.new.clear();
-        document(&mut record, inspection, &mut platforms);
-        if !output.has_room(platforms.new.len() + record.len(), most) {
+    let mut platforms: HashMap<&Platform, usize> = HashMap::new();
+    let mut documents: HashMap<&Digest, usize> = HashMap::new();
+    for (position, inspection) in contents.documents.iter().enumerate() {
+        let mut records = Vec::new();
+        let record = stored(inspection, |platform| {
+            let next = platforms.len();
+            *platforms.entry(platform).or_insert_with(|| {
+                records.push(Record::Platform(Cow::Borrowed(platform)));
+                next
+            })
+        });
+        records.push(record);
+        if !output.write_records(&records)? {
             break;
         }
-        output.write(&platforms.new)?;
-        output.write(&record)?;
         documents.insert(&inspection.digest, position);
     }
     for answer in &contents.answers {
-        let Some(position) = documents.get(&answer.inspection.digest) else {
+        let Some(document) = documents.get(&answer.inspection.digest) else {
             continue;
         };
-        record.clear();
-        self::answer(&mut record, answer, *position);
-        if !output.has_room(record.len(), most) {
-            break;
-        }
-        output.write(&record)?;
+        let confirmed = answer.confirmed.map(|time| {
+            let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
+            since_1970.unwrap_or_default().as_secs()
+        });
+        output.write_records(&[Record::Answer {
+            document: *document,
+            image: answer.image.to_string().into(),
+            confirmed,
+        }])?;
     }
     let checksum = output.hash.finalize();
     output.output.write_all(&checksum)
+}
+
+fn stored<'a>(
+    inspection: &'a Inspection,
+    mut position: impl FnMut(&'a Platform) -> usize,
+) -> Record<'a> {
+    let content = match &inspection.content {
+        Content::Index(entries) => {
+            let entries = entries.iter().map(|entry| StoredEntry {
+                digest: entry.digest.hash(),
+                kind: entry.kind,
+                platform: entry.platform.as_deref().map(&mut position),
+                zstd: entry.zstd,
+            });
+            StoredContent::Index(entries.collect())
+        }
+        Content::Manifest(platform) => StoredContent::Manifest(position(platform)),
+        Content::Artifact => StoredContent::Artifact,
+    };
+    Record::Document {
+        digest: inspection.digest.hash(),
+        media_type: inspection.media_type,
+        content,
+    }
+}
+
+/// What was written, and its checksum so far.
+struct Output<W> {
+    output: W,
+    hash: Sha256,
+    written: usize,
+    most: usize,
+}
+
+impl<W: Write> Output<W> {
+    /// Writes all of the records, or none where they do not fit.
+    fn write_records(&mut self, records: &[Record<'_>]) -> io::Result<bool> {
+        let mut bytes = Vec::new();
+        for record in records {
+            let before = bytes.len();
+            postcard::to_io(record, &mut bytes).map_err(io::Error::other)?;
+            if bytes.len() - before > MAX_RECORD_BYTES {
+                return Ok(false);
+            }
+        }
+        let fits = self.written + bytes.len() + CHECKSUM_BYTES <= self.most;
+        if fits {
+            self.write(&bytes)?;
+        }
+        Ok(fits)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.written += bytes.len();
+        self.output.write_all(bytes)
+    }
 }
 
 /// The contents that the bytes stand for: any bytes, without reading or writing anything
 /// else.
 ///
 /// # Errors
-/// [`FileRefusal`] for whatever [`encode`] would not have written.
+/// [`FileRefusal`] for what [`encode`] would not have written.
 pub fn decode(bytes: &[u8]) -> Result<Contents, FileRefusal> {
     if !bytes.starts_with(VERSION) {
         return Err(if bytes.starts_with(NAME) {
@@ -122,12 +206,10 @@ pub fn decode(bytes: &[u8]) -> Result<Contents, FileRefusal> {
         });
     }
     let records = bytes
-        .split_last_chunk::<CHECKSUM>()
+        .split_last_chunk::<CHECKSUM_BYTES>()
         .filter(|(whole, checksum)| Sha256::digest(whole).as_slice() == *checksum)
         .and_then(|(whole, _)| whole.strip_prefix(VERSION));
-    records
-        .and_then(reader::contents)
-        .ok_or(FileRefusal::Damaged)
+    records.and_then(read).ok_or(FileRefusal::Damaged)
 }
 
 /// A cache file with these records, whatever they are: no fuzzer finds a checksum.
@@ -139,131 +221,113 @@ pub(in crate::registry) fn sealed(records: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What was written, and its checksum so far.
-struct Output<W> {
-    output: W,
-    hash: Sha256,
-    written: usize,
-}
-
-impl<W: Write> Output<W> {
-    fn has_room(&self, length: usize, most: usize) -> bool {
-        self.written + length + CHECKSUM <= most
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hash.update(bytes);
-        self.written += bytes.len();
-        self.output.write_all(bytes)
-    }
-}
-
-/// Every platform once.
-#[derive(Default)]
-struct Platforms<'a> {
-    positions: HashMap<&'a Platform, u32>,
-    /// Records of those that are not written yet.
-    new: Vec<u8>,
-}
-
-impl<'a> Platforms<'a> {
-    fn position(&mut self, platform: &'a Platform) -> u32 {
-        let next = u32::try_from(self.positions.len()).unwrap_or(NO_PLATFORM);
-        let position = *self.positions.entry(platform).or_insert(next);
-        if position == next {
-            let bytes = &mut self.new;
-            bytes.push(PLATFORM);
-            for part in [
-                &platform.os,
-                &platform.architecture,
-                &platform.variant,
-                &platform.os_version,
-            ] {
-                text(bytes, part);
-            }
-            length(bytes, platform.os_features.len());
-            for feature in &platform.os_features {
-                text(bytes, feature);
-            }
-        }
-        position
-    }
-}
-
-fn document<'a>(bytes: &mut Vec<u8>, inspection: &'a Inspection, platforms: &mut Platforms<'a>) {
-    bytes.push(DOCUMENT);
-    digest(bytes, &inspection.digest);
-    byte(bytes, &MEDIA_TYPES, &inspection.media_type);
-    match &inspection.content {
-        Content::Index(entries) => {
-            bytes.push(INDEX);
-            length(bytes, entries.len());
-            for entry in entries {
-                digest(bytes, &entry.digest);
-                byte(bytes, &KINDS, &entry.kind);
-                if let (true, Some(kind)) = (entry.zstd, bytes.last_mut()) {
-                    *kind |= ZSTD;
+/// The contents of the records; none if nobody would write them so.
+fn read(mut records: &[u8]) -> Option<Contents> {
+    let mut platforms = Vec::new();
+    let mut digests = HashSet::new();
+    let mut contents = Contents::default();
+    while !records.is_empty() {
+        let start = &records[..records.len().min(MAX_RECORD_BYTES)];
+        let (record, rest) = postcard::take_from_bytes(start).ok()?;
+        records = &records[start.len() - rest.len()..];
+        match record {
+            Record::Platform(platform) => platforms.push(read_platform(platform.into_owned())?),
+            Record::Document {
+                digest,
+                media_type,
+                content,
+            } => {
+                let digest = read_digest(digest)?;
+                let content = read_content(content, &platforms)?;
+                let is_index = matches!(content, Content::Index(_));
+                // Two documents of one digest: at least one of them is a lie.
+                if is_index != media_type.is_index() || !digests.insert(digest.clone()) {
+                    return None;
                 }
-                let platform = entry.platform.as_deref();
-                let position = platform.map(|platform| platforms.position(platform));
-                number(bytes, position.unwrap_or(NO_PLATFORM));
+                contents.documents.push(Arc::new(Inspection {
+                    digest,
+                    media_type,
+                    content,
+                }));
+            }
+            Record::Answer {
+                document,
+                image,
+                confirmed,
+            } => {
+                let inspection = contents.documents.get(document)?;
+                let answer = read_answer(&image, confirmed, inspection)?;
+                contents.answers.push(answer);
             }
         }
-        Content::Manifest(platform) => {
-            bytes.push(MANIFEST);
-            number(bytes, platforms.position(platform));
-        }
-        Content::Artifact => bytes.push(ARTIFACT),
     }
+    Some(contents)
 }
 
-fn answer(bytes: &mut Vec<u8>, answer: &PublicAnswer, position: u32) {
-    let image = &answer.image;
-    bytes.push(ANSWER);
-    number(bytes, position);
-    text(
-        bytes,
-        &format!("{}/{}", image.registry(), image.repository()),
-    );
-    match (image.digest(), image.tag()) {
-        (None, Some(tag)) => {
-            bytes.push(BY_TAG);
-            text(bytes, tag);
-            let confirmed = answer.confirmed.unwrap_or(SystemTime::UNIX_EPOCH);
-            let since_1970 = confirmed.duration_since(SystemTime::UNIX_EPOCH);
-            bytes.extend(since_1970.unwrap_or_default().as_secs().to_le_bytes());
+fn read_platform(platform: Platform) -> Option<Arc<Platform>> {
+    let longest = document::texts(&platform).map(String::len).max();
+    let is_bounded = platform.os_features.len() <= MOST_FEATURES
+        && longest.is_none_or(|longest| longest <= LONGEST_PLATFORM_TEXT);
+    is_bounded.then(|| document::shared(platform))
+}
+
+fn read_digest(hash: &[u8]) -> Option<Digest> {
+    let algorithm = match hash.len() {
+        32 => "sha256",
+        48 => "sha384",
+        _ => "sha512",
+    };
+    Digest::new(algorithm, hash).ok()
+}
+
+fn read_content(content: StoredContent<'_>, platforms: &[Arc<Platform>]) -> Option<Content> {
+    Some(match content {
+        StoredContent::Index(stored) => {
+            if stored.len() > MOST_ENTRIES {
+                return None;
+            }
+            // Just as long as needed: they stay.
+            let mut entries = Vec::with_capacity(stored.len());
+            for entry in stored {
+                entries.push(Entry {
+                    digest: read_digest(entry.digest)?,
+                    kind: entry.kind,
+                    platform: match entry.platform {
+                        Some(position) => Some(Arc::clone(platforms.get(position)?)),
+                        None => None,
+                    },
+                    zstd: entry.zstd,
+                });
+            }
+            Content::Index(entries)
         }
-        _ => bytes.push(BY_DIGEST),
-    }
+        StoredContent::Manifest(position) => {
+            Content::Manifest(Platform::clone(platforms.get(position)?))
+        }
+        StoredContent::Artifact => Content::Artifact,
+    })
 }
 
-fn digest(bytes: &mut Vec<u8>, digest: &Digest) {
-    let known = ALGORITHMS.map(|(name, _)| name);
-    byte(bytes, &known, &digest.algorithm());
-    bytes.extend(digest.hash());
-}
-
-/// The position of the value among all of its kind.
-fn byte<T: PartialEq>(bytes: &mut Vec<u8>, all: &[T], value: &T) {
-    let position = all.iter().position(|known| known == value);
-    bytes.push(
-        position
-            .and_then(|position| u8::try_from(position).ok())
-            .unwrap_or(u8::MAX),
-    );
-}
-
-fn text(bytes: &mut Vec<u8>, text: &str) {
-    length(bytes, text.len());
-    bytes.extend(text.as_bytes());
-}
-
-fn length(bytes: &mut Vec<u8>, length: usize) {
-    number(bytes, u32::try_from(length).unwrap_or(u32::MAX));
-}
-
-fn number(bytes: &mut Vec<u8>, number: u32) {
-    bytes.extend(number.to_le_bytes());
+fn read_answer(
+    text: &str,
+    confirmed: Option<u64>,
+    inspection: &Arc<Inspection>,
+) -> Option<PublicAnswer> {
+    let image: ImageReference = text.parse().ok()?;
+    let confirmed = match (image.tag(), image.digest(), confirmed) {
+        (Some(_), None, Some(seconds)) => {
+            let since_1970 = Duration::from_secs(seconds);
+            Some(SystemTime::UNIX_EPOCH.checked_add(since_1970)?)
+        }
+        (None, Some(digest), None) if *digest == inspection.digest => None,
+        _ => return None,
+    };
+    // No name that stands for another one.
+    (image.to_string() == text).then(|| PublicAnswer {
+        image,
+        inspection: Arc::clone(inspection),
+        confirmed,
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,4 @@
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::*;
-use crate::domain::inspection::Entry;
-use crate::registry::document::{MOST_ENTRIES, MOST_FEATURES};
 use proptest::prelude::*;
 
 const NO_LIMIT: usize = usize::MAX;
@@ -89,15 +84,15 @@ fn what_was_written_reads_the_same() {
 #[test]
 fn the_format_is_fixed() {
     let bytes = bytes_of(&Contents::default(), NO_LIMIT);
-    assert_eq!(bytes.len(), VERSION.len() + CHECKSUM);
+    assert_eq!(bytes.len(), VERSION.len() + CHECKSUM_BYTES);
     let mut one = sample();
     one.documents.drain(..2);
     one.answers.clear();
     let bytes = bytes_of(&one, NO_LIMIT);
-    let records = &bytes[VERSION.len()..bytes.len() - CHECKSUM];
-    let platform = b"p\x07\0\0\0windows\x05\0\0\0amd64\0\0\0\0\x06\0\0\x0010.0.1\x02\0\0\0\x06\0\0\0win32k\0\0\0\0";
-    let manifest = [b"d\0", &[11; 32][..], b"\x02\x01\0\0\0\0"].concat();
-    let artifact = [b"d\0", &[12; 32][..], b"\x03\x02"].concat();
+    let records = &bytes[VERSION.len()..bytes.len() - CHECKSUM_BYTES];
+    let platform = b"\x00\x07windows\x05amd64\x00\x0610.0.1\x02\x06win32k\x00";
+    let manifest = [b"\x01\x20", &[11; 32][..], b"\x02\x01\x00"].concat();
+    let artifact = [b"\x01\x20", &[12; 32][..], b"\x03\x02"].concat();
     assert_eq!(records, [&platform[..], &manifest, &artifact].concat());
 }
 
@@ -142,26 +137,31 @@ fn other_versions_and_other_files_are_told_apart() {
     let bytes = bytes_of(&sample(), NO_LIMIT);
     let text = |start: &[u8]| [start, &bytes[VERSION.len()..]].concat();
     assert_eq!(
-        decode(&text(b"archmatch cache 2\n")),
+        decode(&text(b"archmatch cache 1\n")),
         Err(FileRefusal::Version)
     );
     assert_eq!(
-        decode(&text(b"archmatch cache 10\n")),
+        decode(&text(b"archmatch cache 20\n")),
         Err(FileRefusal::Version)
     );
     assert_eq!(
-        decode(&text(b"archmatch catch 1\n")),
+        decode(&text(b"archmatch catch 2\n")),
         Err(FileRefusal::Foreign)
     );
     assert_eq!(decode(b""), Err(FileRefusal::Foreign));
 }
 
-/// Puts a right checksum behind records.
-fn sealed(records: &[u8]) -> Vec<u8> {
-    let mut bytes = [VERSION, records].concat();
-    let checksum = Sha256::digest(&bytes);
-    bytes.extend(checksum);
-    bytes
+/// A cache file of a document and an answer that stands for it.
+fn answering(image: &str, confirmed: Option<u64>) -> Result<Contents, FileRefusal> {
+    let document = &sample().documents[3];
+    let answer = Record::Answer {
+        document: 0,
+        image: image.into(),
+        confirmed,
+    };
+    let records = [stored(document, |_| 0), answer];
+    let bytes = records.map(|record| postcard::to_allocvec(&record).unwrap());
+    decode(&sealed(&bytes.concat()))
 }
 
 /// Whoever can write the file can also make the checksum fit.
@@ -197,59 +197,56 @@ fn a_body_that_nobody_would_write_is_damaged() {
         contents.documents.push(other);
     });
 
-    let read = |name: &str, kind: u8, tag: &str| {
-        let mut records = Vec::new();
-        document(
-            &mut records,
-            &sample.documents[3],
-            &mut Platforms::default(),
-        );
-        records.push(ANSWER);
-        number(&mut records, 0);
-        text(&mut records, name);
-        records.push(kind);
-        if kind == BY_TAG {
-            text(&mut records, tag);
-            records.extend([0; 8]);
-        }
-        decode(&sealed(&records)).map(|read| read.answers[0].image.to_string())
-    };
-    assert_eq!(
-        read("r.example/app", BY_TAG, "1").unwrap(),
-        "r.example/app:1"
-    );
-    let by_digest = format!("r.example/app@{}", digest(12));
-    assert_eq!(read("r.example/app", BY_DIGEST, "").unwrap(), by_digest);
-    for (name, kind, tag) in [
-        // Read as `docker.io/library/app`.
-        ("app", BY_TAG, "1"),
-        ("r.example/app", BY_TAG, ""),
-        ("r.example/app", BY_TAG, "../1"),
-        ("r.example/APP", BY_TAG, "1"),
-        ("r.example/../app", BY_DIGEST, ""),
-        ("r.example/app:1", BY_DIGEST, ""),
-        ("r.example/app@sha256", BY_TAG, "1"),
-        ("r.example/app", 2, ""),
+    let own = digest(12);
+    for (image, confirmed) in [
+        ("r.example/app:1".to_owned(), Some(0)),
+        (format!("r.example/app@{own}"), None),
     ] {
-        assert_eq!(
-            read(name, kind, tag),
-            Err(FileRefusal::Damaged),
-            "{name} {tag}"
-        );
+        let read = answering(&image, confirmed).unwrap();
+        assert_eq!(read.answers[0].image.to_string(), image);
+    }
+    for (image, confirmed) in [
+        // Read as `docker.io/library/app`.
+        ("app:1".to_owned(), Some(0)),
+        ("r.example/app".to_owned(), Some(0)),
+        ("r.example/app:".to_owned(), Some(0)),
+        ("r.example/app:../1".to_owned(), Some(0)),
+        ("r.example/APP:1".to_owned(), Some(0)),
+        ("r.example/app@sha256:1".to_owned(), Some(0)),
+        (format!("r.example/../app@{own}"), None),
+        (format!("r.example/app:1@{own}"), None),
+        (format!("r.example/app@{}", digest(11)), None),
+        // A tag ages, a digest does not.
+        ("r.example/app:1".to_owned(), None),
+        ("r.example/app:1".to_owned(), Some(u64::MAX)),
+        (format!("r.example/app@{own}"), Some(0)),
+    ] {
+        let read = answering(&image, confirmed);
+        assert_eq!(read, Err(FileRefusal::Damaged), "{image}");
     }
 }
 
 #[test]
+fn a_record_has_an_end() {
+    let image = format!("{}example/app:1", "a.".repeat(MAX_RECORD_BYTES / 2));
+    assert_eq!(answering(&image, Some(0)), Err(FileRefusal::Damaged));
+    let mut contents = sample();
+    contents.answers[1].image = image.parse().unwrap();
+    let read = decode(&bytes_of(&contents, NO_LIMIT)).unwrap();
+    contents.answers.remove(1);
+    assert_eq!(read, contents, "left out by itself");
+}
+
+#[test]
 fn lengths_that_lie_cost_no_memory() {
-    let mut index = Vec::new();
-    document(
-        &mut index,
-        &sample().documents[1],
-        &mut Platforms::default(),
-    );
-    for start in [b"p", b"d", b"a", b"x", &index[..index.len() - 4]] {
-        let records = [start, &[0xff; 64]].concat();
-        assert_eq!(decode(&sealed(&records)), Err(FileRefusal::Damaged));
+    let empty_index = &sample().documents[1];
+    let index = postcard::to_allocvec(&stored(empty_index, |_| 0)).unwrap();
+    let huge = [&[0xff, 0xff, 0xff, 0xff, 0x0f][..], &[0; 64]].concat();
+    for start in [&[0], &[1], &[2], &[3], &index[..index.len() - 1]] {
+        for length in [&[0xff; 64][..], &huge] {
+            let records = [start, length].concat();
+            assert_eq!(decode(&sealed(&records)), Err(FileRefusal::Damaged));
+        }
     }
 }
 
@@ -259,7 +256,7 @@ fn what_does_not_fit_is_left_out_whole() {
     let whole = bytes_of(&contents, NO_LIMIT).len();
     for most in 0..whole {
         let bytes = bytes_of(&contents, most);
-        assert!(bytes.len() <= most.max(VERSION.len() + CHECKSUM));
+        assert!(bytes.len() <= most.max(VERSION.len() + CHECKSUM_BYTES));
         let read = decode(&bytes).unwrap();
         let documents = &contents.documents[..read.documents.len()];
         assert_eq!(read.documents, documents, "the first ones");
@@ -274,7 +271,7 @@ proptest! {
     fn no_bytes_panic(start in 0usize..500, rest in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode(&rest);
         let whole = bytes_of(&sample(), NO_LIMIT);
-        let records = &whole[VERSION.len()..whole.len() - CHECKSUM];
+        let records = &whole[VERSION.len()..whole.len() - CHECKSUM_BYTES];
         let records = [&records[..start.min(records.len())], &rest].concat();
         let _ = decode(&sealed(&records));
     }
