@@ -16,7 +16,7 @@ use super::platform::FlagPlatform;
 use super::setup::{self, Registries, UserCredentials};
 use crate::checker::Access;
 use crate::domain::inspection::{Content, EntryKind, Found, Inspection};
-use crate::domain::node::{Node, NodePlatform, Nodes, Source, default_variant};
+use crate::domain::node::{Node, Nodes, Source};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
@@ -183,24 +183,11 @@ fn nodes(asked: &[FlagPlatform], inspection: &Inspection) -> Nodes {
     }
     let platforms = inspection.platforms();
     let every = platforms.iter().flat_map(|platform| {
-        let mut platform = platform.clone();
-        if platform.variant.is_empty() {
-            platform.variant = default_variant(&platform.architecture).to_owned();
-        }
-        Runtime::ALL.map(|runtime| Node {
-            name: platform.to_string(),
-            labels: Default::default(),
-            taints: Vec::new(),
-            unschedulable: false,
-            extended_resources: Default::default(),
-            platform: NodePlatform {
-                platform: platform.clone(),
-                runtime,
-                emulates: Vec::new(),
-            },
-            source: Source::Flag,
-            open_labels: None,
-        })
+        let node = |runtime| {
+            let name = platform.to_string();
+            Node::of_platform(name, platform.clone(), runtime, Source::Flag)
+        };
+        Runtime::ALL.map(node)
     });
     every.collect()
 }

@@ -1,11 +1,10 @@
 //! Platforms of the command line, as docker and people spell them.
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::domain::node::{Node, NodePlatform, Source, default_variant};
-use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels};
+use crate::domain::node::{Node, Source};
+use crate::domain::open_labels::OpenLabels;
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
 use crate::domain::text::{nearest, printable, shortened};
@@ -55,11 +54,10 @@ impl FromStr for FlagPlatform {
             Some((platform, name)) => (platform, runtime(name)?),
             None => (text, Runtime::default()),
         };
-        let mut platform = known(platform)?;
-        if platform.variant.is_empty() {
-            platform.variant = default_variant(&platform.architecture).to_owned();
-        }
-        Ok(Self { platform, runtime })
+        Ok(Self {
+            platform: known(platform)?,
+            runtime,
+        })
     }
 }
 
@@ -132,24 +130,10 @@ fn nearest_platform(text: &str) -> String {
 impl FlagPlatform {
     /// A node that stands for the platform: whatever else a pod asks of its node is met.
     pub fn to_node(&self) -> Node {
+        let name = self.platform.to_string();
         Node {
-            name: self.platform.to_string(),
-            labels: [
-                (OS_LABEL, &self.platform.os),
-                (ARCHITECTURE_LABEL, &self.platform.architecture),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.clone()))
-            .into(),
-            taints: Vec::new(),
-            unschedulable: false,
-            extended_resources: BTreeSet::new(),
-            platform: NodePlatform {
-                platform: self.platform.clone(),
-                runtime: self.runtime,
-                emulates: Vec::new(),
-            },
-            source: Source::Flag,
             open_labels: Some(Arc::new(OpenLabels::of_platform())),
+            ..Node::of_platform(name, self.platform.clone(), self.runtime, Source::Flag)
         }
     }
 }
@@ -174,12 +158,13 @@ mod tests {
             ("armhf", "linux/arm/v7", Runtime::ContainerdTransfer),
         ] {
             let flag: FlagPlatform = text.parse().expect(text);
+            let node = flag.to_node();
             let Platform {
                 os,
                 architecture,
                 variant,
                 ..
-            } = &flag.platform;
+            } = &node.platform.platform;
             let parts = [os, architecture, variant].map(String::as_str);
             let shown = parts.join("/");
             assert_eq!(shown.trim_end_matches('/'), platform, "{text}");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub use self::groups::{FIRST_NAMES, GroupKey, IndividualLabel, Members, Nodes};
 use super::labels::Labels;
-use super::open_labels::OpenLabels;
+use super::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels};
 use super::platform::Platform;
 use super::runtime::Runtime;
 use super::taint::Taint;
@@ -102,6 +102,45 @@ pub struct Node {
     pub source: Source,
     /// What a pool leaves open of the nodes that this one stands for.
     pub open_labels: Option<Arc<OpenLabels>>,
+}
+
+impl Node {
+    /// A node that stands for a platform: of a pool that has none yet, or of the command
+    /// line. It has the labels that the kubelet puts on every node.
+    ///
+    /// Source: <https://kubernetes.io/docs/reference/node/node-labels/>
+    pub fn of_platform(
+        name: String,
+        mut platform: Platform,
+        runtime: Runtime,
+        source: Source,
+    ) -> Self {
+        if platform.variant.is_empty() {
+            platform.variant = default_variant(&platform.architecture).to_owned();
+        }
+        let labels = [
+            (OS_LABEL, &platform.os),
+            (ARCHITECTURE_LABEL, &platform.architecture),
+            ("beta.kubernetes.io/os", &platform.os),
+            ("beta.kubernetes.io/arch", &platform.architecture),
+        ];
+        Self {
+            name,
+            labels: labels
+                .map(|(key, value)| (key.to_owned(), value.clone()))
+                .into(),
+            taints: Vec::new(),
+            unschedulable: false,
+            extended_resources: BTreeSet::new(),
+            platform: NodePlatform {
+                platform,
+                runtime,
+                emulates: Vec::new(),
+            },
+            source,
+            open_labels: None,
+        }
+    }
 }
 
 /// What the operator knows of nodes that they do not say themselves.

@@ -6,7 +6,7 @@ use super::super::tree::{Field, Section};
 use super::super::{ConfigError, NodeSettings};
 use super::texts;
 use crate::domain::labels::Labels;
-use crate::domain::node::{Node, NodeOverride, NodePlatform, Source, default_variant};
+use crate::domain::node::{Node, NodeOverride, Source};
 use crate::domain::placement::AdmissionPlugin;
 use crate::domain::placement::toleration::ComparisonOperators;
 use crate::domain::platform::Platform;
@@ -89,36 +89,18 @@ pub(super) fn pools(top: &Section<'_>) -> Result<Vec<Node>, ConfigError> {
 
 fn pool(field: &Field<'_>) -> Result<Node, ConfigError> {
     let section = field.section(&["name", "platform", "runtime", "labels", "taints"])?;
-    let mut platform: Platform = section.required("platform", field, Field::parsed)?;
-    if platform.variant.is_empty() {
-        platform.variant = default_variant(&platform.architecture).to_owned();
-    }
-    let mut labels = section.read("labels", labels)?.unwrap_or_default();
-    // The kubelet puts these on every node, and selectors count on them.
-    // Source: <https://kubernetes.io/docs/reference/node/node-labels/>
-    for (key, value) in [
-        ("kubernetes.io/os", &platform.os),
-        ("kubernetes.io/arch", &platform.architecture),
-        ("beta.kubernetes.io/os", &platform.os),
-        ("beta.kubernetes.io/arch", &platform.architecture),
-    ] {
-        labels
-            .entry(key.to_owned())
-            .or_insert_with(|| value.clone());
-    }
+    let node = Node::of_platform(
+        section.required("name", field, Field::text)?.to_owned(),
+        section.required("platform", field, Field::parsed)?,
+        section.read("runtime", Field::parsed)?.unwrap_or_default(),
+        Source::Pool,
+    );
+    let mut labels = node.labels;
+    labels.extend(section.read("labels", self::labels)?.unwrap_or_default());
     Ok(Node {
-        name: section.required("name", field, Field::text)?.to_owned(),
         labels,
         taints: section.list("taints", taint)?,
-        unschedulable: false,
-        extended_resources: BTreeSet::new(),
-        platform: NodePlatform {
-            platform,
-            runtime: section.read("runtime", Field::parsed)?.unwrap_or_default(),
-            emulates: Vec::new(),
-        },
-        source: Source::Pool,
-        open_labels: None,
+        ..node
     })
 }
 

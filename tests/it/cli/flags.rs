@@ -226,7 +226,10 @@ async fn platforms_of_flags_are_lists_and_leave_open_what_no_platform_says() {
     );
     let control = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [\
                    {matchExpressions: [{key: node-role.kubernetes.io/control-plane, operator: Exists}]}]}}}";
+    let beta = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [\
+                {matchExpressions: [{key: beta.kubernetes.io/arch, operator: In, values: [s390x]}]}]}}}";
     for (spec, both) in [
+        (beta, false),
         ("nodeSelector: {karpenter.sh/nodepool: default}", true),
         ("nodeName: z1", true),
         (control, true),
