@@ -3,23 +3,22 @@
 //! Source: <https://github.com/distribution/reference> and the kubelet's `pkg/util/parsers`.
 
 mod digest;
+mod name;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use thiserror::Error;
 
 pub use self::digest::Digest;
+pub use self::name::RepositoryName;
 
 use self::ReferenceError::{Invalid, NoRegistry};
 
 /// An image reference, normalised: `docker.io/library/node:22`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageReference {
-    // Shared by the references of one repository, of which caches hold many.
-    registry: Arc<str>,
-    repository: Arc<str>,
+    name: RepositoryName,
     tag: Option<Box<str>>,
     digest: Option<Digest>,
 }
@@ -36,14 +35,19 @@ pub enum ReferenceError {
 }
 
 impl ImageReference {
+    /// The repository and its registry.
+    pub fn name(&self) -> &RepositoryName {
+        &self.name
+    }
+
     /// `host[:port]` as written, `docker.io` for Docker Hub.
     pub fn registry(&self) -> &str {
-        &self.registry
+        self.name.registry()
     }
 
     /// The repository below the registry, such as `library/node`.
     pub fn repository(&self) -> &str {
-        &self.repository
+        self.name.path()
     }
 
     /// The tag; `latest` when the text had neither tag nor digest.
@@ -60,8 +64,7 @@ impl ImageReference {
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self {
-            registry: Arc::clone(&self.registry),
-            repository: Arc::clone(&self.repository),
+            name: self.name.clone(),
             tag: None,
             digest: Some(digest),
         }
@@ -116,9 +119,8 @@ impl FromStr for ImageReference {
         check_repository(&repository)?;
         let default_tag = || digest.is_none().then(|| "latest".into());
         Ok(Self {
-            registry: registry.into(),
+            name: RepositoryName::new(registry, repository),
             tag: tag.map(Into::into).or_else(default_tag),
-            repository: repository.into(),
             digest,
         })
     }
@@ -248,7 +250,7 @@ fn is_lower_hex(byte: u8) -> bool {
 
 impl fmt::Display for ImageReference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.registry, self.repository)?;
+        self.name.fmt(formatter)?;
         if let Some(tag) = &self.tag {
             write!(formatter, ":{tag}")?;
         }

@@ -29,7 +29,7 @@ use super::token::{TokenRequest, Tokens};
 use super::transport::{Answer, Request, Target, Transport};
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, Inspection};
-use crate::domain::reference::{Digest, ImageReference};
+use crate::domain::reference::{Digest, ImageReference, RepositoryName};
 use crate::domain::unknown::{Origin, Reason, Unknown};
 
 /// What runtimes ask for, in containerd's order.
@@ -126,16 +126,8 @@ impl Registry {
         if keyrings.is_empty() {
             return Grant::without_secrets(tenant);
         }
-        let names = self.place_names(image);
-        Grant::of_secrets(tenant, keyrings, names.iter().map(String::as_str))
-    }
-
-    fn place_names(&self, image: &ImageReference) -> Vec<String> {
         let places = self.places(image).unwrap_or_default();
-        let names = places
-            .iter()
-            .map(|(target, repository)| name(target, repository));
-        names.collect()
+        Grant::of_secrets(tenant, keyrings, places.iter().map(|(_, name)| name))
     }
 
     /// Tries every place and credential until one answers, in bounded time. A failure of
@@ -153,15 +145,13 @@ impl Registry {
             let mut tries = Tries::default();
             let places = self.places(image)?;
             let count = places.len();
-            for (position, (target, repository)) in places.into_iter().enumerate() {
+            for (position, (target, name)) in places.into_iter().enumerate() {
                 let url = base_url(&target)?;
-                let place = name(&target, &repository);
-                let repository: Arc<str> = repository.into();
                 let attempt = |credential| {
                     ask(Attempt {
                         target: target.clone(),
                         url: url.clone(),
-                        repository: Arc::clone(&repository),
+                        repository: Arc::clone(name.path()),
                         credential,
                         grant,
                         is_last: position + 1 == count,
@@ -170,7 +160,7 @@ impl Registry {
                 };
                 match self
                     .operator
-                    .with_each_credential(grant, &place, &mut tries, attempt)
+                    .with_each_credential(grant, &name, &mut tries, attempt)
                     .await
                 {
                     Ok(found) => return Ok(found),
@@ -197,7 +187,7 @@ impl Registry {
     fn places<'a>(
         &'a self,
         image: &'a ImageReference,
-    ) -> Result<Vec<(Target<'a>, String)>, Unknown> {
+    ) -> Result<Vec<(Target<'a>, RepositoryName)>, Unknown> {
         let host = self.transport.hosts.of(image.registry());
         if host.settings.blocked {
             return Err(blocked(image.registry(), "the configuration blocks it"));
@@ -207,10 +197,11 @@ impl Registry {
             host: self.transport.hosts.of(authority),
         };
         let mirrors = host.mirrors.iter().map(|mirror| {
-            let repository = format!("{}{}", mirror.prefix, image.repository());
-            (target(&mirror.registry), repository)
+            let path = format!("{}{}", mirror.prefix, image.repository());
+            let name = RepositoryName::new(mirror.registry.as_str(), path);
+            (target(&mirror.registry), name)
         });
-        let origin = (target(image.registry()), image.repository().to_owned());
+        let origin = (target(image.registry()), image.name().clone());
         Ok(mirrors.chain([origin]).collect())
     }
 
@@ -381,11 +372,6 @@ fn is_basic(proof: &HeaderValue) -> bool {
     proof.as_bytes().starts_with(b"Basic ")
 }
 
-/// A place as keyrings know it.
-fn name(target: &Target<'_>, repository: &str) -> String {
-    format!("{}/{repository}", target.authority)
-}
-
 fn selector(image: &ImageReference) -> String {
     match image.digest() {
         Some(digest) => digest.to_string(),
@@ -418,7 +404,7 @@ mod tests {
             .places(&image)
             .unwrap()
             .iter()
-            .map(|(target, repository)| format!("{}v2/{repository}", base_url(target).unwrap()))
+            .map(|(target, name)| format!("{}v2/{}", base_url(target).unwrap(), name.path()))
             .collect();
         assert_eq!(urls, expected);
     }
@@ -447,12 +433,13 @@ mod tests {
         };
         let registry = Registry::new(settings).unwrap();
         let grant = Grant::without_secrets(Tenant::Operator);
-        for (place, expected) in [
-            ("docker.io/library/node", vec![Some("u".to_owned())]),
+        for (host, expected) in [
+            ("docker.io", vec![Some("u".to_owned())]),
             // An entry without a user name counts as a match, and is anonymous.
-            ("a.b/library/node", vec![None]),
-            ("c.d/library/node", vec![None]),
+            ("a.b", vec![None]),
+            ("c.d", vec![None]),
         ] {
+            let name = RepositoryName::new(host, "library/node");
             let tried = std::sync::Mutex::new(Vec::new());
             let refuse = |credential: Option<Arc<Credential>>| {
                 let user = credential.map(|known| known.username().to_owned());
@@ -462,10 +449,10 @@ mod tests {
             };
             let outcome = registry
                 .operator
-                .with_each_credential(&grant, place, &mut Tries::default(), refuse)
+                .with_each_credential(&grant, &name, &mut Tries::default(), refuse)
                 .await;
             assert!(outcome.is_err());
-            assert_eq!(*tried.lock().unwrap(), expected, "{place}");
+            assert_eq!(*tried.lock().unwrap(), expected, "{name}");
         }
     }
 }

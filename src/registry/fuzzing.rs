@@ -11,7 +11,7 @@ use super::document::{self, Body};
 pub use super::token::fuzzing::challenge;
 use crate::domain::inspection::{Content, Entry};
 use crate::domain::platform::Platform;
-use crate::domain::reference::ImageReference;
+use crate::domain::reference::{ImageReference, RepositoryName};
 
 /// The first line, and what follows it.
 fn first_line(bytes: &[u8]) -> (Option<&str>, &[u8]) {
@@ -108,32 +108,30 @@ pub fn docker_config(bytes: &[u8]) {
     let keys: BTreeSet<&String> = config.iter().map(|(key, _)| key).collect();
     assert_eq!(keys.len(), config.len());
     if let Ok(image) = image.parse::<ImageReference>() {
-        check_lookup(config, &image);
+        check_lookup(config, image.name());
     }
 }
 
-fn check_lookup(config: DockerConfig, image: &ImageReference) {
-    let name = format!("{}/{}", image.registry(), image.repository());
-    let found = Keyring::new(config.clone()).find(&name);
+fn check_lookup(config: DockerConfig, name: &RepositoryName) {
+    let found = Keyring::new(config.clone()).find(name);
     // One entry for one key: nothing is offered twice.
     assert!(found.len() <= config.len());
     for credential in &found {
         let keys = config.iter().filter(|(_, known)| known == &**credential);
         assert!(
-            keys.into_iter()
-                .any(|(key, _)| may_lead_to(key, image.registry(), &name)),
+            keys.into_iter().any(|(key, _)| may_lead_to(key, name)),
             "a credential of another registry is offered to {name}"
         );
     }
 }
 
 /// Whether the key alone would be enough. Docker Hub has keys of other names.
-fn may_lead_to(key: &str, registry: &str, name: &str) -> bool {
+fn may_lead_to(key: &str, name: &RepositoryName) -> bool {
     let bare = ["https://", "http://"];
     let bare = bare.iter().find_map(|scheme| key.strip_prefix(scheme));
     let bare = bare.unwrap_or(key);
     let host = bare.split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();
-    let is_hub = registry == "docker.io" && host == "index.docker.io";
+    let is_hub = name.registry() == "docker.io" && host == "index.docker.io";
     !host.is_empty() && (is_hub || matches(host, name))
 }

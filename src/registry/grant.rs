@@ -15,6 +15,7 @@ use super::credentials::identity::{Identity, Marking};
 use super::credentials::keyring::{self, Keyring};
 use super::credentials::provider::Providers;
 use crate::domain::access::Tenant;
+use crate::domain::reference::RepositoryName;
 use crate::domain::unknown::{Origin, Reason, Unknown};
 
 /// What a look-up may show beside what the operator configured, and who it thereby is.
@@ -54,21 +55,22 @@ impl Grant {
         }
     }
 
-    /// What a pod with these secrets may show at these places (`registry/repository`). Where
-    /// the secrets fit none of them, the pod is nobody in particular.
+    /// What a pod with these secrets may show for these repositories. Where the secrets fit
+    /// none of them, the pod is nobody in particular.
     pub(super) fn of_secrets<'a>(
         tenant: Tenant,
         keyrings: Vec<(usize, Arc<Keyring>)>,
-        places: impl IntoIterator<Item = &'a str>,
+        repositories: impl IntoIterator<Item = &'a RepositoryName>,
     ) -> Self {
         let mut marking = Marking::new();
         let mut fitting = Vec::new();
-        for place in places {
-            let found = keyring::find(keyrings.iter().map(|(_, keyring)| &**keyring), place);
+        for name in repositories {
+            let found = keyring::find(keyrings.iter().map(|(_, keyring)| &**keyring), name);
             if found.is_empty() {
                 continue;
             }
-            marking.text(place);
+            marking.text(name.registry());
+            marking.text(name.path());
             for (position, credential) in found {
                 marking.credential(&credential);
                 if let Some((secret, _)) = keyrings.get(position)
@@ -77,7 +79,7 @@ impl Grant {
                     fitting.push(*secret);
                 }
             }
-            // No user name is like this: the end of the place's credentials.
+            // No user name is like this: the end of the repository's credentials.
             marking.text("\0");
         }
         if fitting.is_empty() {
@@ -106,9 +108,9 @@ impl Grant {
         self.fitting.iter().copied()
     }
 
-    fn find(&self, place: &str) -> Vec<Arc<Credential>> {
+    fn find(&self, repository: &RepositoryName) -> Vec<Arc<Credential>> {
         let keyrings = self.keyrings.iter().map(|(_, keyring)| &**keyring);
-        let found = keyring::find(keyrings, place).into_iter();
+        let found = keyring::find(keyrings, repository).into_iter();
         found.map(|(_, credential)| credential).collect()
     }
 }
@@ -117,7 +119,7 @@ impl Grant {
 /// shut out whoever is refused that often.
 const MOST_TRIED: usize = 8;
 
-/// The credentials that were tried for one image, at whatever place.
+/// The credentials that were tried for one image, at whatever registry.
 #[derive(Default)]
 pub(super) struct Tries(usize);
 
@@ -158,28 +160,28 @@ impl Operator {
         Ok(())
     }
 
-    /// Whether any source may have something for `registry/repository`.
-    pub(super) fn may_know(&self, place: &str) -> bool {
+    /// Whether any source may have something for the repository.
+    pub(super) fn may_know(&self, repository: &RepositoryName) -> bool {
         let has_files = self.client_files.as_ref();
         let has_providers = self.providers.as_ref();
-        !self.keyring.load().find(place).is_empty()
-            || has_files.is_some_and(|files| files.may_know(place))
-            || has_providers.is_some_and(|providers| providers.may_know(place))
+        !self.keyring.load().find(repository).is_empty()
+            || has_files.is_some_and(|files| files.may_know(repository))
+            || has_providers.is_some_and(|providers| providers.may_know(repository))
     }
 
-    /// Asks one place with one credential after the other, anonymously only where there is
+    /// Asks one repository with one credential after the other, anonymously only where there is
     /// none at all, until one is not refused or too many were.
     pub(super) async fn with_each_credential<'a, T>(
         &'a self,
         grant: &Grant,
-        place: &str,
+        repository: &RepositoryName,
         tries: &mut Tries,
         attempt: impl Fn(Option<Arc<Credential>>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
     ) -> Result<T, Unknown> {
         let mut tried: Vec<Arc<Credential>> = Vec::new();
         let mut last = None;
         for stage in Stage::ALL {
-            for credential in self.credentials(stage, grant, place).await? {
+            for credential in self.credentials(stage, grant, repository).await? {
                 if tried.contains(&credential) {
                     continue;
                 }
@@ -207,20 +209,20 @@ impl Operator {
         &'a self,
         stage: Stage,
         grant: &'a Grant,
-        place: &'a str,
+        repository: &'a RepositoryName,
     ) -> BoxFuture<'a, Result<Vec<Arc<Credential>>, Unknown>> {
         let found = |credentials| future::ready(Ok(credentials)).boxed();
         match stage {
-            Stage::Secrets => found(grant.find(place)),
-            Stage::Operator => found(self.keyring.load().find(place)),
+            Stage::Secrets => found(grant.find(repository)),
+            Stage::Operator => found(self.keyring.load().find(repository)),
             Stage::ClientFiles => match &self.client_files {
-                Some(files) => files.find(place).map(Ok).boxed(),
+                Some(files) => files.find(repository).map(Ok).boxed(),
                 None => found(Vec::new()),
             },
             Stage::Providers => match &self.providers {
                 Some(providers) => {
                     let tenant = grant.audience().owner();
-                    async move { providers.find(place, &tenant).await }.boxed()
+                    async move { providers.find(repository, &tenant).await }.boxed()
                 }
                 None => found(Vec::new()),
             },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Attempt, Registry, base_url, name};
+use super::{Attempt, Registry, base_url};
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::Unknown;
 use crate::registry::cache::{RegistryId, Resolved, Served, TagInspector};
@@ -58,10 +58,7 @@ impl TagInspector for Registry {
         let Ok(places) = self.places(image) else {
             return false;
         };
-        let mut names = places
-            .iter()
-            .map(|(target, repository)| name(target, repository));
-        !names.any(|name| self.operator.may_know(&name))
+        !places.iter().any(|(_, name)| self.operator.may_know(name))
     }
 
     /// Docker Hub counts GETs of manifests, and not HEADs.

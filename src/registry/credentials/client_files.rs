@@ -18,6 +18,7 @@ use super::Credential;
 use super::docker_config::{self, ClientConfig};
 use super::keyring::Keyring;
 use super::program::{self, ProgramError};
+use crate::domain::reference::RepositoryName;
 use crate::registry::flight::Flights;
 
 /// What docker calls Docker Hub.
@@ -88,22 +89,25 @@ impl ClientFiles {
         }
     }
 
-    /// Whether a file or a helper may have something for `registry/repository`.
-    pub(in crate::registry) fn may_know(&self, place: &str) -> bool {
-        self.files
-            .iter()
-            .any(|file| file.helper(place).is_some() || !file.keyring.find(place).is_empty())
+    /// Whether a file or a helper may have something for the repository.
+    pub(in crate::registry) fn may_know(&self, repository: &RepositoryName) -> bool {
+        self.files.iter().any(|file| {
+            file.helper(repository).is_some() || !file.keyring.find(repository).is_empty()
+        })
     }
 
-    /// The credentials for `registry/repository`. As in docker, a registry's own helper
-    /// counts before the store, and the store before what the file itself holds.
-    pub(in crate::registry) async fn find(&self, place: &str) -> Vec<Arc<Credential>> {
+    /// The credentials for the repository. As in docker, a registry's own helper counts
+    /// before the store, and the store before what the file itself holds.
+    pub(in crate::registry) async fn find(
+        &self,
+        repository: &RepositoryName,
+    ) -> Vec<Arc<Credential>> {
         let mut found = Vec::new();
         for file in &self.files {
-            if let Some(helper) = file.helper(place) {
-                found.extend(self.ask(helper, server(place)).await);
+            if let Some(helper) = file.helper(repository) {
+                found.extend(self.ask(helper, server(repository)).await);
             }
-            found.extend(file.keyring.find(place));
+            found.extend(file.keyring.find(repository));
         }
         found
     }
@@ -174,23 +178,16 @@ impl ClientFile {
         }
     }
 
-    fn helper(&self, place: &str) -> Option<&str> {
-        let (registry, server) = (registry(place), server(place));
-        let own = self
-            .helpers
-            .get(server)
-            .or_else(|| self.helpers.get(registry));
+    fn helper(&self, repository: &RepositoryName) -> Option<&str> {
+        let helper = |name: &str| self.helpers.get(name);
+        let own = helper(server(repository)).or_else(|| helper(repository.registry()));
         own.or(self.store.as_ref()).map(String::as_str)
     }
 }
 
-fn registry(place: &str) -> &str {
-    place.split('/').next().unwrap_or(place)
-}
-
 /// The registry as docker names it.
-fn server(place: &str) -> &str {
-    match registry(place) {
+fn server(repository: &RepositoryName) -> &str {
+    match repository.registry() {
         "docker.io" => DOCKER_HUB,
         registry => registry,
     }
@@ -224,6 +221,10 @@ impl fmt::Debug for ClientFiles {
 mod tests {
     use super::*;
 
+    fn app(registry: &str) -> RepositoryName {
+        RepositoryName::new(registry, "app")
+    }
+
     fn file(text: &str) -> ClientFiles {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
@@ -236,22 +237,25 @@ mod tests {
         let files = file(
             r#"{"auths":{"r.example":{"auth":"YWRhOnNtYXNo"},"t.example":{"identitytoken":"t"},"empty.example":{}}}"#,
         );
-        let found = files.find("r.example/app").await;
+        let found = files.find(&app("r.example")).await;
         assert_eq!(*found[0], Credential::new("ada", "smash"));
-        let found = files.find("t.example/app").await;
+        let found = files.find(&app("t.example")).await;
         assert_eq!(found[0].identity_token(), Some("t"));
-        assert!(files.find("empty.example/app").await.is_empty());
-        assert!(!files.may_know("other.example/app"));
+        assert!(files.find(&app("empty.example")).await.is_empty());
+        assert!(!files.may_know(&app("other.example")));
     }
 
     #[test]
     fn a_registrys_own_helper_comes_before_the_store() {
         let files = file(r#"{"credHelpers":{"r.example":"own"},"credsStore":"store"}"#);
-        assert_eq!(files.files[0].helper("r.example/app"), Some("own"));
-        assert_eq!(files.files[0].helper("other.example/app"), Some("store"));
+        assert_eq!(files.files[0].helper(&app("r.example")), Some("own"));
+        assert_eq!(files.files[0].helper(&app("other.example")), Some("store"));
         let hub = file(r#"{"credHelpers":{"https://index.docker.io/v1/":"hub"}}"#);
-        assert_eq!(hub.files[0].helper("docker.io/library/node"), Some("hub"));
-        assert_eq!(hub.files[0].helper("r.example/app"), None);
+        assert_eq!(
+            hub.files[0].helper(&RepositoryName::new("docker.io", "library/node")),
+            Some("hub")
+        );
+        assert_eq!(hub.files[0].helper(&app("r.example")), None);
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::Credential;
 use super::docker_config::DockerConfig;
 use crate::domain::glob;
+use crate::domain::reference::RepositoryName;
 
 /// The key that stands for Docker Hub when no other matched.
 const DEFAULT_REGISTRY: &str = "index.docker.io";
@@ -60,10 +61,10 @@ impl Keyring {
         self.entries.is_empty()
     }
 
-    /// The credentials for `registry/repository`, in the order to try them in. When there
-    /// is none, the image is pulled anonymously; when there is one, it is not.
-    pub fn find(&self, image: &str) -> Vec<Arc<Credential>> {
-        let found = find([self], image).into_iter();
+    /// The credentials for the repository, in the order to try them in. When there is none,
+    /// the image is pulled anonymously; when there is one, it is not.
+    pub fn find(&self, repository: &RepositoryName) -> Vec<Arc<Credential>> {
+        let found = find([self], repository).into_iter();
         found.map(|(_, credential)| credential).collect()
     }
 }
@@ -72,11 +73,9 @@ impl Keyring {
 /// the pull secrets of a pod.
 pub fn find<'a>(
     keyrings: impl IntoIterator<Item = &'a Keyring>,
-    image: &str,
+    repository: &RepositoryName,
 ) -> Vec<FoundCredential> {
-    let Some(target) = Location::parse(image) else {
-        return Vec::new();
-    };
+    let target = Location::of(repository);
     let mut matching = Vec::new();
     let mut default = Vec::new();
     for (position, keyring) in keyrings.into_iter().enumerate() {
@@ -99,7 +98,7 @@ pub fn find<'a>(
         .into_iter()
         .map(|(_, position, credentials)| (position, credentials))
         .collect();
-    if found.is_empty() && is_default_registry(image) {
+    if found.is_empty() && is_default_registry(repository) {
         found = default;
     }
     found
@@ -111,13 +110,10 @@ pub fn find<'a>(
         .collect()
 }
 
-/// Whether a pattern of the kubelet (`matchImages` of a credential provider) matches
-/// `registry/repository`.
-pub fn matches(pattern: &str, image: &str) -> bool {
-    match (Location::parse(pattern), Location::parse(image)) {
-        (Some(pattern), Some(image)) => is_match(&pattern, &image),
-        _ => false,
-    }
+/// Whether a pattern of the kubelet (`matchImages` of a credential provider) matches the
+/// repository.
+pub fn matches(pattern: &str, repository: &RepositoryName) -> bool {
+    Location::parse(pattern).is_some_and(|key| is_match(&key, &Location::of(repository)))
 }
 
 fn without_scheme(location: &str) -> &str {
@@ -129,9 +125,8 @@ fn without_scheme(location: &str) -> &str {
 
 /// Names have their host here. The kubelet counts every host without a dot or a port as
 /// Docker Hub (`localhost/app`, `MyOrg/app`); we show a credential to its own host only.
-fn is_default_registry(image: &str) -> bool {
-    let host = image.split('/').next();
-    matches!(host, Some("docker.io" | DEFAULT_REGISTRY))
+fn is_default_registry(repository: &RepositoryName) -> bool {
+    matches!(repository.registry(), "docker.io" | DEFAULT_REGISTRY)
 }
 
 /// Equal ports, equally many host labels that match one by one, and a path that begins
@@ -176,6 +171,14 @@ struct Location<'a> {
 }
 
 impl<'a> Location<'a> {
+    /// References allow nothing that a URL would read otherwise.
+    fn of(repository: &'a RepositoryName) -> Self {
+        Self {
+            host: repository.registry().into(),
+            path: format!("/{}", repository.path()).into(),
+        }
+    }
+
     fn parse(text: &'a str) -> Option<Self> {
         if text.chars().any(|letter| letter.is_ascii_control()) {
             return None;
@@ -260,9 +263,14 @@ mod tests {
         of_kind
     }
 
+    fn named(image: &str) -> RepositoryName {
+        let (registry, path) = image.split_once('/').unwrap_or((image, ""));
+        RepositoryName::new(registry, path)
+    }
+
     fn found(config: DockerConfig, image: &str) -> Value {
         Keyring::new(config)
-            .find(image)
+            .find(&named(image))
             .iter()
             .map(|found| json!({"username": found.username(), "password": found.password()}))
             .collect()
@@ -276,7 +284,7 @@ mod tests {
                 vector["image"].as_str().unwrap(),
             );
             assert_eq!(
-                matches(key, image),
+                matches(key, &named(image)),
                 vector["match"].as_bool().unwrap(),
                 "{vector}"
             );
@@ -341,7 +349,7 @@ mod tests {
             ("index.docker.io", "hub-b"),
         ]);
         let users = |image| -> Vec<(usize, String)> {
-            let found = find([&first, &second], image).into_iter();
+            let found = find([&first, &second], &named(image)).into_iter();
             found
                 .map(|(position, found)| (position, found.username().to_owned()))
                 .collect()
@@ -358,8 +366,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_key_panics(key in r"([a-z.*:/\[\]@%?#0-9]|\PC){0,40}", image in r"[a-z.:/\[\]0-9]{0,40}") {
-            Keyring::new(vec![(key.clone(), Credential::default())]).find(&image);
-            matches(&key, &image);
+            Keyring::new(vec![(key.clone(), Credential::default())]).find(&named(&image));
+            matches(&key, &named(&image));
         }
     }
 }

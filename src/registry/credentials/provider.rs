@@ -26,6 +26,7 @@ use super::Credential;
 use super::keyring::{self, Keyring};
 use super::program;
 use crate::domain::access::Tenant;
+use crate::domain::reference::RepositoryName;
 use crate::domain::unknown::Unknown;
 use crate::go::parse_duration;
 use crate::registry::flight::Flights;
@@ -93,7 +94,7 @@ struct Kept {
 struct Given {
     keyring: Arc<Keyring>,
     /// Whether it is for this image alone.
-    only_for: Option<String>,
+    only_for: Option<RepositoryName>,
 }
 
 #[derive(Deserialize)]
@@ -151,31 +152,32 @@ impl Providers {
         })
     }
 
-    /// Whether a provider is for `registry/repository`.
-    pub(in crate::registry) fn may_know(&self, place: &str) -> bool {
-        self.all.iter().any(|provider| provider.is_for(place))
+    /// Whether a provider is for the repository.
+    pub(in crate::registry) fn may_know(&self, repository: &RepositoryName) -> bool {
+        self.all.iter().any(|provider| provider.is_for(repository))
     }
 
-    /// The credentials for `registry/repository`, on the tenant's account.
+    /// The credentials for the repository, on the tenant's account.
     ///
     /// # Errors
     /// When too many programs would have to be run for the tenant.
     pub(in crate::registry) async fn find(
         &self,
-        place: &str,
+        repository: &RepositoryName,
         tenant: &Tenant,
     ) -> Result<Vec<Arc<Credential>>, Unknown> {
-        let fitting = self.all.iter().filter(|provider| provider.is_for(place));
+        let providers = self.all.iter();
+        let fitting = providers.filter(|provider| provider.is_for(repository));
         let turn = Turn {
             turns: &self.turns,
             tenant,
         };
-        let keyrings = fitting.map(|provider| provider.keyring(place, turn));
+        let keyrings = fitting.map(|provider| provider.keyring(repository, turn));
         let keyrings: Option<Vec<_>> = join_all(keyrings).await.into_iter().collect();
         let keyrings = keyrings.ok_or_else(|| {
             Unknown::over_budget("too many credential programs are waiting to be run")
         })?;
-        let found = keyring::find(keyrings.iter().map(AsRef::as_ref), place);
+        let found = keyring::find(keyrings.iter().map(AsRef::as_ref), repository);
         Ok(found
             .into_iter()
             .map(|(_, credential)| credential)
@@ -243,23 +245,21 @@ impl Provider {
         })
     }
 
-    fn is_for(&self, place: &str) -> bool {
-        self.patterns
-            .iter()
-            .any(|pattern| keyring::matches(pattern, place))
+    fn is_for(&self, repository: &RepositoryName) -> bool {
+        let mut patterns = self.patterns.iter();
+        patterns.any(|pattern| keyring::matches(pattern, repository))
     }
 
     /// What the program gives for the image; nothing if it may not be run now. It says only
     /// afterwards for how many images its answer is, so those of one registry wait for the
     /// first.
-    async fn keyring(&self, place: &str, turn: Turn<'_>) -> Option<Arc<Keyring>> {
-        let registry = place.split('/').next().unwrap_or(place);
-        for key in [registry, place] {
-            if let Some(kept) = self.kept(place) {
+    async fn keyring(&self, repository: &RepositoryName, turn: Turn<'_>) -> Option<Arc<Keyring>> {
+        for key in [repository.registry().to_owned(), repository.to_string()] {
+            if let Some(kept) = self.kept(repository) {
                 return Some(kept);
             }
-            let given = self.run(key, place, turn).await?;
-            let fits = |only: &String| only == place;
+            let given = self.run(key, repository, turn).await?;
+            let fits = |only: &RepositoryName| only == repository;
             if given.only_for.as_ref().is_none_or(fits) {
                 return Some(given.keyring);
             }
@@ -267,9 +267,9 @@ impl Provider {
         Some(Arc::default())
     }
 
-    fn kept(&self, place: &str) -> Option<Arc<Keyring>> {
-        let registry = place.split('/').next().unwrap_or(place);
-        let keys = [place, registry, ""];
+    fn kept(&self, repository: &RepositoryName) -> Option<Arc<Keyring>> {
+        let whole = repository.to_string();
+        let keys = [&whole, repository.registry(), ""];
         let kept = keys.into_iter().find_map(|key| {
             let kept = self.shared.get(key)?;
             (Instant::now() < kept.until).then_some(kept)
@@ -277,20 +277,25 @@ impl Provider {
         kept.map(|kept| kept.keyring)
     }
 
-    async fn run(&self, flight: &str, place: &str, turn: Turn<'_>) -> Option<Given> {
+    async fn run(
+        &self,
+        flight: String,
+        repository: &RepositoryName,
+        turn: Turn<'_>,
+    ) -> Option<Given> {
         let start = || {
             let (turns, tenant) = (Arc::clone(turn.turns), turn.tenant.clone());
             let program = self.program.clone();
             let (arguments, environment) = (self.arguments.clone(), self.environment.clone());
             let (kept, name) = (Arc::clone(&self.shared), self.name.clone());
-            let (place, lifetime) = (place.to_owned(), self.lifetime);
+            let (repository, lifetime) = (repository.clone(), self.lifetime);
             async move {
                 let turn = timeout(LONGEST_WAIT, turns.enter(tenant)).await;
                 let _place = turn.ok().flatten()?;
                 let request = json!({
                     "apiVersion": PROTOCOL_VERSION,
                     "kind": "CredentialProviderRequest",
-                    "image": place,
+                    "image": repository.to_string(),
                 });
                 let input = request.to_string();
                 let output =
@@ -309,11 +314,10 @@ impl Provider {
                         (Keyring::default(), CacheKeyType::Image, PAUSE)
                     }
                 };
-                let registry = place.split('/').next().unwrap_or(&place);
                 let key = match key_type {
-                    CacheKeyType::Image => place.as_str(),
-                    CacheKeyType::Registry => registry,
-                    CacheKeyType::Global => "",
+                    CacheKeyType::Image => repository.to_string(),
+                    CacheKeyType::Registry => repository.registry().to_owned(),
+                    CacheKeyType::Global => String::new(),
                 };
                 let keyring = Arc::new(keyring);
                 if !lifetime.is_zero() {
@@ -324,16 +328,16 @@ impl Provider {
                         // Parsed, an answer takes a few times its size.
                         bytes: bytes * 3,
                     };
-                    kept.insert(key.to_owned(), entry);
+                    kept.insert(key, entry);
                 }
                 Some(Given {
                     keyring,
-                    only_for: (key_type == CacheKeyType::Image).then_some(place),
+                    only_for: (key_type == CacheKeyType::Image).then_some(repository),
                 })
             }
             .boxed()
         };
-        let given = self.flights.join(flight.to_owned(), || None, start).await;
+        let given = self.flights.join(flight, || None, start).await;
         let nothing = || Given {
             keyring: Arc::default(),
             only_for: None,

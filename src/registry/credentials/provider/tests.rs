@@ -2,6 +2,7 @@
 
 use super::super::program::tests::script;
 use super::*;
+use crate::domain::reference::ImageReference;
 use crate::domain::unknown::Origin;
 
 const HEAD: &str =
@@ -13,6 +14,10 @@ fn config(more: &str) -> String {
          - name: cloud\n  matchImages: ['*.cloud.example', 'other.example:5000/team']\n  \
          defaultCacheDuration: 12h\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n{more}"
     )
+}
+
+fn named(image: &str) -> RepositoryName {
+    image.parse::<ImageReference>().expect(image).name().clone()
 }
 
 /// A provider whose program counts how often it is run.
@@ -32,7 +37,7 @@ impl Case {
     }
 
     async fn users(&self, place: &str) -> Vec<String> {
-        let found = self.providers.find(place, &Tenant::Operator).await;
+        let found = self.providers.find(&named(place), &Tenant::Operator).await;
         let found = found.unwrap().into_iter();
         found.map(|found| found.username().to_owned()).collect()
     }
@@ -67,10 +72,11 @@ async fn a_provider_is_asked_for_images_that_its_patterns_match() {
         "other.example:5000/x",
         "docker.io/library/node",
     ] {
-        assert!(!case.providers.may_know(other), "{other}");
+        assert!(!case.providers.may_know(&named(other)), "{other}");
         assert!(case.users(other).await.is_empty(), "{other}");
     }
-    assert!(case.providers.may_know("other.example:5000/team/app"));
+    let team = named("other.example:5000/team/app");
+    assert!(case.providers.may_know(&team));
     assert_eq!(case.runs(), 1);
 }
 
@@ -171,7 +177,8 @@ async fn who_needs_many_programs_keeps_nobody_else_from_one() {
     let case = counting();
     let tenant = |name: &str| Tenant::Namespace(name.into());
     let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
-    let places: Vec<_> = (0..90).map(|n| format!("r{n}.cloud.example/app")).collect();
+    let places = (0..90).map(|n| named(&format!("r{n}.cloud.example/app")));
+    let places: Vec<_> = places.collect();
     let mut many: Vec<_> = places
         .iter()
         .map(|place| case.providers.find(place, &noisy).boxed())
@@ -183,7 +190,8 @@ async fn who_needs_many_programs_keeps_nobody_else_from_one() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
-    let found = case.providers.find("mine.cloud.example/app", &quiet).await;
+    let mine = named("mine.cloud.example/app");
+    let found = case.providers.find(&mine, &quiet).await;
     assert_eq!(found.unwrap().len(), 1);
     assert!(
         case.runs() < 30,

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use tokio::time::advance;
 
 use super::*;
+use crate::domain::reference::RepositoryName;
 
 /// A cluster with one secret, whose next readings are scripted.
 #[derive(Default)]
@@ -49,7 +50,7 @@ fn names() -> [SecretName; 1] {
 fn user(offers: Option<Vec<Offer>>) -> Option<String> {
     match offers?.first()? {
         Offer::Keyring(keyring) => {
-            let found = keyring.find("r.example/app");
+            let found = keyring.find(&RepositoryName::new("r.example", "app"));
             Some(found.first()?.username().to_owned())
         }
         Offer::Nothing(why) | Offer::Unparsable(why) | Offer::Unread(why) => Some(why.to_string()),
