@@ -10,6 +10,8 @@
 //! - [`wording`]: the sentences that are made of domain values.
 //! - [`report`]: the report model and its renderers.
 //! - [`checker`]: the one use case, and the trait it asks images through.
+//! - [`work`]: work that several wait for.
+//! - [`credentials`]: what a look-up may show to registries.
 //! - [`registry`]: adapter to OCI registries.
 //! - [`cluster`]: adapter to the Kubernetes API, and the same view from a snapshot.
 //! - [`files`]: adapter to Kubernetes objects in files.
@@ -21,6 +23,7 @@ pub mod checker;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod credentials;
 pub mod domain;
 pub mod files;
 #[cfg(any(test, fuzzing))]
@@ -31,3 +34,4 @@ pub mod process;
 pub mod registry;
 pub mod report;
 pub mod wording;
+mod work;

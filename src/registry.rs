@@ -11,36 +11,31 @@
 //! [`ImageInspector`]: crate::checker::ImageInspector
 
 mod address;
-mod audience;
 mod bulkhead;
 pub mod cache;
 mod client;
-pub mod credentials;
 mod digest;
 mod document;
 mod error;
-mod flight;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod grant;
 pub mod host;
 mod inspector;
 mod jitter;
 mod statistics;
 mod token;
 mod transport;
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::credentials::SecretReader;
 
 pub use address::Addresses;
 pub use cache::file::CacheFile;
 pub use cache::writer::CacheWriter;
 pub use cache::{Cache, TagInspector};
 pub use client::Registry;
-pub use credentials::secrets::{NoSecrets, ReadFailure, SecretReader};
-pub use grant::Grant;
 pub use host::{Discretion, HostClass, HostSettings, LookUpLimits, LookUpSettings, SettingsError};
 pub use inspector::Inspector;
 pub use statistics::Statistics;

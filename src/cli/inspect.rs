@@ -15,6 +15,7 @@ use super::output;
 use super::platform::FlagPlatform;
 use super::setup::{self, Registries, UserCredentials};
 use crate::checker::Access;
+use crate::credentials::NoSecrets;
 use crate::domain::inspection::{Content, EntryKind, Found, Inspection};
 use crate::domain::node::{Node, Nodes, Source};
 use crate::domain::platform::Platform;
@@ -22,7 +23,6 @@ use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
 use crate::domain::verdict::LevelResult;
 use crate::domain::workload::{PodTemplate, Usage};
-use crate::registry::NoSecrets;
 use crate::report::{ReportedOutcome, Style, columns, short_digest};
 
 /// Arguments of `archmatch inspect`.

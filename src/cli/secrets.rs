@@ -11,9 +11,9 @@ use futures::future::{BoxFuture, ready};
 use crate::cluster::secrets::{SecretError, read};
 use crate::cluster::view::View;
 use crate::config::SecretAccess;
+use crate::credentials::{ReadFailure, SecretReader};
 use crate::domain::access::SecretName;
 use crate::objects::context::Secret;
-use crate::registry::{ReadFailure, SecretReader};
 
 /// The live cluster.
 pub struct LiveSecrets {

@@ -28,13 +28,13 @@ use super::snapshot;
 use crate::admission::{self, Reviewer};
 use crate::cluster::{self, Cluster};
 use crate::config::{Configuration, SecretAccess};
+use crate::credentials::SecretReader;
 use crate::process::listener::listen;
 use crate::process::readiness::{Readiness, status_router};
 use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ClientAuthorities, ServingCertificate, server_config};
-use crate::registry::SecretReader;
 
 /// How long the API server may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

@@ -12,13 +12,14 @@ use crate::admission;
 use crate::checker::{Checker, Rules};
 use crate::cluster;
 use crate::config::{self, Configuration, SecretAccess};
+use crate::credentials::SecretReader;
+use crate::credentials::client_files;
+use crate::credentials::provider::Providers;
 use crate::domain::candidates::{CandidateRules, Cordoned};
 use crate::domain::pick::Entries;
 use crate::objects::kinds::KindRule;
-use crate::registry::credentials::client_files;
-use crate::registry::credentials::provider::Providers;
 use crate::registry::{
-    self, CacheFile, CacheWriter, Discretion, HostSettings, Inspector, Registry, SecretReader,
+    self, CacheFile, CacheWriter, Discretion, HostSettings, Inspector, Registry,
 };
 
 /// The configuration in a file, or the default one without a file. Keys that have no effect

@@ -9,8 +9,8 @@ use super::setup;
 use crate::cluster;
 use crate::cluster::view::View;
 use crate::config::Configuration;
+use crate::credentials::SecretReader;
 use crate::files::{self, FileError, Recursion};
-use crate::registry::SecretReader;
 
 /// What snapshots amount to.
 pub struct Snapshot {

@@ -13,8 +13,8 @@ use super::platform::FlagPlatform;
 use super::snapshot::{self, Snapshot};
 use crate::cluster::view::View;
 use crate::config::Configuration;
+use crate::credentials::NoSecrets;
 use crate::domain::node::Nodes;
-use crate::registry::NoSecrets;
 
 /// Arguments that say what to judge against.
 #[derive(Args, Clone, Debug)]

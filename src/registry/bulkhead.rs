@@ -16,9 +16,9 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 
-use super::audience::{Audience, Urgency};
-use super::credentials::identity::Mark;
+use crate::credentials::identity::Mark;
 use crate::domain::unknown::{Reason, Unknown};
+use crate::work::audience::{Audience, Urgency};
 use allowance::{Allowances, Spent};
 pub(super) use health::Blame;
 use health::{Admitted, Health};

@@ -30,13 +30,13 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::error::absent;
-use super::flight::{Absent, Flights, Joined};
-use super::grant::Grant;
 use super::host::HostClass;
 use super::statistics::Statistics;
+use crate::credentials::grant::Grant;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::Unknown;
+use crate::work::flight::{Absent, Flights, Joined};
 use key::{Key, KeyParts};
 use lifetime::Age;
 use served::Document;

@@ -10,9 +10,9 @@ use rustls::InvalidMessage;
 
 use super::address::AddressRefused;
 use super::bulkhead::{Blame, Failure, Refusal};
-use super::flight::Absent;
 use crate::domain::access::SecretName;
 use crate::domain::unknown::{Origin, Reason, Unknown};
+use crate::work::flight::Absent;
 
 /// The same text for a missing and for a hidden image: the difference would tell who may
 /// not read an image that it exists.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::cache::file::format;
-use super::credentials::docker_config::{self, DockerConfig};
-use super::credentials::keyring::{Keyring, matches};
 use super::document::{self, Body};
 pub use super::token::fuzzing::challenge;
+use crate::credentials::docker_config::{self, DockerConfig};
+use crate::credentials::keyring::{Keyring, matches};
 use crate::domain::inspection::{Content, Entry};
 use crate::domain::platform::Platform;
 use crate::domain::reference::{ImageReference, RepositoryName};

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::address::{Addresses, Names};
 use super::bulkhead::{Budget, Bulkhead, Queue};
-use super::credentials::provider::Providers;
+use crate::credentials::provider::Providers;
 use crate::domain::glob;
 use crate::domain::reference::ImageReference;
 use clients::Clients;
@@ -112,7 +112,7 @@ pub enum SettingsError {
     },
     /// The docker config cannot be read.
     #[error("read the docker config")]
-    DockerConfig(#[from] super::credentials::docker_config::DockerConfigError),
+    DockerConfig(#[from] crate::credentials::docker_config::DockerConfigError),
     /// No client could be made.
     #[error("prepare the client for registries")]
     Client(#[from] reqwest::Error),

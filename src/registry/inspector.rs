@@ -13,22 +13,22 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::audience::Audience;
 use super::cache::file::CacheFile;
 use super::cache::writer::CacheWriter;
 use super::cache::{Cache, TagInspector};
 use super::client::Registry;
-use super::credentials::docker_config::DockerConfigError;
-use super::credentials::secrets::{Offer, SecretReader, Secrets};
 use super::error::{self, SECRETS_SHOWN, naming_secrets, of_secrets};
-use super::flight::Flights;
-use super::grant::Grant;
 use super::statistics::Statistics;
 use crate::checker::ImageInspector;
+use crate::credentials::docker_config::DockerConfigError;
+use crate::credentials::grant::Grant;
+use crate::credentials::secrets::{Offer, SecretReader, Secrets};
 use crate::domain::access::{Access, SecretName};
 use crate::domain::inspection::Found;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::{Reason, Unknown};
+use crate::work::audience::Audience;
+use crate::work::flight::Flights;
 
 /// How long a caller waits for secrets.
 const PATIENCE: Duration = Duration::from_secs(1);

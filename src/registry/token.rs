@@ -25,13 +25,13 @@ use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use super::bulkhead::Claim;
-use super::credentials::Credential;
-use super::credentials::identity::Mark;
 use super::error::{absent, blocked, hidden, malformed, refused, unsupported};
-use super::flight::Flights;
 use super::transport::{Request, Target, Transport};
+use crate::credentials::Credential;
+use crate::credentials::identity::Mark;
 use crate::domain::text::printable;
 use crate::domain::unknown::{Reason, Unknown};
+use crate::work::flight::Flights;
 use challenge::Challenge;
 use source::{Source, pull_scope};
 

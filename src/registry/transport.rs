@@ -18,7 +18,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::address::check_literal;
-use super::audience::Urgency;
 use super::bulkhead::{Claim, Failure, Passage, Refusal};
 use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
@@ -29,6 +28,7 @@ use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::text::printable;
 use crate::domain::unknown::{Reason, Unknown};
+use crate::work::audience::Urgency;
 
 /// Most redirects of one request.
 const MOST_REDIRECTS: usize = 3;

@@ -61,7 +61,8 @@ impl Webhook {
             hosts: vec![registry.settings()],
             ..registry::LookUpSettings::default()
         };
-        let inspector = registry::open(settings, Arc::new(registry::NoSecrets)).unwrap();
+        let inspector =
+            registry::open(settings, Arc::new(archmatch::credentials::NoSecrets)).unwrap();
         let view = Arc::new(ArcSwap::from_pointee(view(&cluster())));
         let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));
         let mut metrics = prometheus_client::registry::Registry::default();

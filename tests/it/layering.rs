@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
 /// part of the program and sees it from above.
-const RANKS: [(&str, u8); 14] = [
+const RANKS: [(&str, u8); 16] = [
     ("domain", 0),
     ("go", 0),
     ("process", 0),
@@ -17,10 +17,12 @@ const RANKS: [(&str, u8); 14] = [
     ("config", 1),
     ("wording", 1),
     ("checker", 1),
+    ("work", 1),
     ("report", 2),
-    ("registry", 2),
+    ("credentials", 2),
     ("cluster", 2),
     ("files", 2),
+    ("registry", 3),
     ("admission", 3),
     ("cli", 4),
     ("fuzzing", 5),

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archmatch::checker::{Access, ImageInspector};
+use archmatch::credentials::{NoSecrets, SecretReader};
 use archmatch::domain::inspection::Inspection;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Reason, Unknown};
-use archmatch::registry::{HostSettings, Inspector, LookUpSettings, NoSecrets, SecretReader, open};
+use archmatch::registry::{HostSettings, Inspector, LookUpSettings, open};
 
 use crate::support::install_crypto_provider;
 

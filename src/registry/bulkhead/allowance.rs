@@ -12,8 +12,8 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
+use crate::credentials::identity::Mark;
 use crate::domain::access::Tenant;
-use crate::registry::credentials::identity::Mark;
 
 /// Most accounts of a host whose allowances are kept.
 const MOST_ACCOUNTS: usize = 1024;

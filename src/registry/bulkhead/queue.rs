@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::registry::audience::{Audience, Urgency};
+use crate::work::audience::{Audience, Urgency};
 use line::Waiter;
 use state::State;
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::access::Tenant;
-use crate::registry::audience::Room;
+use crate::work::audience::Room;
 use tokio::time::sleep;
 
 fn bulkhead(places: usize) -> Arc<Bulkhead> {
@@ -197,7 +197,7 @@ async fn accounts_are_limited_apart() {
     other.is_counted = false;
     assert!(bulkhead.enter(&other).await.is_ok(), "what is not counted");
     other.is_counted = true;
-    let credential = crate::registry::credentials::Credential::new("ada", "smash");
+    let credential = crate::credentials::Credential::new("ada", "smash");
     other.account = Some(credential.mark());
     assert!(bulkhead.enter(&other).await.is_ok());
 }

@@ -16,9 +16,9 @@ use super::key::KeyParts;
 use super::lifetime::Age;
 use super::served::Document;
 use super::{Cache, TagInspector};
+use crate::credentials::identity::Identity;
 use crate::domain::inspection::Inspection;
 use crate::domain::reference::ImageReference;
-use crate::registry::credentials::identity::Identity;
 
 /// Documents, and which public references stand for them.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,8 +5,8 @@
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 
+use crate::credentials::identity::Identity;
 use crate::domain::reference::ImageReference;
-use crate::registry::credentials::identity::Identity;
 
 /// Who asks, and for which reference.
 #[derive(Clone, Debug)]

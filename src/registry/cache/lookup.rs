@@ -9,14 +9,14 @@ use super::key::{Key, KeyParts};
 use super::lifetime::{Age, JUST_NOW, failure_lifetime, is_passing};
 use super::served::{Document, RegistryId, Resolved, Served};
 use super::{Answer, Failure, Outcome, Shared, TagInspector};
+use crate::credentials::grant::Grant;
+use crate::credentials::identity::Identity;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Origin, Reason, Unknown};
-use crate::registry::credentials::identity::Identity;
 use crate::registry::error::{absent, timeout};
-use crate::registry::flight::Absent;
-use crate::registry::grant::Grant;
 use crate::registry::jitter::jittered;
+use crate::work::flight::Absent;
 
 impl<I: TagInspector> Shared<I> {
     pub(super) fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<Failure> {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
+use crate::credentials::identity::{Mark, Marking};
 use crate::domain::inspection::Inspection;
 use crate::domain::reference::Digest;
-use crate::registry::credentials::identity::{Mark, Marking};
 
 /// Most registries of one document that are remembered; the latest stay.
 const MOST_REGISTRIES: usize = 4;

@@ -6,10 +6,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{Attempt, Registry, base_url};
+use crate::credentials::grant::Grant;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::Unknown;
 use crate::registry::cache::{RegistryId, Resolved, Served, TagInspector};
-use crate::registry::grant::Grant;
 use crate::registry::host::{HostClass, is_docker_hub};
 
 impl TagInspector for Registry {

@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use super::challenge::{Challenge, choose};
 use super::{Claim, TokenRequest, judge_realm, parse_realm};
+use crate::credentials::Credential;
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
-use crate::registry::audience::Audience;
-use crate::registry::credentials::Credential;
 use crate::registry::error::malformed;
 use crate::registry::host::{Discretion, HostSettings, Hosts, LookUpLimits};
 use crate::registry::transport::Target;
+use crate::work::audience::Audience;
 
 /// Registries that may have sent the challenge, and the other host that may see their
 /// credentials.

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use archmatch::checker::{Access, ImageInspector};
+use archmatch::credentials::{ReadFailure, SecretReader};
 use archmatch::domain::access::{SecretName, Tenant};
 use archmatch::domain::inspection::Found;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Origin, Reason, Unknown};
 use archmatch::objects::context::Secret;
-use archmatch::registry::{Inspector, LookUpSettings, ReadFailure, SecretReader};
+use archmatch::registry::{Inspector, LookUpSettings};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;

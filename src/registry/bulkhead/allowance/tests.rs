@@ -1,5 +1,5 @@
 use super::*;
-use crate::registry::credentials::Credential;
+use crate::credentials::Credential;
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pairs = pairs.iter();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::rate::Rate;
 use super::{Budget, Turn};
 use crate::domain::access::Tenant;
-use crate::registry::audience::{Audience, Urgency};
+use crate::work::audience::{Audience, Urgency};
 
 /// The requests to one host: those that wait, and how many are under way.
 pub(super) struct Line {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::line::{Choice, Line, Waiter};
 use super::{Budget, FAIR_WAIT, Full, Turn};
 use crate::domain::access::Tenant;
-use crate::registry::audience::{Audience, Urgency};
+use crate::work::audience::{Audience, Urgency};
 
 /// Most requests at once in the process.
 pub(super) const MOST_REQUESTS: usize = 256;

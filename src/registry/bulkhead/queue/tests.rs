@@ -4,7 +4,7 @@ use tokio::time::{advance, timeout};
 use super::state::{MOST_LATE, MOST_LATE_OF_NAMESPACE, MOST_OF_NAMESPACE, MOST_REQUESTS};
 use super::*;
 use crate::domain::access::Tenant;
-use crate::registry::audience::Room;
+use crate::work::audience::Room;
 
 type Entering = JoinHandle<Result<Place, Full>>;
 

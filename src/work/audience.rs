@@ -11,7 +11,7 @@ use crate::domain::access::Tenant;
 
 /// Whether somebody waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Urgency {
+pub(crate) enum Urgency {
     /// A review or a person waits.
     Awaited,
     /// Nobody waits: a tag is asked for again, or whoever waited has left.
@@ -20,7 +20,7 @@ pub(super) enum Urgency {
 
 /// For whom work is done.
 #[derive(Clone, Debug)]
-pub(super) enum Audience {
+pub(crate) enum Audience {
     /// A review or a person of the tenant's waits.
     Caller(Tenant),
     /// Nobody waits; it is on the tenant's account.
@@ -31,7 +31,7 @@ pub(super) enum Audience {
 
 /// Those who wait for one piece of work.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     seats: watch::Sender<Seats>,
     /// How many times those who waited were told that it takes too long.
     delays: watch::Sender<u32>,
@@ -45,17 +45,17 @@ struct Seats {
 }
 
 /// A place among those who wait, given up when it is dropped.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     room: Arc<Room>,
     tenants: Vec<Tenant>,
 }
 
 /// Tells that an audience is another now.
-pub(super) struct Changes(Option<watch::Receiver<Seats>>);
+pub(crate) struct Changes(Option<watch::Receiver<Seats>>);
 
 impl Audience {
     /// Whether somebody waits now.
-    pub(super) fn urgency(&self) -> Urgency {
+    pub(crate) fn urgency(&self) -> Urgency {
         match self {
             Self::Caller(_) => Urgency::Awaited,
             Self::Nobody(_) => Urgency::Background,
@@ -64,12 +64,12 @@ impl Audience {
         }
     }
 
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         self.urgency() == Urgency::Awaited
     }
 
     /// On whose account the work is: theirs who came first.
-    pub(super) fn owner(&self) -> Tenant {
+    pub(crate) fn owner(&self) -> Tenant {
         match self {
             Self::Caller(tenant) | Self::Nobody(tenant) => tenant.clone(),
             Self::Joined(room) => room.seats.borrow().owner.clone(),
@@ -77,14 +77,14 @@ impl Audience {
     }
 
     /// The tenants who wait; the owner where nobody does.
-    pub(super) fn tenants(&self) -> Vec<Tenant> {
+    pub(crate) fn tenants(&self) -> Vec<Tenant> {
         let mut tenants = Vec::new();
         self.visit(|_, tenant| tenants.push(tenant.clone()));
         tenants
     }
 
     /// Visits the tenants who wait, or the owner where nobody does.
-    pub(super) fn visit(&self, mut visitor: impl FnMut(Urgency, &Tenant)) {
+    pub(crate) fn visit(&self, mut visitor: impl FnMut(Urgency, &Tenant)) {
         match self {
             Self::Caller(tenant) => visitor(Urgency::Awaited, tenant),
             Self::Nobody(tenant) => visitor(Urgency::Background, tenant),
@@ -101,7 +101,7 @@ impl Audience {
     }
 
     /// Tells those who wait that it takes longer than they should wait. It goes on.
-    pub(super) fn delay(&self) {
+    pub(crate) fn delay(&self) {
         if let Self::Joined(room) = self {
             room.delays
                 .send_modify(|delays| *delays = delays.wrapping_add(1));
@@ -109,7 +109,7 @@ impl Audience {
     }
 
     /// What changes from now on.
-    pub(super) fn changes(&self) -> Changes {
+    pub(crate) fn changes(&self) -> Changes {
         Changes(match self {
             Self::Caller(_) | Self::Nobody(_) => None,
             Self::Joined(room) => Some(room.seats.subscribe()),
@@ -119,7 +119,7 @@ impl Audience {
 
 impl Changes {
     /// Waits for the next change.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         let changed = match &mut self.0 {
             Some(seats) => seats.changed().await.is_ok(),
             None => false,
@@ -132,7 +132,7 @@ impl Changes {
 
 impl Room {
     /// Nobody waits so far.
-    pub(super) fn new(owner: Tenant) -> Arc<Self> {
+    pub(crate) fn new(owner: Tenant) -> Arc<Self> {
         Arc::new(Self {
             seats: watch::Sender::new(Seats {
                 owner,
@@ -143,7 +143,7 @@ impl Room {
     }
 
     /// A place for the audience, which counts for as long as somebody waits there.
-    pub(super) fn seat(self: &Arc<Self>, audience: &Audience) -> Seat {
+    pub(crate) fn seat(self: &Arc<Self>, audience: &Audience) -> Seat {
         let mut seat = Seat {
             room: Arc::clone(self),
             tenants: Vec::new(),
@@ -155,7 +155,7 @@ impl Room {
 
 impl Seat {
     /// Counts for whom the audience is now.
-    pub(super) fn follow(&mut self, audience: &Audience) {
+    pub(crate) fn follow(&mut self, audience: &Audience) {
         let tenants = if audience.is_awaited() {
             audience.tenants()
         } else {
@@ -168,7 +168,7 @@ impl Seat {
     }
 
     /// Changes when those who wait are told that it takes too long.
-    pub(super) fn delays(&self) -> watch::Receiver<u32> {
+    pub(crate) fn delays(&self) -> watch::Receiver<u32> {
         self.room.delays.subscribe()
     }
 }

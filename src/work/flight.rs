@@ -14,24 +14,24 @@ use super::audience::{Audience, Room, Seat};
 use crate::domain::access::Tenant;
 
 /// Work that is under way: `None` if it ended without a value.
-pub(super) type Flight<V> = Shared<BoxFuture<'static, Option<V>>>;
+pub(crate) type Flight<V> = Shared<BoxFuture<'static, Option<V>>>;
 
 type Running<K, V> = Arc<Mutex<HashMap<K, (Flight<V>, Arc<Room>)>>>;
 
 /// The work under way, by key.
-pub(super) struct Flights<K, V: Clone> {
+pub(crate) struct Flights<K, V: Clone> {
     running: Running<K, V>,
 }
 
 /// Work under way that knows who waits for it, and a place among those.
-pub(super) struct Joined<V> {
+pub(crate) struct Joined<V> {
     flight: Flight<V>,
     seat: Seat,
 }
 
 /// Why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
+pub(crate) enum Absent {
     /// It takes too long to wait for; the work goes on.
     Late,
     /// The work ended without one.
@@ -55,7 +55,7 @@ where
     ///
     /// `known` is asked while nobody can start or end work for the key: work that ended
     /// just before has left its value there.
-    pub(super) fn join(
+    pub(crate) fn join(
         &self,
         key: K,
         known: impl FnOnce() -> Option<V>,
@@ -66,7 +66,7 @@ where
     }
 
     /// The same with a place among those who wait, which the work knows of.
-    pub(super) fn join_as(
+    pub(crate) fn join_as(
         &self,
         audience: &Audience,
         key: K,
@@ -103,7 +103,7 @@ where
 
 impl<V: Clone> Joined<V> {
     /// Waits on behalf of the audience: the work is as urgent as that is, as it changes.
-    pub(super) async fn wait(mut self, audience: &Audience) -> Result<V, Absent> {
+    pub(crate) async fn wait(mut self, audience: &Audience) -> Result<V, Absent> {
         let mut changes = audience.changes();
         let mut delays = self.seat.delays();
         self.seat.follow(audience);

@@ -29,8 +29,8 @@ use crate::domain::access::Tenant;
 use crate::domain::reference::RepositoryName;
 use crate::domain::unknown::Unknown;
 use crate::go::parse_duration;
-use crate::registry::flight::Flights;
-use crate::registry::turns::Turns;
+use crate::work::flight::Flights;
+use crate::work::turns::Turns;
 use response::{CacheKeyType, read};
 
 const CONFIG_VERSION: &str = "kubelet.config.k8s.io/v1";
@@ -153,7 +153,7 @@ impl Providers {
     }
 
     /// Whether a provider is for the repository.
-    pub(in crate::registry) fn may_know(&self, repository: &RepositoryName) -> bool {
+    pub(crate) fn may_know(&self, repository: &RepositoryName) -> bool {
         self.all.iter().any(|provider| provider.is_for(repository))
     }
 
@@ -161,7 +161,7 @@ impl Providers {
     ///
     /// # Errors
     /// When too many programs would have to be run for the tenant.
-    pub(in crate::registry) async fn find(
+    pub(crate) async fn find(
         &self,
         repository: &RepositoryName,
         tenant: &Tenant,

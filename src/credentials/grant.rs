@@ -7,16 +7,16 @@ use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use futures::{FutureExt, future};
 
-use super::audience::Audience;
-use super::credentials::Credential;
-use super::credentials::client_files::ClientFiles;
-use super::credentials::docker_config::{self, DockerConfigError};
-use super::credentials::identity::{Identity, Marking};
-use super::credentials::keyring::{self, Keyring};
-use super::credentials::provider::Providers;
+use super::Credential;
+use super::client_files::ClientFiles;
+use super::docker_config::{self, DockerConfigError};
+use super::identity::{Identity, Marking};
+use super::keyring::{self, Keyring};
+use super::provider::Providers;
 use crate::domain::access::Tenant;
 use crate::domain::reference::RepositoryName;
 use crate::domain::unknown::{Origin, Reason, Unknown};
+use crate::work::audience::Audience;
 
 /// What a look-up may show beside what the operator configured, and who it thereby is.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Grant {
 
     /// The same for a look-up with this audience.
     #[must_use]
-    pub(super) fn for_audience(&self, audience: Audience) -> Self {
+    pub(crate) fn for_audience(&self, audience: Audience) -> Self {
         Self {
             audience,
             ..self.clone()
@@ -57,7 +57,7 @@ impl Grant {
 
     /// What a pod with these secrets may show for these repositories. Where the secrets fit
     /// none of them, the pod is nobody in particular.
-    pub(super) fn of_secrets<'a>(
+    pub(crate) fn of_secrets<'a>(
         tenant: Tenant,
         keyrings: Vec<(usize, Arc<Keyring>)>,
         repositories: impl IntoIterator<Item = &'a RepositoryName>,
@@ -99,12 +99,12 @@ impl Grant {
     }
 
     /// Who waits for the look-up, and on whose account it is.
-    pub(super) fn audience(&self) -> &Audience {
+    pub(crate) fn audience(&self) -> &Audience {
         &self.audience
     }
 
     /// Positions of the secrets that have something for the image.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = usize> {
         self.fitting.iter().copied()
     }
 
@@ -121,17 +121,17 @@ const MOST_TRIED: usize = 8;
 
 /// The credentials that were tried for one image, at whatever registry.
 #[derive(Default)]
-pub(super) struct Tries(usize);
+pub(crate) struct Tries(usize);
 
 /// The sources of everybody's credentials.
 #[derive(Default)]
-pub(super) struct Operator {
+pub(crate) struct Operator {
     /// The configured docker config.
-    pub(super) keyring: ArcSwap<Keyring>,
+    pub(crate) keyring: ArcSwap<Keyring>,
     /// On the command line: what docker and podman have.
-    pub(super) client_files: Option<ClientFiles>,
+    pub(crate) client_files: Option<ClientFiles>,
     /// The kubelet's credential providers.
-    pub(super) providers: Option<Providers>,
+    pub(crate) providers: Option<Providers>,
 }
 
 /// Where credentials come from, in the order to try them in.
@@ -154,14 +154,14 @@ impl Stage {
 
 impl Operator {
     /// Shows the credentials of another docker config from now on.
-    pub(super) fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
+    pub(crate) fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
         let keyring = Keyring::new(docker_config::parse_client(text)?.auths);
         self.keyring.store(Arc::new(keyring));
         Ok(())
     }
 
     /// Whether any source may have something for the repository.
-    pub(super) fn may_know(&self, repository: &RepositoryName) -> bool {
+    pub(crate) fn may_know(&self, repository: &RepositoryName) -> bool {
         let has_files = self.client_files.as_ref();
         let has_providers = self.providers.as_ref();
         !self.keyring.load().find(repository).is_empty()
@@ -171,7 +171,7 @@ impl Operator {
 
     /// Asks one repository with one credential after the other, anonymously only where there is
     /// none at all, until one is not refused or too many were.
-    pub(super) async fn with_each_credential<'a, T>(
+    pub(crate) async fn with_each_credential<'a, T>(
         &'a self,
         grant: &Grant,
         repository: &RepositoryName,

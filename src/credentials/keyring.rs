@@ -252,7 +252,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn vectors(kind: &str) -> Vec<Value> {
-        let text = include_str!("../../../tests/data/keyring-vectors.json");
+        let text = include_str!("../../tests/data/keyring-vectors.json");
         let file: Value = serde_json::from_str(text).unwrap();
         let vectors = file["vectors"].as_array().unwrap().clone();
         let of_kind: Vec<_> = vectors

@@ -21,8 +21,8 @@ use super::docker_config::{self, DockerConfigError};
 use super::keyring::Keyring;
 use crate::domain::access::SecretName;
 use crate::objects::context::Secret;
-use crate::registry::flight::{Flight, Flights};
-use crate::registry::turns::Turns;
+use crate::work::flight::{Flight, Flights};
+use crate::work::turns::Turns;
 
 /// How long a secret counts as read.
 const FRESH: Duration = Duration::from_secs(5 * 60);
@@ -79,7 +79,7 @@ pub enum ReadFailure {
 
 /// What a secret offers.
 #[derive(Clone, Debug)]
-pub(in crate::registry) enum Offer {
+pub(crate) enum Offer {
     Keyring(Arc<Keyring>),
     /// Nothing, and what a person may do about it.
     Nothing(Arc<str>),
@@ -100,7 +100,7 @@ struct Held {
 }
 
 /// The secrets that are known.
-pub(in crate::registry) struct Secrets {
+pub(crate) struct Secrets {
     shared: Arc<Shared>,
     flights: Flights<SecretName, Offer>,
 }
@@ -113,7 +113,7 @@ struct Shared {
 }
 
 impl Secrets {
-    pub(in crate::registry) fn new(reader: Arc<dyn SecretReader>) -> Self {
+    pub(crate) fn new(reader: Arc<dyn SecretReader>) -> Self {
         let per_second = std::num::NonZeroU32::new(PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
         Self {
             shared: Arc::new(Shared {
@@ -132,12 +132,12 @@ impl Secrets {
 
     /// What the secrets offer if all of them are known, without waiting. One that is no
     /// longer fresh is read again in the background.
-    pub(in crate::registry) fn known(&self, names: &[SecretName]) -> Option<Vec<Offer>> {
+    pub(crate) fn known(&self, names: &[SecretName]) -> Option<Vec<Offer>> {
         names.iter().map(|name| self.known_offer(name)).collect()
     }
 
     /// What the secrets offer; those that are not known are read.
-    pub(in crate::registry) async fn all(&self, names: &[SecretName]) -> Vec<Offer> {
+    pub(crate) async fn all(&self, names: &[SecretName]) -> Vec<Offer> {
         join_all(names.iter().map(|name| async move {
             match self.known_offer(name) {
                 Some(offer) => offer,
@@ -148,7 +148,7 @@ impl Secrets {
     }
 
     /// Reads again what was not read just now: its credentials have been refused.
-    pub(in crate::registry) async fn renewed(&self, names: &[SecretName]) -> Vec<Offer> {
+    pub(crate) async fn renewed(&self, names: &[SecretName]) -> Vec<Offer> {
         join_all(names.iter().map(|name| async move {
             let now = Instant::now();
             let is_recent = |held: &Held| now < held.read + PAUSE;

@@ -19,7 +19,7 @@ use super::docker_config::{self, ClientConfig};
 use super::keyring::Keyring;
 use super::program::{self, ProgramError};
 use crate::domain::reference::RepositoryName;
-use crate::registry::flight::Flights;
+use crate::work::flight::Flights;
 
 /// What docker calls Docker Hub.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -90,7 +90,7 @@ impl ClientFiles {
     }
 
     /// Whether a file or a helper may have something for the repository.
-    pub(in crate::registry) fn may_know(&self, repository: &RepositoryName) -> bool {
+    pub(crate) fn may_know(&self, repository: &RepositoryName) -> bool {
         self.files.iter().any(|file| {
             file.helper(repository).is_some() || !file.keyring.find(repository).is_empty()
         })
@@ -98,10 +98,7 @@ impl ClientFiles {
 
     /// The credentials for the repository. As in docker, a registry's own helper counts
     /// before the store, and the store before what the file itself holds.
-    pub(in crate::registry) async fn find(
-        &self,
-        repository: &RepositoryName,
-    ) -> Vec<Arc<Credential>> {
+    pub(crate) async fn find(&self, repository: &RepositoryName) -> Vec<Arc<Credential>> {
         let mut found = Vec::new();
         for file in &self.files {
             if let Some(helper) = file.helper(repository) {

@@ -90,11 +90,7 @@ pub(super) mod tests {
     use super::*;
 
     /// An executable shell script in a folder.
-    pub(in crate::registry::credentials) fn script(
-        folder: &Path,
-        name: &str,
-        body: &str,
-    ) -> PathBuf {
+    pub(in crate::credentials) fn script(folder: &Path, name: &str, body: &str) -> PathBuf {
         let path = folder.join(name);
         let text = format!("#!/bin/sh\n{body}\n");
         // Another process writes it: a file that is open for writing cannot be executed, and

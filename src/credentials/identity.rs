@@ -25,7 +25,7 @@ pub enum Identity {
 pub struct Mark([u8; 16]);
 
 /// Collects what a mark stands for.
-pub(in crate::registry) struct Marking(Sha256);
+pub(crate) struct Marking(Sha256);
 
 static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
     let mut key = [0; 32];
@@ -41,23 +41,23 @@ static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
 });
 
 impl Marking {
-    pub(in crate::registry) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Sha256::new_with_prefix(*KEY))
     }
 
     /// Adds a text, told apart from the next one.
-    pub(in crate::registry) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.0.update(text.len().to_le_bytes());
         self.0.update(text);
     }
 
-    pub(in crate::registry) fn credential(&mut self, credential: &Credential) {
+    pub(crate) fn credential(&mut self, credential: &Credential) {
         self.text(credential.username());
         self.text(credential.password());
         self.text(credential.identity_token().unwrap_or_default());
     }
 
-    pub(in crate::registry) fn mark(self) -> Mark {
+    pub(crate) fn mark(self) -> Mark {
         let hash = self.0.finalize();
         let mut mark = [0; 16];
         mark.copy_from_slice(&hash[..16]);
@@ -67,7 +67,7 @@ impl Marking {
 
 impl Credential {
     /// The mark of this credential alone.
-    pub(in crate::registry) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         let mut marking = Marking::new();
         marking.credential(self);
         marking.mark()

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 const MOST_TENANTS: usize = 1000;
 
 /// A number of places.
-pub(super) struct Turns<K: Clone + Eq + Hash> {
+pub(crate) struct Turns<K: Clone + Eq + Hash> {
     shared: Arc<Mutex<State<K>>>,
     most_waiting: usize,
 }
@@ -24,11 +24,11 @@ struct State<K: Clone + Eq + Hash> {
 }
 
 /// A place that is taken, until it is dropped.
-pub(super) struct Place<K: Clone + Eq + Hash>(Option<Arc<Mutex<State<K>>>>);
+pub(crate) struct Place<K: Clone + Eq + Hash>(Option<Arc<Mutex<State<K>>>>);
 
 impl<K: Clone + Eq + Hash> Turns<K> {
     /// So many places, for which so many of one tenant may wait.
-    pub(super) fn new(places: usize, most_waiting: usize) -> Self {
+    pub(crate) fn new(places: usize, most_waiting: usize) -> Self {
         Self {
             shared: Arc::new(Mutex::new(State {
                 free: places,
@@ -40,7 +40,7 @@ impl<K: Clone + Eq + Hash> Turns<K> {
     }
 
     /// A place, once it is the tenant's turn; none if too many of the tenant wait already.
-    pub(super) async fn enter(&self, tenant: K) -> Option<Place<K>> {
+    pub(crate) async fn enter(&self, tenant: K) -> Option<Place<K>> {
         let turn = {
             let mut state = lock(&self.shared);
             if state.free > 0 {

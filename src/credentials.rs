@@ -6,6 +6,7 @@
 
 pub mod client_files;
 pub mod docker_config;
+pub(crate) mod grant;
 pub mod identity;
 pub mod keyring;
 mod program;
@@ -15,6 +16,9 @@ pub mod secrets;
 use std::fmt;
 
 use zeroize::Zeroize;
+
+pub use grant::Grant;
+pub use secrets::{NoSecrets, ReadFailure, SecretReader};
 
 /// A user name and a password or token, or an identity token that a token server takes for
 /// both.
