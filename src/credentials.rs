@@ -17,7 +17,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-pub use grant::Grant;
+pub use grant::LookupCredentials;
 pub use secrets::{NoSecrets, ReadFailure, SecretReader};
 
 /// A user name and a password or token, or an identity token that a token server takes for

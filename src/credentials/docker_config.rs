@@ -52,8 +52,8 @@ pub struct ClientConfig {
 /// # Errors
 /// [`DockerConfigError`] with the first thing that is wrong.
 pub fn parse(text: &[u8]) -> Result<DockerConfig, DockerConfigError> {
-    let document: Document = json(text)?;
-    decoded(document.auths, Entry::credential)
+    let document: ConfigDocument = json(text)?;
+    decoded(document.auths, AuthEntry::credential)
 }
 
 /// Reads a `config.json` as Docker's client does, for those who run us with theirs.
@@ -61,9 +61,9 @@ pub fn parse(text: &[u8]) -> Result<DockerConfig, DockerConfigError> {
 /// # Errors
 /// [`DockerConfigError`] with the first thing that is wrong.
 pub fn parse_client(text: &[u8]) -> Result<ClientConfig, DockerConfigError> {
-    let document: Document = json(text)?;
+    let document: ConfigDocument = json(text)?;
     Ok(ClientConfig {
-        auths: decoded(document.auths, Entry::client_credential)?,
+        auths: decoded(document.auths, AuthEntry::client_credential)?,
         helpers: document.helpers,
         store: document.store.filter(|name| !name.is_empty()),
     })
@@ -85,8 +85,8 @@ pub fn parse_secret(
     match (secret_type, key) {
         ("kubernetes.io/dockerconfigjson", ".dockerconfigjson") => parse(text).map(Some),
         ("kubernetes.io/dockercfg", ".dockercfg") => {
-            let entries: Entries = json(text)?;
-            decoded(entries, Entry::credential).map(Some)
+            let entries: AuthEntries = json(text)?;
+            decoded(entries, AuthEntry::credential).map(Some)
         }
         _ => Ok(None),
     }
@@ -99,8 +99,8 @@ fn json<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, DockerConfigErro
 
 /// Every entry has to decode, also one that a later of the same name replaces.
 fn decoded(
-    entries: Entries,
-    decode: fn(Entry) -> Result<Credential, DockerConfigError>,
+    entries: AuthEntries,
+    decode: fn(AuthEntry) -> Result<Credential, DockerConfigError>,
 ) -> Result<DockerConfig, DockerConfigError> {
     let mut last = BTreeMap::new();
     for (location, entry) in entries.0 {
@@ -109,12 +109,12 @@ fn decoded(
     Ok(last.into_iter().collect())
 }
 
-/// Entries in the order of the document, which decides between fields of one name.
+/// AuthEntries in the order of the document, which decides between fields of one name.
 #[derive(Default)]
-struct Entries(Vec<(String, Entry)>);
+struct AuthEntries(Vec<(String, AuthEntry)>);
 
 #[derive(Default)]
-struct Entry {
+struct AuthEntry {
     username: String,
     password: Zeroizing<String>,
     auth: Zeroizing<String>,
@@ -122,13 +122,13 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct Document {
-    auths: Entries,
+struct ConfigDocument {
+    auths: AuthEntries,
     helpers: BTreeMap<String, String>,
     store: Option<String>,
 }
 
-impl Entry {
+impl AuthEntry {
     fn credential(self) -> Result<Credential, DockerConfigError> {
         if self.auth.is_empty() {
             return Ok(Credential::new(&self.username, &self.password));
@@ -197,15 +197,15 @@ macro_rules! deserialize_fields {
     )*};
 }
 
-deserialize_fields!(Document, Entries, Entry);
+deserialize_fields!(ConfigDocument, AuthEntries, AuthEntry);
 
-impl Fields for Document {
+impl Fields for ConfigDocument {
     const NAME: &'static str = "a docker config";
 
     fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match folded(name).as_str() {
             // Go reads a second map into the first.
-            "auths" => self.auths.0.extend(map.next_value::<Entries>()?.0),
+            "auths" => self.auths.0.extend(map.next_value::<AuthEntries>()?.0),
             "credhelpers" => {
                 // The kubelet does not look at it, so it spoils nothing.
                 if let Value::Object(helpers) = map.next_value()? {
@@ -228,7 +228,7 @@ impl Fields for Document {
     }
 }
 
-impl Fields for Entries {
+impl Fields for AuthEntries {
     const NAME: &'static str = "entries by registry";
 
     fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
@@ -237,7 +237,7 @@ impl Fields for Entries {
     }
 }
 
-impl Fields for Entry {
+impl Fields for AuthEntry {
     const NAME: &'static str = "an entry";
 
     fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {

@@ -10,7 +10,7 @@ use futures::{FutureExt, future};
 use super::Credential;
 use super::client_files::ClientFiles;
 use super::docker_config::{self, DockerConfigError};
-use super::identity::{Identity, Marking};
+use super::identity::{CredentialHasher, Identity};
 use super::keyring::{self, Keyring};
 use super::provider::Providers;
 use crate::domain::access::Tenant;
@@ -20,7 +20,7 @@ use crate::work::audience::Audience;
 
 /// What a look-up may show beside what the operator configured, and who it thereby is.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct LookupCredentials {
     identity: Identity,
     /// The keyrings of the pod's secrets, with the positions of the secrets.
     keyrings: Vec<(usize, Arc<Keyring>)>,
@@ -29,12 +29,12 @@ pub struct Grant {
     audience: Audience,
 }
 
-impl Grant {
+impl LookupCredentials {
     /// What everybody's look-ups may show, on the tenant's account.
     pub fn without_secrets(tenant: Tenant) -> Self {
         Self {
             audience: Audience::Caller(tenant),
-            identity: Identity::Operator,
+            identity: Identity::Shared,
             keyrings: Vec::new(),
             fitting: Vec::new(),
         }
@@ -62,17 +62,17 @@ impl Grant {
         keyrings: Vec<(usize, Arc<Keyring>)>,
         repositories: impl IntoIterator<Item = &'a RepositoryName>,
     ) -> Self {
-        let mut marking = Marking::new();
+        let mut hasher = CredentialHasher::new();
         let mut fitting = Vec::new();
         for name in repositories {
             let found = keyring::find(keyrings.iter().map(|(_, keyring)| &**keyring), name);
             if found.is_empty() {
                 continue;
             }
-            marking.text(name.registry());
-            marking.text(name.path());
+            hasher.text(name.registry());
+            hasher.text(name.path());
             for (position, credential) in found {
-                marking.credential(&credential);
+                hasher.credential(&credential);
                 if let Some((secret, _)) = keyrings.get(position)
                     && !fitting.contains(secret)
                 {
@@ -80,14 +80,14 @@ impl Grant {
                 }
             }
             // No user name is like this: the end of the repository's credentials.
-            marking.text("\0");
+            hasher.text("\0");
         }
         if fitting.is_empty() {
             return Self::without_secrets(tenant);
         }
         Self {
             audience: Audience::Caller(tenant),
-            identity: Identity::Secrets(marking.mark()),
+            identity: Identity::Pod(hasher.finish()),
             keyrings,
             fitting,
         }
@@ -117,7 +117,7 @@ impl Grant {
 
 /// How many credentials are tried for one image. A secret may hold hundreds, and registries
 /// shut out whoever is refused that often.
-const MOST_TRIED: usize = 8;
+const MAX_CREDENTIALS_TRIED: usize = 8;
 
 /// The credentials that were tried for one image, at whatever registry.
 #[derive(Default)]
@@ -125,7 +125,7 @@ pub(crate) struct Tries(usize);
 
 /// The sources of everybody's credentials.
 #[derive(Default)]
-pub(crate) struct Operator {
+pub(crate) struct SharedCredentials {
     /// The configured docker config.
     pub(crate) keyring: ArcSwap<Keyring>,
     /// On the command line: what docker and podman have.
@@ -152,7 +152,7 @@ impl Stage {
     ];
 }
 
-impl Operator {
+impl SharedCredentials {
     /// Shows the credentials of another docker config from now on.
     pub(crate) fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
         let keyring = Keyring::new(docker_config::parse_client(text)?.auths);
@@ -173,7 +173,7 @@ impl Operator {
     /// none at all, until one is not refused or too many were.
     pub(crate) async fn with_each_credential<'a, T>(
         &'a self,
-        grant: &Grant,
+        grant: &LookupCredentials,
         repository: &RepositoryName,
         tries: &mut Tries,
         attempt: impl Fn(Option<Arc<Credential>>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
@@ -185,7 +185,7 @@ impl Operator {
                 if tried.contains(&credential) {
                     continue;
                 }
-                if tries.0 == MOST_TRIED {
+                if tries.0 == MAX_CREDENTIALS_TRIED {
                     return Err(tried_enough(last));
                 }
                 tries.0 += 1;
@@ -208,7 +208,7 @@ impl Operator {
     fn credentials<'a>(
         &'a self,
         stage: Stage,
-        grant: &'a Grant,
+        grant: &'a LookupCredentials,
         repository: &'a RepositoryName,
     ) -> BoxFuture<'a, Result<Vec<Arc<Credential>>, Unknown>> {
         let found = |credentials| future::ready(Ok(credentials)).boxed();
@@ -234,7 +234,8 @@ impl Operator {
 fn tried_enough(last: Option<Unknown>) -> Unknown {
     let last = last.map(|last| last.detail);
     let detail = last.as_deref().unwrap_or("it was not asked");
-    let more = format!("{detail} ({MOST_TRIED} credentials were tried, and no more are)");
+    let more =
+        format!("{detail} ({MAX_CREDENTIALS_TRIED} credentials were tried, and no more are)");
     Unknown::new(Reason::Unauthorized, more)
 }
 

@@ -15,17 +15,17 @@ use super::Credential;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// Everybody who shows nothing beyond what the operator configured.
-    Operator,
+    Shared,
     /// Those who may show these credentials first.
-    Secrets(Mark),
+    Pod(CredentialHash),
 }
 
 /// The keyed hash of one credential or of several in order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Mark([u8; 16]);
+pub struct CredentialHash([u8; 16]);
 
-/// Collects what a mark stands for.
-pub(crate) struct Marking(Sha256);
+/// Collects what a hash stands for.
+pub(crate) struct CredentialHasher(Sha256);
 
 static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
     let mut key = [0; 32];
@@ -40,7 +40,7 @@ static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
     key
 });
 
-impl Marking {
+impl CredentialHasher {
     pub(crate) fn new() -> Self {
         Self(Sha256::new_with_prefix(*KEY))
     }
@@ -57,34 +57,34 @@ impl Marking {
         self.text(credential.identity_token().unwrap_or_default());
     }
 
-    pub(crate) fn mark(self) -> Mark {
+    pub(crate) fn finish(self) -> CredentialHash {
         let hash = self.0.finalize();
-        let mut mark = [0; 16];
-        mark.copy_from_slice(&hash[..16]);
-        Mark(mark)
+        let mut short = [0; 16];
+        short.copy_from_slice(&hash[..16]);
+        CredentialHash(short)
     }
 }
 
 impl Credential {
-    /// The mark of this credential alone.
-    pub(crate) fn mark(&self) -> Mark {
-        let mut marking = Marking::new();
-        marking.credential(self);
-        marking.mark()
+    /// The hash of this credential alone.
+    pub(crate) fn hashed(&self) -> CredentialHash {
+        let mut hasher = CredentialHasher::new();
+        hasher.credential(self);
+        hasher.finish()
     }
 }
 
-impl fmt::Debug for Mark {
+impl fmt::Debug for CredentialHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Mark")
+        formatter.write_str("CredentialHash")
     }
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Operator => "Operator",
-            Self::Secrets(_) => "Secrets",
+            Self::Shared => "Shared",
+            Self::Pod(_) => "Pod",
         })
     }
 }
@@ -94,17 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_tell_credentials_apart_and_say_nothing_of_them() {
+    fn hashes_tell_credentials_apart_and_say_nothing_of_them() {
         let one = Credential::new("ada", "smash");
-        assert_eq!(one.mark(), Credential::new("ada", "smash").mark());
+        assert_eq!(one.hashed(), Credential::new("ada", "smash").hashed());
         for other in [
             Credential::new("adas", "mash"),
             Credential::new("", "adasmash"),
             Credential::new("ada", "smash2"),
             Credential::from_identity_token("smash"),
         ] {
-            assert_ne!(one.mark(), other.mark(), "{other:?}");
+            assert_ne!(one.hashed(), other.hashed(), "{other:?}");
         }
-        assert_eq!(format!("{:?}", Identity::Secrets(one.mark())), "Secrets");
+        assert_eq!(format!("{:?}", Identity::Pod(one.hashed())), "Pod");
     }
 }

@@ -19,11 +19,11 @@ const DEFAULT_REGISTRY: &str = "index.docker.io";
 /// Credentials by normalised key.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, KeyringEntry>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct KeyringEntry {
     /// The key read as a URL once more, as upstream does; `None` matches nothing.
     pattern: Option<Location<'static>>,
     credentials: Vec<Arc<Credential>>,
@@ -47,7 +47,7 @@ impl Keyring {
             let path = if path == "/" { "" } else { path };
             let key = format!("{}{path}", url.host);
             let pattern = Location::parse(&key).map(Location::into_owned);
-            let entry = keyring.entries.entry(key).or_insert(Entry {
+            let entry = keyring.entries.entry(key).or_insert(KeyringEntry {
                 pattern,
                 credentials: Vec::new(),
             });

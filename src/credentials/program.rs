@@ -11,9 +11,9 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// How long a program may take.
-pub(super) const LONGEST: Duration = Duration::from_secs(10);
+pub(super) const MAX_RUN_TIME: Duration = Duration::from_secs(10);
 /// The most it may print, in bytes.
-const LARGEST: u64 = 256 * 1024;
+const MAX_OUTPUT_BYTES: u64 = 256 * 1024;
 
 /// Why a program gave nothing. What it printed is never part of it: both outputs may hold a
 /// secret.
@@ -57,10 +57,13 @@ pub(super) async fn run(
         let read = async {
             let mut output = Zeroizing::new(Vec::new());
             if let Some(stdout) = stdout {
-                let read = stdout.take(LARGEST + 1).read_to_end(&mut output).await;
+                let read = stdout
+                    .take(MAX_OUTPUT_BYTES + 1)
+                    .read_to_end(&mut output)
+                    .await;
                 read.map_err(|_| ProgramError::Failed)?;
             }
-            if output.len() as u64 > LARGEST {
+            if output.len() as u64 > MAX_OUTPUT_BYTES {
                 return Err(ProgramError::Output);
             }
             Ok(output)
@@ -74,7 +77,7 @@ pub(super) async fn run(
             Err(ProgramError::Failed)
         }
     };
-    let ended = timeout(LONGEST, exchange).await;
+    let ended = timeout(MAX_RUN_TIME, exchange).await;
     let result = ended.unwrap_or(Err(ProgramError::Time));
     if result.is_err() {
         // It may be running still; it is ours, so it is ended and collected.

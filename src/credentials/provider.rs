@@ -37,17 +37,17 @@ const CONFIG_VERSION: &str = "kubelet.config.k8s.io/v1";
 const CONFIG_KIND: &str = "CredentialProviderConfig";
 const PROTOCOL_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
 /// How long a program that failed is not run again for the same image.
-const PAUSE: Duration = Duration::from_secs(10);
+const FAILURE_PAUSE: Duration = Duration::from_secs(10);
 /// Longest time that an answer is kept, whatever the program says.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How much of one program's answers is kept, in bytes, and what one takes beside its texts.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
-const OVERHEAD: usize = 512;
+const MAX_KEPT_BYTES: u64 = 4 * 1024 * 1024;
+const ENTRY_OVERHEAD_BYTES: usize = 512;
 /// How many programs run at once: some take as much memory as we do.
-const AT_ONCE: usize = 4;
+const MAX_PROGRAMS: usize = 4;
 /// How many runs of one tenant may wait, and how long each.
-const MOST_WAITING: usize = 64;
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
+const MAX_RUNS_WAITING: usize = 64;
+const MAX_WAIT: Duration = Duration::from_secs(15);
 
 /// Why a provider configuration cannot be used.
 #[derive(Debug, Error)]
@@ -78,12 +78,12 @@ struct Provider {
     environment: Vec<(String, String)>,
     patterns: Vec<String>,
     lifetime: Duration,
-    shared: Arc<Cache<String, Kept>>,
+    shared: Arc<Cache<String, KeptKeyring>>,
     flights: Flights<String, Option<Given>>,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct KeptKeyring {
     keyring: Arc<Keyring>,
     until: Instant,
     bytes: usize,
@@ -148,7 +148,7 @@ impl Providers {
         let all = providers.map(|entry| Provider::new(entry, folder));
         Ok(Self {
             all: all.collect::<Result<_, _>>()?,
-            turns: Arc::new(Turns::new(AT_ONCE, MOST_WAITING)),
+            turns: Arc::new(Turns::new(MAX_PROGRAMS, MAX_RUNS_WAITING)),
         })
     }
 
@@ -168,7 +168,7 @@ impl Providers {
     ) -> Result<Vec<Arc<Credential>>, Unknown> {
         let providers = self.all.iter();
         let fitting = providers.filter(|provider| provider.is_for(repository));
-        let turn = Turn {
+        let turn = ProgramTurn {
             turns: &self.turns,
             tenant,
         };
@@ -187,7 +187,7 @@ impl Providers {
 
 /// Whose turn it is to run a program.
 #[derive(Clone, Copy)]
-struct Turn<'a> {
+struct ProgramTurn<'a> {
     turns: &'a Arc<Turns<Tenant>>,
     tenant: &'a Tenant,
 }
@@ -233,10 +233,11 @@ impl Provider {
             name: entry.name,
             shared: Arc::new(
                 Cache::builder()
-                    .weigher(|key: &String, kept: &Kept| {
-                        u32::try_from(OVERHEAD + key.len() + kept.bytes).unwrap_or(u32::MAX)
+                    .weigher(|key: &String, kept: &KeptKeyring| {
+                        u32::try_from(ENTRY_OVERHEAD_BYTES + key.len() + kept.bytes)
+                            .unwrap_or(u32::MAX)
                     })
-                    .max_capacity(MOST_BYTES)
+                    .max_capacity(MAX_KEPT_BYTES)
                     // What was just paid for with a process is always kept.
                     .eviction_policy(EvictionPolicy::lru())
                     .build(),
@@ -253,7 +254,11 @@ impl Provider {
     /// What the program gives for the image; nothing if it may not be run now. It says only
     /// afterwards for how many images its answer is, so those of one registry wait for the
     /// first.
-    async fn keyring(&self, repository: &RepositoryName, turn: Turn<'_>) -> Option<Arc<Keyring>> {
+    async fn keyring(
+        &self,
+        repository: &RepositoryName,
+        turn: ProgramTurn<'_>,
+    ) -> Option<Arc<Keyring>> {
         for key in [repository.registry().to_owned(), repository.to_string()] {
             if let Some(kept) = self.kept(repository) {
                 return Some(kept);
@@ -281,7 +286,7 @@ impl Provider {
         &self,
         flight: String,
         repository: &RepositoryName,
-        turn: Turn<'_>,
+        turn: ProgramTurn<'_>,
     ) -> Option<Given> {
         let start = || {
             let (turns, tenant) = (Arc::clone(turn.turns), turn.tenant.clone());
@@ -290,7 +295,7 @@ impl Provider {
             let (kept, name) = (Arc::clone(&self.shared), self.name.clone());
             let (repository, lifetime) = (repository.clone(), self.lifetime);
             async move {
-                let turn = timeout(LONGEST_WAIT, turns.enter(tenant)).await;
+                let turn = timeout(MAX_WAIT, turns.enter(tenant)).await;
                 let _place = turn.ok().flatten()?;
                 let request = json!({
                     "apiVersion": PROTOCOL_VERSION,
@@ -311,7 +316,7 @@ impl Provider {
                     // As for the kubelet, it has then no credentials.
                     Err(error) => {
                         tracing::warn!(provider = name, "credential provider: {error}");
-                        (Keyring::default(), CacheKeyType::Image, PAUSE)
+                        (Keyring::default(), CacheKeyType::Image, FAILURE_PAUSE)
                     }
                 };
                 let key = match key_type {
@@ -321,8 +326,8 @@ impl Provider {
                 };
                 let keyring = Arc::new(keyring);
                 if !lifetime.is_zero() {
-                    let until = Instant::now() + lifetime.min(LONGEST);
-                    let entry = Kept {
+                    let until = Instant::now() + lifetime.min(MAX_LIFETIME);
+                    let entry = KeptKeyring {
                         keyring: Arc::clone(&keyring),
                         until,
                         // Parsed, an answer takes a few times its size.

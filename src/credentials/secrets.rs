@@ -25,26 +25,26 @@ use crate::work::flight::{Flight, Flights};
 use crate::work::turns::Turns;
 
 /// How long a secret counts as read.
-const FRESH: Duration = Duration::from_secs(5 * 60);
+const READ_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// How long it counts that there is none, or that it may not be read.
-const ABSENT: Duration = Duration::from_secs(10);
+const ABSENCE_LIFETIME: Duration = Duration::from_secs(10);
 /// How long after a failure the cluster is asked again.
-const PAUSE: Duration = Duration::from_secs(10);
+const FAILURE_PAUSE: Duration = Duration::from_secs(10);
 /// How long a secret that nobody uses is kept.
-const IDLE: Duration = Duration::from_secs(60 * 60);
+const IDLE_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// How long one reading may take.
-const LONGEST_READING: Duration = Duration::from_secs(5);
+const MAX_READING: Duration = Duration::from_secs(5);
 /// How long one may wait for its namespace's turn.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
+const MAX_WAIT: Duration = Duration::from_secs(15);
 /// Readings at once and in a second: what one process costs the API server.
-const AT_ONCE: usize = 8;
-const PER_SECOND: u32 = 50;
+const MAX_READINGS: usize = 8;
+const READINGS_PER_SECOND: u32 = 50;
 /// How many readings of one namespace may wait: those of two pods that name as many secrets
 /// as a pod may.
-const MOST_WAITING: usize = 128;
+const MAX_READINGS_WAITING: usize = 128;
 /// Largest docker config of a secret, and all of them together, in bytes.
-const LARGEST: usize = 256 * 1024;
-const MOST_BYTES: u64 = 8 * 1024 * 1024;
+const MAX_DOCKER_CONFIG_BYTES: usize = 256 * 1024;
+const MAX_KEPT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Reads secrets by name.
 ///
@@ -79,7 +79,7 @@ pub enum ReadFailure {
 
 /// What a secret offers.
 #[derive(Clone, Debug)]
-pub(crate) enum Offer {
+pub(crate) enum SecretContents {
     Keyring(Arc<Keyring>),
     /// Nothing, and what a person may do about it.
     Nothing(Arc<str>),
@@ -90,8 +90,8 @@ pub(crate) enum Offer {
 }
 
 #[derive(Clone)]
-struct Held {
-    offer: Offer,
+struct KnownSecret {
+    offer: SecretContents,
     /// The namespace that it was read in.
     generation: Option<Arc<str>>,
     read: Instant,
@@ -101,29 +101,30 @@ struct Held {
 
 /// The secrets that are known.
 pub(crate) struct Secrets {
-    shared: Arc<Shared>,
-    flights: Flights<SecretName, Offer>,
+    shared: Arc<SecretCache>,
+    flights: Flights<SecretName, SecretContents>,
 }
 
-struct Shared {
+struct SecretCache {
     reader: Arc<dyn SecretReader>,
-    held: Cache<SecretName, Held>,
+    held: Cache<SecretName, KnownSecret>,
     turns: Turns<Box<str>>,
     rate: DefaultDirectRateLimiter,
 }
 
 impl Secrets {
     pub(crate) fn new(reader: Arc<dyn SecretReader>) -> Self {
-        let per_second = std::num::NonZeroU32::new(PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
+        let per_second =
+            std::num::NonZeroU32::new(READINGS_PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SecretCache {
                 reader,
                 held: Cache::builder()
-                    .weigher(|_, held: &Held| held.bytes)
-                    .max_capacity(MOST_BYTES)
-                    .time_to_idle(IDLE)
+                    .weigher(|_, held: &KnownSecret| held.bytes)
+                    .max_capacity(MAX_KEPT_BYTES)
+                    .time_to_idle(IDLE_LIFETIME)
                     .build(),
-                turns: Turns::new(AT_ONCE, MOST_WAITING),
+                turns: Turns::new(MAX_READINGS, MAX_READINGS_WAITING),
                 rate: RateLimiter::direct(Quota::per_second(per_second)),
             }),
             flights: Flights::default(),
@@ -132,12 +133,12 @@ impl Secrets {
 
     /// What the secrets offer if all of them are known, without waiting. One that is no
     /// longer fresh is read again in the background.
-    pub(crate) fn known(&self, names: &[SecretName]) -> Option<Vec<Offer>> {
+    pub(crate) fn known(&self, names: &[SecretName]) -> Option<Vec<SecretContents>> {
         names.iter().map(|name| self.known_offer(name)).collect()
     }
 
     /// What the secrets offer; those that are not known are read.
-    pub(crate) async fn all(&self, names: &[SecretName]) -> Vec<Offer> {
+    pub(crate) async fn all(&self, names: &[SecretName]) -> Vec<SecretContents> {
         join_all(names.iter().map(|name| async move {
             match self.known_offer(name) {
                 Some(offer) => offer,
@@ -148,13 +149,15 @@ impl Secrets {
     }
 
     /// Reads again what was not read just now: its credentials have been refused.
-    pub(crate) async fn renewed(&self, names: &[SecretName]) -> Vec<Offer> {
+    pub(crate) async fn renewed(&self, names: &[SecretName]) -> Vec<SecretContents> {
         join_all(names.iter().map(|name| async move {
             let now = Instant::now();
-            let is_recent = |held: &Held| now < held.read + PAUSE;
+            let is_recent = |held: &KnownSecret| now < held.read + FAILURE_PAUSE;
             match self.shared.held(name) {
                 Some(held) if is_recent(&held) => held.offer,
-                _ if self.closed(name).is_some() => Offer::nothing_closed(name, self.closed(name)),
+                _ if self.closed(name).is_some() => {
+                    SecretContents::nothing_closed(name, self.closed(name))
+                }
                 _ => self.read(name).await,
             }
         }))
@@ -165,9 +168,9 @@ impl Secrets {
         self.shared.reader.closed(name.namespace())
     }
 
-    fn known_offer(&self, name: &SecretName) -> Option<Offer> {
+    fn known_offer(&self, name: &SecretName) -> Option<SecretContents> {
         if let Some(why) = self.closed(name) {
-            return Some(Offer::nothing_closed(name, Some(why)));
+            return Some(SecretContents::nothing_closed(name, Some(why)));
         }
         let held = self.shared.held(name)?;
         if held.fresh_until <= Instant::now() && Handle::try_current().is_ok() {
@@ -176,12 +179,12 @@ impl Secrets {
         Some(held.offer)
     }
 
-    async fn read(&self, name: &SecretName) -> Offer {
-        let ended = || Offer::Nothing(format!("secret {name} could not be read").into());
+    async fn read(&self, name: &SecretName) -> SecretContents {
+        let ended = || SecretContents::Nothing(format!("secret {name} could not be read").into());
         self.flight(name).await.unwrap_or_else(ended)
     }
 
-    fn flight(&self, name: &SecretName) -> Flight<Offer> {
+    fn flight(&self, name: &SecretName) -> Flight<SecretContents> {
         let start = || {
             let (shared, name) = (Arc::clone(&self.shared), name.clone());
             async move { shared.look(&name).await }.boxed()
@@ -190,9 +193,9 @@ impl Secrets {
     }
 }
 
-impl Shared {
+impl SecretCache {
     /// What is known of a secret of this very namespace.
-    fn held(&self, name: &SecretName) -> Option<Held> {
+    fn held(&self, name: &SecretName) -> Option<KnownSecret> {
         let held = self.held.get(name)?;
         if held.generation == self.reader.generation(name.namespace()) {
             return Some(held);
@@ -203,53 +206,57 @@ impl Shared {
 
     /// Reads a secret in bounded time, and remembers what came of it. That too many wait says
     /// nothing of the secret.
-    async fn look(&self, name: &SecretName) -> Offer {
+    async fn look(&self, name: &SecretName) -> SecretContents {
         let turn = self.turns.enter(name.namespace().into());
-        let Ok(Some(_place)) = timeout(LONGEST_WAIT, turn).await else {
+        let Ok(Some(_place)) = timeout(MAX_WAIT, turn).await else {
             let why =
                 format!("secret {name} was not read yet: too many of its namespace are waiting");
-            return Offer::Unread(why.into());
+            return SecretContents::Unread(why.into());
         };
         let generation = self.reader.generation(name.namespace());
         let reading = async {
             while self.rate.check().is_err() {
-                sleep(Duration::from_secs(1) / PER_SECOND).await;
+                sleep(Duration::from_secs(1) / READINGS_PER_SECOND).await;
             }
             self.reader.read(name).await
         };
-        let read = timeout(LONGEST_READING, reading)
+        let read = timeout(MAX_READING, reading)
             .await
             .unwrap_or(Err(ReadFailure::Unavailable));
         let now = Instant::now();
         let (offer, lifetime, bytes) = match read {
             Ok(secret) => {
                 let bytes = secret.data.values().map(Vec::len).sum::<usize>();
-                (offer(name, &secret), FRESH, bytes)
+                (offer(name, &secret), READ_LIFETIME, bytes)
             }
             Err(ReadFailure::Missing) => {
                 let why = format!("secret {name} was not found");
-                (Offer::Nothing(why.into()), ABSENT, 0)
+                (SecretContents::Nothing(why.into()), ABSENCE_LIFETIME, 0)
             }
-            Err(ReadFailure::Refused(why)) => (Offer::nothing_closed(name, Some(why)), ABSENT, 0),
+            Err(ReadFailure::Refused(why)) => (
+                SecretContents::nothing_closed(name, Some(why)),
+                ABSENCE_LIFETIME,
+                0,
+            ),
             Err(ReadFailure::Unavailable) => {
                 tracing::warn!(secret = %name, "a pull secret could not be read");
                 if let Some(mut held) = self.held(name) {
                     // What was known is better than nothing.
-                    held.fresh_until = now + PAUSE;
+                    held.fresh_until = now + FAILURE_PAUSE;
                     self.held.insert(name.clone(), held.clone());
                     return held.offer;
                 }
                 let why = format!("secret {name} could not be read, the API server did not answer");
-                (Offer::Nothing(why.into()), PAUSE, 0)
+                (SecretContents::Nothing(why.into()), FAILURE_PAUSE, 0)
             }
         };
-        let held = Held {
+        let held = KnownSecret {
             offer: offer.clone(),
             generation,
             read: now,
             fresh_until: now + lifetime,
             // Parsed, a document takes a few times its size.
-            bytes: u32::try_from(bytes.min(LARGEST) * 3 + 512).unwrap_or(u32::MAX),
+            bytes: u32::try_from(bytes.min(MAX_DOCKER_CONFIG_BYTES) * 3 + 512).unwrap_or(u32::MAX),
         };
         self.held.insert(name.clone(), held);
         offer
@@ -257,25 +264,25 @@ impl Shared {
 }
 
 /// What the kubelet makes of a secret.
-fn offer(name: &SecretName, secret: &Secret) -> Offer {
+fn offer(name: &SecretName, secret: &Secret) -> SecretContents {
     let kinds = [".dockerconfigjson", ".dockercfg"];
     let texts = kinds
         .iter()
         .filter_map(|key| Some((*key, secret.data.get(*key)?)));
     for (key, text) in texts {
-        if text.len() > LARGEST {
-            return Offer::Unparsable(format!("secret {name} is too large").into());
+        if text.len() > MAX_DOCKER_CONFIG_BYTES {
+            return SecretContents::Unparsable(format!("secret {name} is too large").into());
         }
         match docker_config::parse_secret(&secret.kind, key, text) {
             Ok(None) => {}
-            Ok(Some(config)) => return Offer::Keyring(Arc::new(Keyring::new(config))),
-            Err(error) => return Offer::unparsable(name, error),
+            Ok(Some(config)) => return SecretContents::Keyring(Arc::new(Keyring::new(config))),
+            Err(error) => return SecretContents::unparsable(name, error),
         }
     }
-    Offer::Nothing(format!("secret {name} is no pull secret").into())
+    SecretContents::Nothing(format!("secret {name} is no pull secret").into())
 }
 
-impl Offer {
+impl SecretContents {
     fn nothing_closed(name: &SecretName, why: Option<String>) -> Self {
         let why = why.unwrap_or_default();
         Self::Nothing(format!("secret {name} may not be read: {why}").into())

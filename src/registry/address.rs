@@ -140,7 +140,7 @@ pub(super) struct Names {
 }
 
 /// Most names that are known to lead inside; the last used stay.
-const MOST_INSIDE: u64 = 10_000;
+const MAX_INSIDE_NAMES: u64 = 10_000;
 
 impl Names {
     pub(super) fn new(server: Option<SocketAddr>) -> Self {
@@ -148,7 +148,7 @@ impl Names {
             server,
             resolver: OnceLock::new(),
             inside: Cache::builder()
-                .max_capacity(MOST_INSIDE)
+                .max_capacity(MAX_INSIDE_NAMES)
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
         }

@@ -16,27 +16,27 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 
-use crate::credentials::identity::Mark;
+use crate::credentials::identity::CredentialHash;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::audience::{Audience, Urgency};
 use allowance::{Allowances, Spent};
 pub(super) use health::Blame;
 use health::{Admitted, Health};
 pub(super) use queue::{Budget, Queue};
-use queue::{Full, HostId, Place};
+use queue::{Full, HostId, QueuePlace};
 
 /// A pause that somebody who waits for an answer may as well wait for.
-const SHORT_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE_WAITED_FOR: Duration = Duration::from_secs(2);
 
 /// What a request wants of a host.
 #[derive(Clone, Debug)]
-pub(super) struct Claim {
+pub(super) struct RequestClass {
     /// Who waits for it, and on whose account it is.
     pub(super) audience: Audience,
     /// What it asks for, or has a proof made for.
     pub(super) repository: Arc<str>,
     /// Whose allowance it is; `None` is anonymous.
-    pub(super) account: Option<Mark>,
+    pub(super) account: Option<CredentialHash>,
     /// Whether registries that count pulls count this request.
     pub(super) is_counted: bool,
     /// Whether it may go on when it takes long, since nobody else is asked instead.
@@ -107,21 +107,21 @@ impl Bulkhead {
 
     /// Waits for one's turn. What the host's health forbids is found out before and after:
     /// others may have learned more meanwhile.
-    pub(super) async fn enter(self: &Arc<Self>, claim: &Claim) -> Result<Passage, Refusal> {
-        self.wait_for_short_pause(claim).await?;
-        self.known().permit(claim)?;
-        let Claim {
+    pub(super) async fn enter(self: &Arc<Self>, class: &RequestClass) -> Result<Permit, Refusal> {
+        self.wait_for_short_pause(class).await?;
+        self.known().check(class)?;
+        let RequestClass {
             audience, deadline, ..
-        } = claim;
+        } = class;
         let entered = self
             .queue
             .enter(self.host, &self.budget, audience, *deadline);
         let place = entered.await.map_err(|Full| Refusal::Busy)?;
-        let admitted = self.known().admit(claim)?;
-        Ok(Passage {
+        let admitted = self.known().admit(class)?;
+        Ok(Permit {
             bulkhead: Arc::clone(self),
-            account: claim.account,
-            repository: Arc::clone(&claim.repository),
+            account: class.account,
+            repository: Arc::clone(&class.repository),
             admitted: Some(admitted),
             is_overdue: false,
             is_late: false,
@@ -129,14 +129,14 @@ impl Bulkhead {
         })
     }
 
-    async fn wait_for_short_pause(&self, claim: &Claim) -> Result<(), Refusal> {
+    async fn wait_for_short_pause(&self, class: &RequestClass) -> Result<(), Refusal> {
         let now = Instant::now();
-        let Some(pause) = self.known().pause(claim, now) else {
+        let Some(pause) = self.known().pause(class, now) else {
             return Ok(());
         };
         let until = now + pause;
-        let fits = pause <= SHORT_PAUSE && until < claim.deadline;
-        if !claim.audience.is_awaited() || !fits {
+        let fits = pause <= MAX_PAUSE_WAITED_FOR && until < class.deadline;
+        if !class.audience.is_awaited() || !fits {
             return Err(Refusal::Paused);
         }
         sleep_until(until).await;
@@ -185,41 +185,41 @@ impl Bulkhead {
 }
 
 impl Known {
-    fn pause(&self, claim: &Claim, now: Instant) -> Option<Duration> {
-        let Claim {
+    fn pause(&self, class: &RequestClass, now: Instant) -> Option<Duration> {
+        let RequestClass {
             account,
             repository,
             ..
-        } = claim;
+        } = class;
         self.allowances.pause(*account, repository, now)
     }
 
     /// Whether the host may be asked at all now.
-    fn permit(&self, claim: &Claim) -> Result<(), Refusal> {
+    fn check(&self, class: &RequestClass) -> Result<(), Refusal> {
         let now = Instant::now();
-        if self.pause(claim, now).is_some() {
+        if self.pause(class, now).is_some() {
             return Err(Refusal::Paused);
         }
-        match self.health.fails(&claim.repository, now) {
+        match self.health.fails(&class.repository, now) {
             Some(reason) => Err(Refusal::Failing(reason)),
             None => Ok(()),
         }
     }
 
-    fn admit(&mut self, claim: &Claim) -> Result<Admitted, Refusal> {
-        self.permit(claim)?;
-        if claim.is_counted {
-            self.spend(claim)?;
+    fn admit(&mut self, class: &RequestClass) -> Result<Admitted, Refusal> {
+        self.check(class)?;
+        if class.is_counted {
+            self.spend(class)?;
         }
-        Ok(self.health.admit(&claim.repository))
+        Ok(self.health.admit(&class.repository))
     }
 
     /// Takes one request of a counted window, on the account of anybody who waits.
-    fn spend(&mut self, claim: &Claim) -> Result<(), Refusal> {
+    fn spend(&mut self, class: &RequestClass) -> Result<(), Refusal> {
         let now = Instant::now();
         let mut refusal = Refusal::HalfSpent;
-        for tenant in claim.audience.tenants() {
-            match self.allowances.spend(claim.account, &tenant, now) {
+        for tenant in class.audience.tenants() {
+            match self.allowances.spend(class.account, &tenant, now) {
                 Ok(()) => return Ok(()),
                 Err(Spent::Half) => {}
                 Err(Spent::Share) => refusal = Refusal::ShareSpent,
@@ -230,19 +230,19 @@ impl Known {
 }
 
 /// A request under way. The bulkhead learns how it ends, also if nobody waits for that.
-pub(super) struct Passage {
+pub(super) struct Permit {
     bulkhead: Arc<Bulkhead>,
-    account: Option<Mark>,
+    account: Option<CredentialHash>,
     repository: Arc<str>,
     admitted: Option<Admitted>,
     /// Whether it counts as failed, since it took too long.
     is_overdue: bool,
     /// Whether it goes on without a place.
     is_late: bool,
-    place: Place,
+    place: QueuePlace,
 }
 
-impl Passage {
+impl Permit {
     /// Whether somebody waited when its turn came.
     pub(super) fn urgency(&self) -> Urgency {
         self.place.urgency()
@@ -317,7 +317,7 @@ impl Passage {
     }
 }
 
-impl Drop for Passage {
+impl Drop for Permit {
     /// The look-up's time was over.
     fn drop(&mut self) {
         self.end(Err((Blame::Repository, Reason::Timeout)));

@@ -32,18 +32,18 @@ use tracing::Instrument;
 use super::error::absent;
 use super::host::HostClass;
 use super::statistics::Statistics;
-use crate::credentials::grant::Grant;
+use crate::credentials::grant::LookupCredentials;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::Unknown;
 use crate::work::flight::{Absent, Flights, Joined};
-use key::{Key, KeyParts};
+use key::{AnswerKey, KeyParts};
 use lifetime::Age;
-use served::Document;
+use served::KnownDocument;
 pub use served::{RegistryId, Resolved, Served};
 
 /// Most failures that are kept.
-const MOST_FAILURES: u64 = 10_000;
+const MAX_FAILURES: u64 = 10_000;
 
 /// An inspector that can also say cheaply which document a reference stands for.
 ///
@@ -56,7 +56,7 @@ pub trait TagInspector: Send + Sync {
     fn inspect<'a>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a Grant,
+        grant: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Served, Unknown>>;
 
     /// Asks for the digest alone (HEAD); `None` if the registry does not name it.
@@ -66,7 +66,7 @@ pub trait TagInspector: Send + Sync {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a Grant,
+        grant: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>>;
 
     /// The registries of which one would be asked.
@@ -89,7 +89,7 @@ type Outcome = Result<Found, Unknown>;
 
 /// A cache around an inspector.
 pub struct Cache<I> {
-    shared: Arc<Shared<I>>,
+    shared: Arc<CacheState<I>>,
 }
 
 impl<I> Clone for Cache<I> {
@@ -100,14 +100,14 @@ impl<I> Clone for Cache<I> {
     }
 }
 
-struct Shared<I> {
+struct CacheState<I> {
     inspector: I,
     statistics: Arc<Statistics>,
     fresh: Duration,
-    documents: Bounded<Digest, Document>,
-    answers: Bounded<Key, Answer>,
-    failures: Bounded<Key, Failure>,
-    flights: Flights<Key, Outcome>,
+    documents: Bounded<Digest, KnownDocument>,
+    answers: Bounded<AnswerKey, KeptAnswer>,
+    failures: Bounded<AnswerKey, KeptFailure>,
+    flights: Flights<AnswerKey, Outcome>,
     changes: Changes,
 }
 
@@ -119,7 +119,7 @@ struct Changes {
 }
 
 #[derive(Clone)]
-struct Answer {
+struct KeptAnswer {
     inspection: Arc<Inspection>,
     /// When a tag was last known to stand for this, and until when that counts as fresh.
     /// References by digest do not age.
@@ -130,7 +130,7 @@ struct Answer {
 }
 
 #[derive(Clone)]
-struct Failure {
+struct KeptFailure {
     unknown: Unknown,
     host_class: HostClass,
     asked: Instant,
@@ -142,20 +142,20 @@ impl<I: TagInspector + 'static> Cache<I> {
     /// several), of twice as many answers, and whose tags count as `fresh` so long.
     pub fn new(inspector: I, digests: u64, fresh: Duration, statistics: Arc<Statistics>) -> Self {
         let documents = Bounded::builder()
-            .weigher(|_, document: &Document| weight::of_document(&document.inspection))
+            .weigher(|_, document: &KnownDocument| weight::of_document(&document.inspection))
             .max_capacity(digests)
             .build();
         let answers = Bounded::builder()
-            .weigher(|key, answer: &Answer| weight::of_answer(key, &answer.inspection))
+            .weigher(|key, answer: &KeptAnswer| weight::of_answer(key, &answer.inspection))
             // Children are reached by digest, so a document has an answer or two.
             .max_capacity(digests.saturating_mul(2))
             .build();
         let failures = Bounded::builder()
-            .weigher(|key, failure: &Failure| weight::of_failure(key, &failure.unknown))
-            .max_capacity(MOST_FAILURES)
+            .weigher(|key, failure: &KeptFailure| weight::of_failure(key, &failure.unknown))
+            .max_capacity(MAX_FAILURES)
             .build();
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(CacheState {
                 inspector,
                 statistics,
                 fresh,
@@ -170,7 +170,7 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// The answer if it is known, without waiting. A stale one is returned all the same,
     /// and asked for again in the background.
-    pub fn cached(&self, image: &ImageReference, grant: &Grant) -> Option<Outcome> {
+    pub fn cached(&self, image: &ImageReference, grant: &LookupCredentials) -> Option<Outcome> {
         let shared = &self.shared;
         let key: &dyn KeyParts = &(grant.identity(), image);
         let now = Instant::now();
@@ -225,7 +225,7 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// Asks again in the background. Without a runtime there is nothing to run it on, and
     /// the next caller will.
-    fn refresh(&self, key: &Key, grant: &Grant) {
+    fn refresh(&self, key: &AnswerKey, grant: &LookupCredentials) {
         if Handle::try_current().is_ok() {
             let known = || self.shared.fresh_outcome(key);
             let _running = self.flight(key, &grant.in_background(), known);
@@ -234,8 +234,8 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     fn flight(
         &self,
-        key: &Key,
-        grant: &Grant,
+        key: &AnswerKey,
+        grant: &LookupCredentials,
         known: impl FnOnce() -> Option<Outcome>,
     ) -> Joined<Outcome> {
         let shared = &self.shared;
@@ -255,7 +255,7 @@ impl<I: TagInspector + 'static> Cache<I> {
     ///
     /// # Errors
     /// [`Unknown`] with the class of what went wrong.
-    pub async fn inspect(&self, image: &ImageReference, grant: &Grant) -> Outcome {
+    pub async fn inspect(&self, image: &ImageReference, grant: &LookupCredentials) -> Outcome {
         if let Some(known) = self.cached(image, grant) {
             return known;
         }
@@ -279,7 +279,7 @@ impl<I: TagInspector + 'static> Cache<I> {
     pub async fn confirm(
         &self,
         image: &ImageReference,
-        grant: &Grant,
+        grant: &LookupCredentials,
         deadline: Instant,
     ) -> Outcome {
         let shared = &self.shared;
@@ -297,14 +297,14 @@ impl<I: TagInspector + 'static> Cache<I> {
     }
 
     /// Whether there is anything about the image, if only that it could not be found out.
-    pub(super) fn knows(&self, image: &ImageReference, grant: &Grant) -> bool {
+    pub(super) fn knows(&self, image: &ImageReference, grant: &LookupCredentials) -> bool {
         let key: &dyn KeyParts = &(grant.identity(), image);
         let failure = || self.shared.failure(key, Instant::now());
         self.shared.answers.contains_key(key) || failure().is_some()
     }
 }
 
-impl Answer {
+impl KeptAnswer {
     fn found(self, now: Instant) -> Found {
         Found {
             outdated: self.age.and_then(|age| age.outdated(now)),

@@ -14,18 +14,18 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::bulkhead::Claim;
+use super::bulkhead::RequestClass;
 use super::digest::{contradiction, digest_of, stated, verify};
-use super::document::{self, Body, LARGEST_DOCUMENT};
+use super::document::{self, Body, MAX_DOCUMENT_BYTES};
 use super::error::{blocked, concealed, from_status, malformed, refused, timeout};
 use super::host::{DOCKER_HUB, DOCKER_HUB_API, Hosts, LookUpSettings, SettingsError};
 use super::statistics::Statistics;
 use super::token::{TokenRequest, Tokens};
-use super::transport::{Answer, Request, Target, Transport};
+use super::transport::{RegistryResponse, Request, Target, Transport};
 use crate::credentials::Credential;
 use crate::credentials::client_files::ClientFiles;
 use crate::credentials::docker_config::DockerConfigError;
-use crate::credentials::grant::{Grant, Operator, Tries};
+use crate::credentials::grant::{LookupCredentials, SharedCredentials, Tries};
 use crate::credentials::keyring::Keyring;
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, Inspection};
@@ -42,7 +42,7 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
 pub struct Registry {
     transport: Arc<Transport>,
     tokens: Arc<Tokens>,
-    operator: Operator,
+    operator: SharedCredentials,
 }
 
 /// Where one attempt asks, and as whom.
@@ -52,7 +52,7 @@ struct Attempt<'a> {
     url: Url,
     repository: Arc<str>,
     credential: Option<Arc<Credential>>,
-    grant: &'a Grant,
+    grant: &'a LookupCredentials,
     /// Whether nobody is asked after this one.
     is_last: bool,
     deadline: Instant,
@@ -64,9 +64,9 @@ impl Registry {
     /// # Errors
     /// [`SettingsError`] for settings that cannot be used.
     pub fn new(settings: LookUpSettings) -> Result<Self, SettingsError> {
-        let mut operator = Operator {
+        let mut operator = SharedCredentials {
             providers: settings.providers,
-            ..Operator::default()
+            ..SharedCredentials::default()
         };
         if let Some(text) = &settings.docker_config {
             operator.set_docker_config(text)?;
@@ -122,12 +122,12 @@ impl Registry {
         image: &ImageReference,
         tenant: Tenant,
         keyrings: Vec<(usize, Arc<Keyring>)>,
-    ) -> Grant {
+    ) -> LookupCredentials {
         if keyrings.is_empty() {
-            return Grant::without_secrets(tenant);
+            return LookupCredentials::without_secrets(tenant);
         }
         let places = self.places(image).unwrap_or_default();
-        Grant::of_secrets(tenant, keyrings, places.iter().map(|(_, name)| name))
+        LookupCredentials::of_secrets(tenant, keyrings, places.iter().map(|(_, name)| name))
     }
 
     /// Tries every place and credential until one answers, in bounded time. A failure of
@@ -135,7 +135,7 @@ impl Registry {
     async fn attempt<'a, T>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a Grant,
+        grant: &'a LookupCredentials,
         ask: impl Fn(Attempt<'a>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
     ) -> Result<T, Unknown> {
         let started = Instant::now();
@@ -220,7 +220,7 @@ impl Registry {
         &self,
         attempt: &Attempt<'_>,
         image: &ImageReference,
-        answer: &Answer,
+        answer: &RegistryResponse,
     ) -> Result<Inspection, Unknown> {
         let digest = verify(answer, image.digest())?;
         let content_type = answer.headers.get(CONTENT_TYPE);
@@ -282,13 +282,13 @@ impl Registry {
         attempt: &Attempt<'_>,
         method: Method,
         path: &str,
-    ) -> Result<Answer, Unknown> {
+    ) -> Result<RegistryResponse, Unknown> {
         let wanted = TokenRequest {
             registry: &attempt.url,
             target: attempt.target.clone(),
             repository: &attempt.repository,
             credential: attempt.credential.as_ref(),
-            claim: attempt.claim(false),
+            class: attempt.class(false),
         };
         // Registries that count pulls count the documents that are fetched.
         // Source: <https://docs.docker.com/docker-hub/usage/pulls/>
@@ -304,8 +304,8 @@ impl Registry {
                 accept: Some(if is_document { MANIFEST_TYPES } else { "*/*" }),
                 authorization,
                 form: None,
-                largest: LARGEST_DOCUMENT,
-                claim: attempt.claim(is_counted),
+                largest: MAX_DOCUMENT_BYTES,
+                class: attempt.class(is_counted),
             })
         };
         let sent = self.tokens.preemptive(&self.transport, &wanted).await?;
@@ -335,11 +335,14 @@ impl Registry {
 }
 
 impl Attempt<'_> {
-    fn claim(&self, is_counted: bool) -> Claim {
-        Claim {
+    fn class(&self, is_counted: bool) -> RequestClass {
+        RequestClass {
             audience: self.grant.audience().clone(),
             repository: Arc::clone(&self.repository),
-            account: self.credential.as_ref().map(|credential| credential.mark()),
+            account: self
+                .credential
+                .as_ref()
+                .map(|credential| credential.hashed()),
             is_counted,
             may_go_on: self.is_last,
             deadline: self.deadline,
@@ -432,7 +435,7 @@ mod tests {
             ..LookUpSettings::default()
         };
         let registry = Registry::new(settings).unwrap();
-        let grant = Grant::without_secrets(Tenant::Operator);
+        let grant = LookupCredentials::without_secrets(Tenant::Operator);
         for (host, expected) in [
             ("docker.io", vec![Some("u".to_owned())]),
             // An entry without a user name counts as a match, and is anonymous.

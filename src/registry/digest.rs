@@ -3,13 +3,13 @@
 use reqwest::header::HeaderMap;
 
 use super::error::malformed;
-use super::transport::Answer;
+use super::transport::RegistryResponse;
 use crate::domain::reference::Digest;
 use crate::domain::unknown::Unknown;
 
 /// The digest that the answer's content has, if neither the question nor the registry
 /// contradicts. Checked before the content is parsed.
-pub(super) fn verify(answer: &Answer, asked: Option<&Digest>) -> Result<Digest, Unknown> {
+pub(super) fn verify(answer: &RegistryResponse, asked: Option<&Digest>) -> Result<Digest, Unknown> {
     let stated = stated(&answer.headers)?;
     let digest = digest_of(&answer.body, asked.or(stated.as_ref()))?;
     if asked.is_some_and(|asked| *asked != digest) {

@@ -22,20 +22,20 @@ use lenient::{RawDescriptor, RawDocument, RawPlatform};
 
 /// Largest manifest, index or config that is read. Source: the OCI distribution
 /// specification, "Pushing Manifests"; containers/image has the same limit.
-pub(super) const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
 /// Most entries of an index.
-pub(super) const MOST_ENTRIES: usize = 1000;
+pub(super) const MAX_ENTRIES: usize = 1000;
 /// Most entries of `os.features`; Windows knows one.
-pub(super) const MOST_FEATURES: usize = 64;
+pub(super) const MAX_OS_FEATURES: usize = 64;
 /// Longest text of a platform that is kept, in bytes. No node says a longer one.
-pub(super) const LONGEST_PLATFORM_TEXT: usize = 128;
+pub(super) const MAX_PLATFORM_TEXT_BYTES: usize = 128;
 /// How many platforms are shared, and how many bytes one of them has at most.
-const MOST_SHARED: u64 = 1000;
-pub(super) const LONGEST_SHARED: usize = 512;
+const MAX_SHARED_PLATFORMS: u64 = 1000;
+pub(super) const MAX_SHARED_PLATFORM_BYTES: usize = 512;
 
 /// A document by its type.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Document {
+pub(super) struct ParsedDocument {
     pub(super) media_type: MediaType,
     pub(super) body: Body,
 }
@@ -54,7 +54,7 @@ pub(super) enum Body {
 }
 
 /// Reads a manifest or index. `content_type` is the header's value.
-pub(super) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Document, Unknown> {
+pub(super) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<ParsedDocument, Unknown> {
     let announced = Announced::from_header(content_type)?;
     let raw: RawDocument =
         serde_json::from_slice(bytes).map_err(|_| malformed("the document is not valid JSON"))?;
@@ -70,7 +70,7 @@ pub(super) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Document
         }
         image(raw)?
     };
-    Ok(Document { media_type, body })
+    Ok(ParsedDocument { media_type, body })
 }
 
 /// Reads the platform of an image config; parts it does not state are empty.
@@ -176,7 +176,7 @@ fn image(raw: RawDocument) -> Result<Body, Unknown> {
     let digest = digest(config.digest.as_deref())?;
     let is_too_large = config
         .size
-        .is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > LARGEST_DOCUMENT));
+        .is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > MAX_DOCUMENT_BYTES));
     match config.media_type.as_deref().unwrap_or_default() {
         "application/vnd.oci.image.config.v1+json"
         | "application/vnd.docker.container.image.v1+json" => {
@@ -203,8 +203,8 @@ fn digest(text: Option<&str>) -> Result<Digest, Unknown> {
 /// for the same two dozen. Long ones are none of those, and nobody else's memory to keep.
 pub(super) fn shared(platform: Platform) -> Arc<Platform> {
     static KNOWN: LazyLock<Cache<Platform, Arc<Platform>>> =
-        LazyLock::new(|| Cache::new(MOST_SHARED));
-    if size(&platform) > LONGEST_SHARED {
+        LazyLock::new(|| Cache::new(MAX_SHARED_PLATFORMS));
+    if size(&platform) > MAX_SHARED_PLATFORM_BYTES {
         return Arc::new(platform);
     }
     if let Some(known) = KNOWN.get(&platform) {
@@ -254,7 +254,7 @@ fn platform(raw: RawPlatform) -> Result<Platform, Unknown> {
 fn platform_text(text: String) -> String {
     /// In characters: with the ellipsis, less than the longest text has bytes.
     const START: usize = 31;
-    if text.len() <= LONGEST_PLATFORM_TEXT {
+    if text.len() <= MAX_PLATFORM_TEXT_BYTES {
         return text;
     }
     shortened(&text, START).into_owned()

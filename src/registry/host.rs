@@ -24,7 +24,7 @@ pub(super) use name::{DOCKER_HUB, DOCKER_HUB_API, authority, is_docker_hub};
 
 /// Most hosts whose bulkheads are kept; the longest unused goes first, since a new one must
 /// never be without limits.
-const MOST_HOSTS: u64 = 10_000;
+const MAX_BULKHEADS: u64 = 10_000;
 
 /// Everything about registries that an operator may set.
 pub struct LookUpSettings {
@@ -236,7 +236,7 @@ impl Hosts {
                 .collect::<Result<_, _>>()?,
             others: host(HostSettings::new("*"))?,
             bulkheads: moka::sync::Cache::builder()
-                .max_capacity(MOST_HOSTS)
+                .max_capacity(MAX_BULKHEADS)
                 .eviction_policy(moka::policy::EvictionPolicy::lru())
                 .build(),
             names,
@@ -434,10 +434,10 @@ mod tests {
             let url = Url::parse(&format!("https://r{number}.example/")).unwrap();
             hosts.bulkhead(&url)
         };
-        for number in 0..2 * MOST_HOSTS {
+        for number in 0..2 * MAX_BULKHEADS {
             bulkhead(number);
         }
-        for number in 3 * MOST_HOSTS..3 * MOST_HOSTS + 100 {
+        for number in 3 * MAX_BULKHEADS..3 * MAX_BULKHEADS + 100 {
             let first = bulkhead(number);
             hosts.bulkheads.run_pending_tasks();
             assert!(Arc::ptr_eq(&first, &bulkhead(number)));

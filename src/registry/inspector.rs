@@ -21,8 +21,8 @@ use super::error::{self, SECRETS_SHOWN, naming_secrets, of_secrets};
 use super::statistics::Statistics;
 use crate::checker::ImageInspector;
 use crate::credentials::docker_config::DockerConfigError;
-use crate::credentials::grant::Grant;
-use crate::credentials::secrets::{Offer, SecretReader, Secrets};
+use crate::credentials::grant::LookupCredentials;
+use crate::credentials::secrets::{SecretContents, SecretReader, Secrets};
 use crate::domain::access::{Access, SecretName};
 use crate::domain::inspection::Found;
 use crate::domain::reference::ImageReference;
@@ -31,7 +31,7 @@ use crate::work::audience::Audience;
 use crate::work::flight::Flights;
 
 /// How long a caller waits for secrets.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SECRET_WAIT: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Found, Unknown>;
 
@@ -104,7 +104,7 @@ impl ImageInspector for Inspector {
         async move {
             let names = &access.secrets;
             if names.is_empty() {
-                let grant = Grant::without_secrets(access.tenant.clone());
+                let grant = LookupCredentials::without_secrets(access.tenant.clone());
                 return shared.cache.inspect(image, &grant).await;
             }
             if let Some(known) = shared.known(image, access) {
@@ -117,7 +117,10 @@ impl ImageInspector for Inspector {
             let key = (Arc::clone(names), image.clone());
             let caller = Audience::Caller(access.tenant.clone());
             let look_up = shared.flights.join_as(&caller, key, || None, start);
-            if timeout(PATIENCE, shared.secrets.all(names)).await.is_err() {
+            if timeout(SECRET_WAIT, shared.secrets.all(names))
+                .await
+                .is_err()
+            {
                 return shared.known_to_all(image, access).unwrap_or_else(|| {
                     let detail = format!(
                         "{} could not be read in time; the look-up goes on",
@@ -148,7 +151,7 @@ impl ImageInspector for Inspector {
             };
             let grant = shared.grant(image, access, &offers)?;
             // Whoever's answer the pod has had.
-            let everybody = Grant::without_secrets(access.tenant.clone());
+            let everybody = LookupCredentials::without_secrets(access.tenant.clone());
             let is_everybodys = !cache.knows(image, &grant)
                 && cache.inspector().is_anonymous(image)
                 && cache.knows(image, &everybody);
@@ -161,7 +164,7 @@ impl ImageInspector for Inspector {
 
     fn cached(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
         if access.secrets.is_empty() {
-            let grant = Grant::without_secrets(access.tenant.clone());
+            let grant = LookupCredentials::without_secrets(access.tenant.clone());
             return self.shared.cache.cached(image, &grant);
         }
         self.shared.known(image, access)
@@ -187,7 +190,7 @@ impl Shared {
         if !self.cache.inspector().is_anonymous(image) {
             return None;
         }
-        let grant = Grant::without_secrets(access.tenant.clone());
+        let grant = LookupCredentials::without_secrets(access.tenant.clone());
         self.cache.cached(image, &grant).filter(Result::is_ok)
     }
 
@@ -218,7 +221,12 @@ impl Shared {
         found
     }
 
-    async fn ask(&self, image: &ImageReference, access: &Access, grant: &Grant) -> Outcome {
+    async fn ask(
+        &self,
+        image: &ImageReference,
+        access: &Access,
+        grant: &LookupCredentials,
+    ) -> Outcome {
         let known = self.cache.cached(image, grant);
         match known.or_else(|| self.known_to_all(image, access)) {
             Some(known) => known,
@@ -232,16 +240,16 @@ impl Shared {
         &self,
         image: &ImageReference,
         access: &Access,
-        offers: &[Offer],
-    ) -> Result<Grant, Unknown> {
+        offers: &[SecretContents],
+    ) -> Result<LookupCredentials, Unknown> {
         let mut keyrings = Vec::with_capacity(offers.len());
         for (position, offer) in offers.iter().enumerate() {
             match offer {
-                Offer::Keyring(keyring) => keyrings.push((position, Arc::clone(keyring))),
-                Offer::Nothing(_) => {}
+                SecretContents::Keyring(keyring) => keyrings.push((position, Arc::clone(keyring))),
+                SecretContents::Nothing(_) => {}
                 // Nobody knows what it would have opened.
-                Offer::Unread(why) => return Err(Unknown::over_budget(Arc::clone(why))),
-                Offer::Unparsable(why) => {
+                SecretContents::Unread(why) => return Err(Unknown::over_budget(Arc::clone(why))),
+                SecretContents::Unparsable(why) => {
                     return Err(Unknown::new(Reason::Unauthorized, Arc::clone(why)));
                 }
             }
@@ -257,7 +265,12 @@ fn is_refusal(reason: Reason) -> bool {
 
 /// Names the secrets that were refused, and those that might have helped. The cache must not
 /// know these names: pods of other namespaces may show the same credentials.
-fn explain(unknown: Unknown, grant: &Grant, names: &[SecretName], offers: &[Offer]) -> Unknown {
+fn explain(
+    unknown: Unknown,
+    grant: &LookupCredentials,
+    names: &[SecretName],
+    offers: &[SecretContents],
+) -> Unknown {
     if !is_refusal(unknown.reason) {
         return unknown;
     }
@@ -270,7 +283,7 @@ fn explain(unknown: Unknown, grant: &Grant, names: &[SecretName], offers: &[Offe
         detail = naming_secrets(&detail, &of_secrets(shown));
     }
     let mut others = offers.iter().filter_map(|offer| match offer {
-        Offer::Nothing(why) => Some(why),
+        SecretContents::Nothing(why) => Some(why),
         _ => None,
     });
     for why in others.by_ref().take(SECRETS_SHOWN) {

@@ -1,9 +1,9 @@
 //! Proofs for registries: Basic, and tokens from token servers.
 //!
-//! Source: <https://distribution.github.io/distribution/spec/auth/token/>. Tokens are kept
+//! TokenSource: <https://distribution.github.io/distribution/spec/auth/token/>. Tokens are kept
 //! by realm, service, scope and credential: what one credential may see never answers for
 //! another. An identity token of docker's is a refresh token: it is posted, and for nothing
-//! else. Source: <https://distribution.github.io/distribution/spec/auth/oauth/>.
+//! else. TokenSource: <https://distribution.github.io/distribution/spec/auth/oauth/>.
 
 mod challenge;
 #[cfg(any(test, fuzzing))]
@@ -24,25 +24,25 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use zeroize::Zeroizing;
 
-use super::bulkhead::Claim;
+use super::bulkhead::RequestClass;
 use super::error::{absent, blocked, hidden, malformed, refused, unsupported};
 use super::transport::{Request, Target, Transport};
 use crate::credentials::Credential;
-use crate::credentials::identity::Mark;
+use crate::credentials::identity::CredentialHash;
 use crate::domain::text::printable;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::flight::Flights;
 use challenge::Challenge;
-use source::{Source, pull_scope};
+use source::{TokenSource, pull_scope};
 
 /// Largest answer of a token server.
-const LARGEST_TOKEN: u64 = 64 * 1024;
-/// Shortest and longest time that a token is used. Source: the token specification has
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+/// Shortest and longest time that a token is used. TokenSource: the token specification has
 /// 60 seconds as the least; a day-long one may have been revoked.
-const SHORTEST: f64 = 60.0;
-const LONGEST: f64 = 3600.0;
+const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 /// Most tokens that are kept, and most repositories whose challenge is.
-const MOST: u64 = 10_000;
+const MAX_TOKENS: u64 = 10_000;
 
 /// Token servers that registries have on another host and that may see credentials for
 /// them: everybody else's must be on the registry's own host.
@@ -60,20 +60,20 @@ pub(super) struct TokenRequest<'a> {
     pub(super) repository: &'a str,
     /// `None` is anonymous.
     pub(super) credential: Option<&'a Arc<Credential>>,
-    pub(super) claim: Claim,
+    pub(super) class: RequestClass,
 }
 
 /// How a registry wants to be asked, as far as it has said so.
 #[derive(Clone)]
 enum Scheme {
     Basic,
-    Bearer(Arc<Source>),
+    Bearer(Arc<TokenSource>),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    source: Arc<Source>,
-    credential: Option<Mark>,
+struct TokenKey {
+    source: Arc<TokenSource>,
+    credential: Option<CredentialHash>,
 }
 
 #[derive(Clone)]
@@ -86,20 +86,20 @@ struct Token {
 pub(super) struct Tokens {
     /// By registry and repository; the empty repository stands for those not yet asked for.
     schemes: Cache<(String, String), Scheme>,
-    tokens: Cache<Key, Token>,
-    flights: Flights<Key, Result<Token, Unknown>>,
+    tokens: Cache<TokenKey, Token>,
+    flights: Flights<TokenKey, Result<Token, Unknown>>,
 }
 
 impl Default for Tokens {
     fn default() -> Self {
         Self {
             schemes: Cache::builder()
-                .max_capacity(MOST)
-                .time_to_live(Duration::from_secs(3600))
+                .max_capacity(MAX_TOKENS)
+                .time_to_live(MAX_TOKEN_LIFETIME)
                 .build(),
             tokens: Cache::builder()
-                .max_capacity(MOST)
-                .time_to_live(Duration::from_secs_f64(LONGEST))
+                .max_capacity(MAX_TOKENS)
+                .time_to_live(MAX_TOKEN_LIFETIME)
                 .build(),
             flights: Flights::default(),
         }
@@ -146,7 +146,7 @@ impl Tokens {
                 } else {
                     scope
                 };
-                Scheme::Bearer(Arc::new(Source {
+                Scheme::Bearer(Arc::new(TokenSource {
                     realm,
                     service,
                     scope,
@@ -172,9 +172,9 @@ impl Tokens {
         }
         match self.schemes.get(&(own.0, String::new()))? {
             Scheme::Basic => Some(Scheme::Basic),
-            Scheme::Bearer(source) => Some(Scheme::Bearer(Arc::new(Source {
+            Scheme::Bearer(source) => Some(Scheme::Bearer(Arc::new(TokenSource {
                 scope: pull_scope(wanted.repository),
-                ..Source::clone(&source)
+                ..TokenSource::clone(&source)
             }))),
         }
     }
@@ -195,8 +195,13 @@ impl Tokens {
     }
 
     /// Drops a token that the registry refused.
-    fn forget(&self, wanted: &TokenRequest<'_>, source: &Arc<Source>, sent: Option<&HeaderValue>) {
-        let key = Key::new(source, wanted);
+    fn forget(
+        &self,
+        wanted: &TokenRequest<'_>,
+        source: &Arc<TokenSource>,
+        sent: Option<&HeaderValue>,
+    ) {
+        let key = TokenKey::new(source, wanted);
         let is_refused = |token: Token| Some(&token.header) == sent;
         if self.tokens.get(&key).is_some_and(is_refused) {
             self.tokens.invalidate(&key);
@@ -207,11 +212,11 @@ impl Tokens {
         self: &Arc<Self>,
         transport: &Arc<Transport>,
         wanted: &TokenRequest<'_>,
-        source: Arc<Source>,
+        source: Arc<TokenSource>,
     ) -> Result<Token, Unknown> {
         // The realm may have been named to somebody without credentials.
         judge_realm(&source.realm, wanted)?;
-        let key = Key::new(&source, wanted);
+        let key = TokenKey::new(&source, wanted);
         let known = || {
             self.tokens
                 .get(&key)
@@ -220,7 +225,7 @@ impl Tokens {
         if let Some(token) = known() {
             return Ok(token);
         }
-        let audience = &wanted.claim.audience;
+        let audience = &wanted.class.audience;
         let flight = self.flights.join_as(
             audience,
             key.clone(),
@@ -229,10 +234,10 @@ impl Tokens {
                 let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
                 let (key, label) = (key.clone(), wanted.target.authority.to_string());
                 let credential = wanted.credential.cloned();
-                let claim = Claim {
+                let class = RequestClass {
                     audience,
                     // The deadline of who came first: the others have later ones.
-                    ..wanted.claim.clone()
+                    ..wanted.class.clone()
                 };
                 let made = async move {
                     let token = fetch(
@@ -240,7 +245,7 @@ impl Tokens {
                         &key.source,
                         credential.as_deref(),
                         &label,
-                        claim,
+                        class,
                     )
                     .await?;
                     tracing::debug!(
@@ -261,11 +266,11 @@ impl Tokens {
     }
 }
 
-impl Key {
-    fn new(source: &Arc<Source>, wanted: &TokenRequest<'_>) -> Self {
+impl TokenKey {
+    fn new(source: &Arc<TokenSource>, wanted: &TokenRequest<'_>) -> Self {
         Self {
             source: Arc::clone(source),
-            credential: wanted.credential.map(|credential| credential.mark()),
+            credential: wanted.credential.map(|credential| credential.hashed()),
         }
     }
 }
@@ -322,7 +327,7 @@ fn judge_realm(realm: &Url, wanted: &TokenRequest<'_>) -> Result<(), Unknown> {
 
 /// What a token server answers; both names of the token are in use.
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<f64>,
@@ -330,10 +335,10 @@ struct Answer {
 
 async fn fetch(
     transport: &Transport,
-    source: &Source,
+    source: &TokenSource,
     credential: Option<&Credential>,
     label: &str,
-    claim: Claim,
+    class: RequestClass,
 ) -> Result<Token, Unknown> {
     let mut url = source.realm.clone();
     let refresh = credential.and_then(Credential::identity_token);
@@ -365,8 +370,8 @@ async fn fetch(
         accept: None,
         authorization: credential.and_then(basic),
         form,
-        largest: LARGEST_TOKEN,
-        claim,
+        largest: MAX_TOKEN_BYTES,
+        class,
     };
     let answer = transport.exchange(&request).await?;
     let outcome = match answer.status.as_u16() {
@@ -381,7 +386,7 @@ async fn fetch(
 }
 
 fn read(body: &[u8]) -> Result<Token, Unknown> {
-    let answer: Answer = serde_json::from_slice(body)
+    let answer: TokenResponse = serde_json::from_slice(body)
         .map_err(|_| malformed("the token server's answer is not the expected JSON"))?;
     let text = answer
         .token
@@ -391,10 +396,8 @@ fn read(body: &[u8]) -> Result<Token, Unknown> {
         .ok_or_else(|| malformed("the token server sent no token"))?;
     let header = secret(&format!("Bearer {text}"))
         .ok_or_else(|| unsupported("the token server sent a token that cannot be sent on"))?;
-    let seconds = answer
-        .expires_in
-        .unwrap_or(SHORTEST)
-        .clamp(SHORTEST, LONGEST);
+    let [least, most] = [MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME].map(|time| time.as_secs_f64());
+    let seconds = answer.expires_in.unwrap_or(least).clamp(least, most);
     Ok(Token {
         header,
         until: Instant::now() + Duration::from_secs_f64(seconds),

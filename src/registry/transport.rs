@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::address::check_literal;
-use super::bulkhead::{Claim, Failure, Passage, Refusal};
+use super::bulkhead::{Failure, Permit, Refusal, RequestClass};
 use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
     timeout as timed_out, too_large, unsupported,
@@ -31,13 +31,13 @@ use crate::domain::unknown::{Reason, Unknown};
 use crate::work::audience::Urgency;
 
 /// Most redirects of one request.
-const MOST_REDIRECTS: usize = 3;
+const MAX_REDIRECTS: usize = 3;
 /// The most that is read of a body that says why something failed, so that the connection
 /// can be used again. It is read away, never shown.
-const LARGEST_ERROR: u64 = 16 * 1024;
-const LONGEST_ERROR: Duration = Duration::from_millis(200);
+const MAX_ERROR_BYTES: u64 = 16 * 1024;
+const MAX_ERROR_TIME: Duration = Duration::from_millis(200);
 /// Time before the one retry of an answer of 5xx.
-const STUMBLE: Duration = Duration::from_millis(100);
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Speaks to registries and token servers.
 pub(super) struct Transport {
@@ -69,11 +69,11 @@ pub(super) struct Request<'a> {
     pub(super) form: Option<Zeroizing<String>>,
     /// Most bytes of a successful answer.
     pub(super) largest: u64,
-    pub(super) claim: Claim,
+    pub(super) class: RequestClass,
 }
 
 /// An answer, read to its end if it is a success.
-pub(super) struct Answer {
+pub(super) struct RegistryResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -83,7 +83,7 @@ pub(super) struct Answer {
     pub(super) is_concealed: bool,
 }
 
-impl Answer {
+impl RegistryResponse {
     /// What the answer fails by, as far as that is told.
     pub(super) fn failure(&self, failure: Unknown, label: &str) -> Unknown {
         told(failure, self.is_concealed, label)
@@ -110,18 +110,21 @@ impl Transport {
 
     /// Sends a request and follows redirects: each to a host that its own settings allow,
     /// and without credentials from the first other host on.
-    pub(super) async fn follow<'a>(&'a self, mut request: Request<'a>) -> Result<Answer, Unknown> {
+    pub(super) async fn follow<'a>(
+        &'a self,
+        mut request: Request<'a>,
+    ) -> Result<RegistryResponse, Unknown> {
         let registry = request.registry;
         let mut is_direct = true;
         // Where a host leads to is something that it says.
         let mut is_concealed = false;
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let exchanged = self.exchange(&request).await;
             let mut answer = exchanged.map_err(|failure| told(failure, is_concealed, registry))?;
             is_concealed |= answer.is_concealed;
             answer.is_concealed = is_concealed;
             if !answer.status.is_redirection() {
-                return Ok(Answer {
+                return Ok(RegistryResponse {
                     is_direct,
                     ..answer
                 });
@@ -136,8 +139,8 @@ impl Transport {
             if next.origin() != request.url.origin() {
                 is_direct = false;
                 request.authorization = None;
-                request.claim.account = None;
-                request.claim.is_counted = false;
+                request.class.account = None;
+                request.class.is_counted = false;
                 request.target = self.target(&next);
                 request.asked = format!("the host that {registry} redirects to").into();
             }
@@ -148,7 +151,10 @@ impl Transport {
     }
 
     /// Sends a request, and tells no more of the host than may be told.
-    pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+    pub(super) async fn exchange(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<RegistryResponse, Unknown> {
         // What we refuse ourselves tells nothing of the host.
         self.judge(request)?;
         let exchanged = self.exchange_openly(request).await;
@@ -156,7 +162,7 @@ impl Transport {
             return exchanged;
         }
         match exchanged {
-            Ok(answer) => Ok(Answer {
+            Ok(answer) => Ok(RegistryResponse {
                 is_concealed: true,
                 ..answer
             }),
@@ -166,15 +172,15 @@ impl Transport {
 
     /// Sends a request. Redirects are answers like others. Where somebody waits, a host that
     /// stumbles gets one more try, and so does one that asks for a short pause.
-    async fn exchange_openly(&self, request: &Request<'_>) -> Result<Answer, Unknown> {
+    async fn exchange_openly(&self, request: &Request<'_>) -> Result<RegistryResponse, Unknown> {
         let answer = self.exchange_once(request, 1).await?;
         let pause = match answer.status.as_u16() {
             // The bulkhead waits as long as the registry asks for, or refuses.
             429 => Duration::ZERO,
-            500 | 502..=504 => jittered(STUMBLE),
+            500 | 502..=504 => jittered(RETRY_DELAY),
             _ => return Ok(answer),
         };
-        if !request.claim.audience.is_awaited() || request.method == Method::POST {
+        if !request.class.audience.is_awaited() || request.method == Method::POST {
             return Ok(answer);
         }
         sleep(pause).await;
@@ -185,7 +191,11 @@ impl Transport {
         }
     }
 
-    async fn exchange_once(&self, request: &Request<'_>, attempt: u32) -> Result<Answer, Unknown> {
+    async fn exchange_once(
+        &self,
+        request: &Request<'_>,
+        attempt: u32,
+    ) -> Result<RegistryResponse, Unknown> {
         let bulkhead = self.hosts.bulkhead(&request.url);
         let refused = |refusal| {
             let failure = refused_entry(&request.asked, refusal);
@@ -197,22 +207,22 @@ impl Transport {
             );
             failure
         };
-        let mut passage = bulkhead.enter(&request.claim).await.map_err(refused)?;
+        let mut permit = bulkhead.enter(&request.class).await.map_err(refused)?;
         let started = Instant::now();
-        let Some(answer) = self.in_time(request, &mut passage).await else {
-            passage.given_up();
+        let Some(answer) = self.in_time(request, &mut permit).await else {
+            permit.given_up();
             return Err(refused(Refusal::Busy));
         };
         log(request, attempt, started.elapsed(), &answer);
         match answer {
             Ok(answer) => {
                 self.statistics.answered(answer.status);
-                passage.answered(answer.status, &answer.headers);
+                permit.answered(answer.status, &answer.headers);
                 Ok(answer)
             }
             Err(failure) => {
                 self.statistics.failed();
-                passage.failed(&failure);
+                permit.failed(&failure);
                 Err(failure.unknown)
             }
         }
@@ -227,39 +237,39 @@ impl Transport {
     async fn in_time(
         &self,
         request: &Request<'_>,
-        passage: &mut Passage,
-    ) -> Option<Result<Answer, Failure>> {
-        let (claim, limits) = (&request.claim, &self.limits);
-        let mut changes = claim.audience.changes();
-        let was_awaited = passage.urgency() == Urgency::Awaited;
+        permit: &mut Permit,
+    ) -> Option<Result<RegistryResponse, Failure>> {
+        let (class, limits) = (&request.class, &self.limits);
+        let mut changes = class.audience.changes();
+        let was_awaited = permit.urgency() == Urgency::Awaited;
         let started = Instant::now();
-        let longest = if claim.may_go_on {
+        let longest = if class.may_go_on {
             limits.late.max(limits.request)
         } else {
             limits.request
         };
-        let end = min(claim.deadline, started + longest);
+        let end = min(class.deadline, started + longest);
         let mut overdue = min(end, started + limits.request);
         let mut answer = pin!(self.perform(request));
         loop {
-            if was_awaited && !claim.audience.is_awaited() {
+            if was_awaited && !class.audience.is_awaited() {
                 // Without room for it, it keeps its place for the rest of its time.
-                passage.go_on_late();
+                permit.go_on_late();
             }
             tokio::select! {
                 biased;
                 answer = &mut answer => return Some(answer),
-                () = passage.asked_for() => {
-                    if !passage.go_on_late() {
+                () = permit.asked_for() => {
+                    if !permit.go_on_late() {
                         return None;
                     }
                 }
                 () = sleep_until(overdue) => {
-                    passage.overdue();
-                    if end <= overdue || !passage.go_on_late() {
+                    permit.overdue();
+                    if end <= overdue || !permit.go_on_late() {
                         return Some(Err(timed_out(&request.asked).into()));
                     }
-                    claim.audience.delay();
+                    class.audience.delay();
                     overdue = min(end, overdue + limits.request);
                 }
                 () = changes.next() => {}
@@ -286,7 +296,7 @@ impl Transport {
         check_literal(url, settings.addresses).map_err(|_| address_refused(&request.asked))
     }
 
-    async fn perform(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+    async fn perform(&self, request: &Request<'_>) -> Result<RegistryResponse, Failure> {
         let client = &request.target.host.client;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
@@ -313,7 +323,7 @@ impl Transport {
             discard(&mut response).await;
             Vec::new()
         };
-        Ok(Answer {
+        Ok(RegistryResponse {
             status: response.status(),
             headers: std::mem::take(response.headers_mut()),
             body,
@@ -324,7 +334,12 @@ impl Transport {
 }
 
 /// One line a request. Neither queries nor headers: both may hold credentials.
-fn log(request: &Request<'_>, attempt: u32, time: Duration, answer: &Result<Answer, Failure>) {
+fn log(
+    request: &Request<'_>,
+    attempt: u32,
+    time: Duration,
+    answer: &Result<RegistryResponse, Failure>,
+) {
     let (host, method) = (&request.target.authority, &request.method);
     let path = || printable(request.url.path());
     let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -376,13 +391,13 @@ async fn discard(response: &mut Response) {
         let mut length = 0;
         while let Ok(Some(chunk)) = response.chunk().await {
             length += chunk.len() as u64;
-            if length > LARGEST_ERROR {
+            if length > MAX_ERROR_BYTES {
                 break;
             }
         }
     };
     // What the status says counts, with or without the rest of the body.
-    timeout(LONGEST_ERROR, drain).await.unwrap_or_default();
+    timeout(MAX_ERROR_TIME, drain).await.unwrap_or_default();
 }
 
 fn location(request: &Request<'_>, headers: &HeaderMap) -> Result<Url, Unknown> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Most tenants that wait at a time.
-const MOST_TENANTS: usize = 1000;
+const MAX_TENANTS: usize = 1000;
 
 /// A number of places.
 pub(crate) struct Turns<K: Clone + Eq + Hash> {
@@ -20,11 +20,11 @@ struct State<K: Clone + Eq + Hash> {
     free: usize,
     /// Each tenant that waits, once; the next one first.
     order: VecDeque<K>,
-    waiting: HashMap<K, VecDeque<oneshot::Sender<Place<K>>>>,
+    waiting: HashMap<K, VecDeque<oneshot::Sender<TurnPlace<K>>>>,
 }
 
 /// A place that is taken, until it is dropped.
-pub(crate) struct Place<K: Clone + Eq + Hash>(Option<Arc<Mutex<State<K>>>>);
+pub(crate) struct TurnPlace<K: Clone + Eq + Hash>(Option<Arc<Mutex<State<K>>>>);
 
 impl<K: Clone + Eq + Hash> Turns<K> {
     /// So many places, for which so many of one tenant may wait.
@@ -40,12 +40,12 @@ impl<K: Clone + Eq + Hash> Turns<K> {
     }
 
     /// A place, once it is the tenant's turn; none if too many of the tenant wait already.
-    pub(crate) async fn enter(&self, tenant: K) -> Option<Place<K>> {
+    pub(crate) async fn enter(&self, tenant: K) -> Option<TurnPlace<K>> {
         let turn = {
             let mut state = lock(&self.shared);
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Place(Some(Arc::clone(&self.shared))));
+                return Some(TurnPlace(Some(Arc::clone(&self.shared))));
             }
             state.wait(tenant, self.most_waiting)?
         };
@@ -54,8 +54,8 @@ impl<K: Clone + Eq + Hash> Turns<K> {
 }
 
 impl<K: Clone + Eq + Hash> State<K> {
-    fn wait(&mut self, tenant: K, most: usize) -> Option<oneshot::Receiver<Place<K>>> {
-        let is_full = self.order.len() >= MOST_TENANTS;
+    fn wait(&mut self, tenant: K, most: usize) -> Option<oneshot::Receiver<TurnPlace<K>>> {
+        let is_full = self.order.len() >= MAX_TENANTS;
         let queue = match self.waiting.entry(tenant) {
             Entry::Occupied(queue) => queue.into_mut(),
             Entry::Vacant(_) if is_full => return None,
@@ -77,7 +77,7 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 
     /// Who gets a place that came free; without anybody it stays free.
-    fn next(&mut self) -> Option<oneshot::Sender<Place<K>>> {
+    fn next(&mut self) -> Option<oneshot::Sender<TurnPlace<K>>> {
         while let Some(tenant) = self.order.pop_front() {
             let queue = self.waiting.get_mut(&tenant);
             let turn = queue.and_then(VecDeque::pop_front);
@@ -99,7 +99,7 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Drop for Place<K> {
+impl<K: Clone + Eq + Hash> Drop for TurnPlace<K> {
     fn drop(&mut self) {
         let Some(shared) = self.0.take() else {
             return;
@@ -109,7 +109,7 @@ impl<K: Clone + Eq + Hash> Drop for Place<K> {
             let Some(turn) = next else {
                 return;
             };
-            match turn.send(Place(Some(Arc::clone(&shared)))) {
+            match turn.send(TurnPlace(Some(Arc::clone(&shared)))) {
                 Ok(()) => return,
                 // That one gave up: the place is the next one's.
                 Err(mut place) => place.0 = None,
@@ -176,12 +176,12 @@ mod tests {
         let turns = Turns::new(1, 2);
         let _place = turns.enter(0).await.unwrap();
         let mut waiting = Vec::new();
-        for tenant in 0..MOST_TENANTS {
+        for tenant in 0..MAX_TENANTS {
             let mut one = Box::pin(turns.enter(tenant));
             assert!(futures::poll!(&mut one).is_pending());
             waiting.push(one);
         }
-        assert!(turns.enter(MOST_TENANTS).await.is_none());
+        assert!(turns.enter(MAX_TENANTS).await.is_none());
         let mut one = Box::pin(turns.enter(7));
         assert!(futures::poll!(&mut one).is_pending());
         assert!(turns.enter(7).await.is_none());

@@ -10,7 +10,7 @@ use crate::go::parse_duration;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Response {
+struct ProviderResponse {
     api_version: String,
     kind: String,
     cache_key_type: CacheKeyType,
@@ -35,11 +35,11 @@ struct Authentication {
     password: String,
 }
 
-pub(super) type Answer = (Keyring, CacheKeyType, Option<Duration>);
+pub(super) type ProviderAnswer = (Keyring, CacheKeyType, Option<Duration>);
 
 /// Errors never hold a part of the output.
-pub(super) fn read(output: &[u8]) -> Result<Answer, &'static str> {
-    let response: Response = serde_json::from_slice(output)
+pub(super) fn read(output: &[u8]) -> Result<ProviderAnswer, &'static str> {
+    let response: ProviderResponse = serde_json::from_slice(output)
         .map_err(|_| "its output is no CredentialProviderResponse")?;
     if response.api_version != PROTOCOL_VERSION || response.kind != "CredentialProviderResponse" {
         return Err("its output is of another kind or version");

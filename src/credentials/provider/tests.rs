@@ -169,7 +169,7 @@ async fn however_many_hosts_one_asks_for_few_programs_run_at_once() {
     let most = at_once
         .lines()
         .map(|line| line.trim().parse::<usize>().unwrap());
-    assert!(most.max().unwrap() <= AT_ONCE, "{at_once}");
+    assert!(most.max().unwrap() <= MAX_PROGRAMS, "{at_once}");
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn who_needs_many_programs_keeps_nobody_else_from_one() {
     // What is too much is our doing, and nothing that the cloud said.
     let refused = join_all(many).await.into_iter().filter_map(Result::err);
     let refused: Vec<_> = refused.map(|unknown| unknown.origin).collect();
-    assert_eq!(refused.len(), 90 - AT_ONCE - MOST_WAITING);
+    assert_eq!(refused.len(), 90 - MAX_PROGRAMS - MAX_RUNS_WAITING);
     assert!(refused.iter().all(|origin| *origin == Origin::Budget));
 }
 
@@ -216,7 +216,7 @@ async fn what_is_kept_of_answers_is_bounded_in_bytes() {
     }
     let kept = &case.providers.all[0].shared;
     kept.run_pending_tasks();
-    assert!(kept.weighted_size() <= MOST_BYTES);
+    assert!(kept.weighted_size() <= MAX_KEPT_BYTES);
     assert!(
         (3..9).contains(&kept.entry_count()),
         "{}",

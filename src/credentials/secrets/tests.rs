@@ -47,13 +47,15 @@ fn names() -> [SecretName; 1] {
     [SecretName::new("web", "regcred").unwrap()]
 }
 
-fn user(offers: Option<Vec<Offer>>) -> Option<String> {
+fn user(offers: Option<Vec<SecretContents>>) -> Option<String> {
     match offers?.first()? {
-        Offer::Keyring(keyring) => {
+        SecretContents::Keyring(keyring) => {
             let found = keyring.find(&RepositoryName::new("r.example", "app"));
             Some(found.first()?.username().to_owned())
         }
-        Offer::Nothing(why) | Offer::Unparsable(why) | Offer::Unread(why) => Some(why.to_string()),
+        SecretContents::Nothing(why)
+        | SecretContents::Unparsable(why)
+        | SecretContents::Unread(why) => Some(why.to_string()),
     }
 }
 
@@ -76,7 +78,7 @@ async fn a_secret_is_read_again_behind_its_answer() {
     settle().await;
     assert_eq!(reads(), 1);
 
-    advance(FRESH + Duration::from_secs(1)).await;
+    advance(READ_LIFETIME + Duration::from_secs(1)).await;
     assert_eq!(user(secrets.known(&names())).unwrap(), "old");
     settle().await;
     assert_eq!(user(secrets.known(&names())).unwrap(), "new");
@@ -84,7 +86,7 @@ async fn a_secret_is_read_again_behind_its_answer() {
 
     // While the cluster is away, what was known counts.
     *cluster.away.lock().unwrap() = true;
-    advance(FRESH + Duration::from_secs(1)).await;
+    advance(READ_LIFETIME + Duration::from_secs(1)).await;
     for _ in 0..3 {
         assert_eq!(user(secrets.known(&names())).unwrap(), "new");
         settle().await;
@@ -115,7 +117,7 @@ async fn what_was_read_in_a_namespace_that_is_gone_counts_for_nothing_in_the_nex
     assert!(unread.contains("could not be read"), "{unread}");
     *cluster.away.lock().unwrap() = false;
     set(Some("tenant"), Some("uid-3"));
-    advance(PAUSE + Duration::from_secs(1)).await;
+    advance(FAILURE_PAUSE + Duration::from_secs(1)).await;
     secrets.known(&names());
     settle().await;
     assert_eq!(user(secrets.known(&names())).unwrap(), "tenant");
@@ -133,7 +135,7 @@ async fn refused_credentials_are_read_again_but_not_at_once() {
     secrets.all(&names()).await;
     *cluster.user.lock().unwrap() = Some("new");
     assert_eq!(user(Some(secrets.renewed(&names()).await)).unwrap(), "old");
-    advance(PAUSE + Duration::from_secs(1)).await;
+    advance(FAILURE_PAUSE + Duration::from_secs(1)).await;
     assert_eq!(user(Some(secrets.renewed(&names()).await)).unwrap(), "new");
 }
 
@@ -144,7 +146,7 @@ async fn a_missing_secret_is_found_once_it_is_there() {
     let missing = user(Some(secrets.all(&names()).await)).unwrap();
     assert_eq!(missing, "secret web/regcred was not found");
     *cluster.user.lock().unwrap() = Some("ada");
-    advance(ABSENT + Duration::from_secs(1)).await;
+    advance(ABSENCE_LIFETIME + Duration::from_secs(1)).await;
     secrets.known(&names());
     settle().await;
     assert_eq!(user(secrets.known(&names())).unwrap(), "ada");
@@ -180,9 +182,9 @@ async fn a_reading_that_is_not_answered_ends_in_time_and_so_does_waiting_for_one
     let secrets = Secrets::new(Arc::new(Silent));
     let names: Vec<String> = (0..40).map(|number| format!("s{number}")).collect();
     let names = SecretName::list("web", names.iter().map(String::as_str));
-    let end = LONGEST_WAIT + LONGEST_READING + Duration::from_secs(1);
+    let end = MAX_WAIT + MAX_READING + Duration::from_secs(1);
     let offers = timeout(end, secrets.all(&names)).await.expect("in time");
-    let reads = |offer: &&Offer| {
+    let reads = |offer: &&SecretContents| {
         user(Some(vec![(*offer).clone()]))
             .unwrap()
             .contains("did not answer")
@@ -190,7 +192,7 @@ async fn a_reading_that_is_not_answered_ends_in_time_and_so_does_waiting_for_one
     let read = offers.iter().filter(reads).count();
     let unread = offers
         .iter()
-        .filter(|offer| matches!(offer, Offer::Unread(_)));
+        .filter(|offer| matches!(offer, SecretContents::Unread(_)));
     assert_eq!(
         (read, unread.count()),
         (24, 16),
@@ -210,8 +212,11 @@ fn a_docker_config_of_a_secret_has_a_largest_size() {
         };
         offer(&name, &secret)
     };
-    assert!(matches!(offered(LARGEST), Offer::Keyring(_)));
-    let Offer::Unparsable(why) = offered(LARGEST + 1) else {
+    assert!(matches!(
+        offered(MAX_DOCKER_CONFIG_BYTES),
+        SecretContents::Keyring(_)
+    ));
+    let SecretContents::Unparsable(why) = offered(MAX_DOCKER_CONFIG_BYTES + 1) else {
         panic!("it is too large");
     };
     assert_eq!(&*why, "secret web/regcred is too large");

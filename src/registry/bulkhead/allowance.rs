@@ -12,30 +12,30 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
-use crate::credentials::identity::Mark;
+use crate::credentials::identity::CredentialHash;
 use crate::domain::access::Tenant;
 
 /// Most accounts of a host whose allowances are kept.
-const MOST_ACCOUNTS: usize = 1024;
+const MAX_ACCOUNTS: usize = 1024;
 /// Most repositories of an account whose pauses are kept.
-const MOST_PAUSES: usize = 64;
+const MAX_PAUSES: usize = 64;
 /// Most tenants whose spending is kept.
-const MOST_TENANTS: usize = 1024;
+const MAX_TENANTS: usize = 1024;
 
 /// How long a registry is left alone that limits us and does not say for how long.
-const USUAL_PAUSE: Duration = Duration::from_secs(10);
+const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
 /// Longest pause, whatever the registry asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// How long what is left of a window is believed: it fills again while we do not ask.
-const SHORTEST_BELIEF: Duration = Duration::from_secs(60);
-const LONGEST_BELIEF: Duration = Duration::from_secs(60 * 60);
+const MIN_BELIEF: Duration = Duration::from_secs(60);
+const MAX_BELIEF: Duration = Duration::from_secs(60 * 60);
 /// Longest window in which a tenant's spending is counted.
-const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The allowances of a host's accounts, as far as the host limited them.
 #[derive(Debug, Default)]
 pub(super) struct Allowances {
-    accounts: HashMap<Option<Mark>, Allowance>,
+    accounts: HashMap<Option<CredentialHash>, Allowance>,
 }
 
 /// What one account may do.
@@ -78,7 +78,7 @@ impl Allowances {
     /// How long the registry wants to be left alone by the account, for the repository.
     pub(super) fn pause(
         &self,
-        account: Option<Mark>,
+        account: Option<CredentialHash>,
         repository: &str,
         now: Instant,
     ) -> Option<Duration> {
@@ -93,7 +93,7 @@ impl Allowances {
     /// Takes one request of the account's window, if it has one.
     pub(super) fn spend(
         &mut self,
-        account: Option<Mark>,
+        account: Option<CredentialHash>,
         tenant: &Tenant,
         now: Instant,
     ) -> Result<(), Spent> {
@@ -113,14 +113,14 @@ impl Allowances {
     /// What an answer for the repository says of the account's allowance.
     pub(super) fn learn(
         &mut self,
-        account: Option<Mark>,
+        account: Option<CredentialHash>,
         repository: &Arc<str>,
         (status, headers): (StatusCode, &HeaderMap),
         now: Instant,
     ) {
         let asked = retry_after(headers, SystemTime::now());
         let pause = match status {
-            StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or(USUAL_PAUSE)),
+            StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or(DEFAULT_PAUSE)),
             StatusCode::SERVICE_UNAVAILABLE => asked,
             _ => None,
         };
@@ -131,7 +131,7 @@ impl Allowances {
         let allowance = self.entry(account, now);
         allowance.learned = now;
         if let Some(pause) = pause {
-            allowance.pause(repository, now + pause.min(LONGEST_PAUSE), now);
+            allowance.pause(repository, now + pause.min(MAX_PAUSE), now);
         }
         if window.is_some() {
             allowance.window = window;
@@ -140,8 +140,8 @@ impl Allowances {
 
     /// Whoever has many accounts pushes out what was learned longest ago, and never what is
     /// known of anonymous requests, which share their allowance with the nodes.
-    fn entry(&mut self, account: Option<Mark>, now: Instant) -> &mut Allowance {
-        if self.accounts.len() >= MOST_ACCOUNTS && !self.accounts.contains_key(&account) {
+    fn entry(&mut self, account: Option<CredentialHash>, now: Instant) -> &mut Allowance {
+        if self.accounts.len() >= MAX_ACCOUNTS && !self.accounts.contains_key(&account) {
             let known = self
                 .accounts
                 .iter()
@@ -177,7 +177,7 @@ impl Allowance {
             self.paused_until = self.paused_until.max(Some(until));
         }
         // Beyond that, the host is paused anyway.
-        if self.repositories.len() < MOST_PAUSES {
+        if self.repositories.len() < MAX_PAUSES {
             self.repositories.insert(Arc::clone(repository), until);
         }
     }
@@ -213,7 +213,7 @@ impl Spending {
             self.since = now;
             self.tenants.clear();
         }
-        if self.tenants.len() >= MOST_TENANTS && !self.tenants.contains_key(tenant) {
+        if self.tenants.len() >= MAX_TENANTS && !self.tenants.contains_key(tenant) {
             let least = self.tenants.iter().min_by_key(|(_, spent)| **spent);
             if let Some(least) = least.map(|(tenant, _)| tenant.clone()) {
                 self.tenants.remove(&least);
@@ -237,12 +237,12 @@ impl Window {
             .find_map(number);
         // Windows slide: after a tenth of one there is something to spend again.
         let seconds = reset.or(length.map(|length| length / 10)).unwrap_or(0);
-        let belief = Duration::from_secs(seconds).clamp(SHORTEST_BELIEF, LONGEST_BELIEF);
+        let belief = Duration::from_secs(seconds).clamp(MIN_BELIEF, MAX_BELIEF);
         let length = Duration::from_secs(length.unwrap_or(seconds));
         Some(Self {
             limit: number(limit)?,
             remaining: number(remaining)?,
-            length: length.clamp(SHORTEST_BELIEF, LONGEST_WINDOW),
+            length: length.clamp(MIN_BELIEF, MAX_WINDOW),
             believed_until: now + belief,
         })
     }

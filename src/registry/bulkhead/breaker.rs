@@ -8,8 +8,8 @@ use crate::domain::unknown::Reason;
 use crate::registry::jitter::jittered;
 
 /// How long it is open at first, and at most.
-const FIRST: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(60);
+const FIRST_OPEN_TIME: Duration = Duration::from_secs(5);
+const MAX_OPEN_TIME: Duration = Duration::from_secs(60);
 
 /// Closed, until enough failures open it; then one request at a time tries again.
 #[derive(Debug, Default)]
@@ -84,11 +84,11 @@ impl Breaker {
         now: Instant,
     ) {
         let time = match (&self.open, passing) {
-            (Some(open), Passing::Probe) => (open.time * 2).min(LONGEST),
+            (Some(open), Passing::Probe) => (open.time * 2).min(MAX_OPEN_TIME),
             // It passed before the breaker opened.
             (Some(_), Passing::Usual) => return,
             (None, _) if evidence == Evidence::NotEnough => return,
-            (None, _) => FIRST,
+            (None, _) => FIRST_OPEN_TIME,
         };
         self.open = Some(Open {
             reason,
@@ -116,9 +116,15 @@ mod tests {
     fn one_request_tries_again_and_decides() {
         let mut now = Instant::now();
         let mut breaker = opened(now);
-        assert!(breaker.is_open(now + FIRST / 2).is_some());
-        for longest in [FIRST * 2, FIRST * 4, FIRST * 8, LONGEST, LONGEST] {
-            now += LONGEST * 2;
+        assert!(breaker.is_open(now + FIRST_OPEN_TIME / 2).is_some());
+        for longest in [
+            FIRST_OPEN_TIME * 2,
+            FIRST_OPEN_TIME * 4,
+            FIRST_OPEN_TIME * 8,
+            MAX_OPEN_TIME,
+            MAX_OPEN_TIME,
+        ] {
+            now += MAX_OPEN_TIME * 2;
             assert_eq!(breaker.is_open(now), None);
             assert_eq!(breaker.pass(), Passing::Probe);
             assert_eq!(breaker.is_open(now), Some(Reason::Unreachable), "one only");
@@ -129,7 +135,7 @@ mod tests {
             );
             breaker.open.as_mut().unwrap().reason = Reason::Unreachable;
         }
-        now += LONGEST * 2;
+        now += MAX_OPEN_TIME * 2;
         assert_eq!(breaker.is_open(now), None);
         assert_eq!(breaker.pass(), Passing::Probe);
         breaker.succeeded(Passing::Probe);
@@ -142,7 +148,7 @@ mod tests {
         let mut breaker = opened(now);
         breaker.succeeded(Passing::Usual);
         assert!(breaker.is_open(now).is_some());
-        let later = now + LONGEST * 2;
+        let later = now + MAX_OPEN_TIME * 2;
         breaker.failed(Passing::Usual, Reason::Tls, Evidence::Enough, later);
         assert_eq!(breaker.is_open(later), None);
         assert_eq!(breaker.pass(), Passing::Probe);

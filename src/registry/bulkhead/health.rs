@@ -12,11 +12,11 @@ use super::breaker::{Breaker, Evidence, Passing};
 use crate::domain::unknown::Reason;
 
 /// So many failures in a row, of connections or of one repository, are enough.
-const FAILURES: u32 = 5;
+const FAILURES_TO_OPEN: u32 = 5;
 /// So many repositories that fail are the host's failure.
-const REPOSITORIES: usize = 3;
+const FAILING_REPOSITORIES_TO_OPEN: usize = 3;
 /// Most repositories of a host whose failures are remembered.
-const MOST_REPOSITORIES: usize = 256;
+const MAX_REPOSITORIES: usize = 256;
 
 /// Whom a failure speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +105,11 @@ impl Health {
         let evidence = match blame {
             Blame::Host => {
                 self.connections = self.connections.saturating_add(1);
-                evidence(self.connections >= FAILURES)
+                evidence(self.connections >= FAILURES_TO_OPEN)
             }
             Blame::Repository => {
                 self.repository_failed(repository, admitted.repository, reason, now);
-                evidence(self.failing.len() >= REPOSITORIES)
+                evidence(self.failing.len() >= FAILING_REPOSITORIES_TO_OPEN)
             }
         };
         self.host.failed(admitted.host, reason, evidence, now);
@@ -122,15 +122,15 @@ impl Health {
         reason: Reason,
         now: Instant,
     ) {
-        if self.failing.len() < REPOSITORIES && !self.failing.contains(repository) {
+        if self.failing.len() < FAILING_REPOSITORIES_TO_OPEN && !self.failing.contains(repository) {
             self.failing.push(Arc::clone(repository));
         }
         if !self.repositories.contains_key(repository) {
-            if self.repositories.len() >= MOST_REPOSITORIES {
+            if self.repositories.len() >= MAX_REPOSITORIES {
                 let is_open = |breaker: &Breaker| breaker.is_open(now).is_some();
                 self.repositories.retain(|_, (_, breaker)| is_open(breaker));
             }
-            if self.repositories.len() >= MOST_REPOSITORIES {
+            if self.repositories.len() >= MAX_REPOSITORIES {
                 // The host's own breaker is open by now.
                 return;
             }
@@ -138,7 +138,12 @@ impl Health {
         let known = self.repositories.entry(Arc::clone(repository));
         let (failures, breaker) = known.or_default();
         *failures = failures.saturating_add(1);
-        breaker.failed(passing, reason, evidence(*failures >= FAILURES), now);
+        breaker.failed(
+            passing,
+            reason,
+            evidence(*failures >= FAILURES_TO_OPEN),
+            now,
+        );
     }
 }
 
@@ -172,17 +177,17 @@ mod tests {
     fn connections_that_fail_in_a_row_are_the_hosts_failure() {
         let (mut health, now) = (Health::default(), Instant::now());
         for _ in 0..3 {
-            fail(&mut health, "a", Blame::Host, FAILURES - 1);
+            fail(&mut health, "a", Blame::Host, FAILURES_TO_OPEN - 1);
             answer(&mut health, "b");
         }
-        fail(&mut health, "a", Blame::Host, FAILURES);
+        fail(&mut health, "a", Blame::Host, FAILURES_TO_OPEN);
         assert_eq!(health.host_fails(now), Some(Reason::Timeout));
     }
 
     #[test]
     fn a_repository_that_fails_is_not_asked_for_and_others_are() {
         let (mut health, now) = (Health::default(), Instant::now());
-        fail(&mut health, "slow", Blame::Repository, FAILURES - 1);
+        fail(&mut health, "slow", Blame::Repository, FAILURES_TO_OPEN - 1);
         assert_eq!(health.fails("slow", now), None);
         fail(&mut health, "slow", Blame::Repository, 40);
         assert_eq!(health.fails("slow", now), Some(Reason::Timeout));
@@ -209,10 +214,10 @@ mod tests {
     #[test]
     fn the_failures_that_are_remembered_are_bounded() {
         let mut health = Health::default();
-        for number in 0..10 * MOST_REPOSITORIES {
+        for number in 0..10 * MAX_REPOSITORIES {
             fail(&mut health, &number.to_string(), Blame::Repository, 1);
             answer(&mut health, "other");
         }
-        assert!(health.repositories.len() <= MOST_REPOSITORIES);
+        assert!(health.repositories.len() <= MAX_REPOSITORIES);
     }
 }

@@ -52,14 +52,14 @@ pub(in crate::registry) struct Queue {
 }
 
 /// One's turn.
-struct Turn {
+struct QueueTurn {
     start: Instant,
     urgency: Urgency,
     asked: oneshot::Receiver<()>,
 }
 
 /// A place in the queue: first among those who wait, then among the requests under way.
-pub(super) struct Place {
+pub(super) struct QueuePlace {
     queue: Arc<Queue>,
     id: u64,
     host: u64,
@@ -80,7 +80,7 @@ impl Queue {
         budget: &Budget,
         audience: &Audience,
         deadline: Instant,
-    ) -> Result<Place, Full> {
+    ) -> Result<QueuePlace, Full> {
         let mut changes = audience.changes();
         let (mut place, mut turn) = self.line_up(host, budget, audience)?;
         let mut patience = Instant::now() + FAIR_WAIT;
@@ -113,7 +113,7 @@ impl Queue {
         host: HostId,
         budget: &Budget,
         audience: &Audience,
-    ) -> Result<(Place, oneshot::Receiver<Turn>), Full> {
+    ) -> Result<(QueuePlace, oneshot::Receiver<QueueTurn>), Full> {
         let mut state = self.state();
         state.make_room(host.0, audience)?;
         let id = state.number();
@@ -125,7 +125,7 @@ impl Queue {
             granted,
         };
         state.line_up(host.0, budget, waiter);
-        let place = Place {
+        let place = QueuePlace {
             queue: Arc::clone(self),
             id,
             host: host.0,
@@ -140,7 +140,7 @@ impl Queue {
     }
 }
 
-impl Place {
+impl QueuePlace {
     /// Whether somebody waited when it was given.
     pub(super) fn urgency(&self) -> Urgency {
         self.urgency
@@ -164,7 +164,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         self.queue.state().remove(self.host, self.id);
     }

@@ -11,8 +11,8 @@ fn bulkhead(places: usize) -> Arc<Bulkhead> {
     Arc::new(Bulkhead::new("r.example", &Arc::default(), budget))
 }
 
-fn claim(audience: Audience) -> Claim {
-    Claim {
+fn class(audience: Audience) -> RequestClass {
+    RequestClass {
         audience,
         repository: "a".into(),
         account: None,
@@ -22,16 +22,16 @@ fn claim(audience: Audience) -> Claim {
     }
 }
 
-fn awaited() -> Claim {
-    claim(Audience::Caller(Tenant::Operator))
+fn awaited() -> RequestClass {
+    class(Audience::Caller(Tenant::Operator))
 }
 
-fn background() -> Claim {
-    claim(Audience::Nobody(Tenant::Operator))
+fn background() -> RequestClass {
+    class(Audience::Nobody(Tenant::Operator))
 }
 
-fn of(repository: &str) -> Claim {
-    Claim {
+fn of(repository: &str) -> RequestClass {
+    RequestClass {
         repository: repository.into(),
         ..awaited()
     }
@@ -43,20 +43,20 @@ fn failure(blame: Blame, reason: Reason) -> Failure {
     Failure { unknown, blame }
 }
 
-async fn enter(bulkhead: &Arc<Bulkhead>) -> Result<Passage, Refusal> {
+async fn enter(bulkhead: &Arc<Bulkhead>) -> Result<Permit, Refusal> {
     bulkhead.enter(&awaited()).await
 }
 
-fn answer(passage: Passage, status: u16, headers: &[(&'static str, &'static str)]) {
+fn answer(permit: Permit, status: u16, headers: &[(&'static str, &'static str)]) {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.insert(*name, value.parse().unwrap());
     }
-    passage.answered(StatusCode::from_u16(status).unwrap(), &map);
+    permit.answered(StatusCode::from_u16(status).unwrap(), &map);
 }
 
 #[track_caller]
-fn is_refused(entered: Result<Passage, Refusal>, expected: Refusal) {
+fn is_refused(entered: Result<Permit, Refusal>, expected: Refusal) {
     assert_eq!(entered.err(), Some(expected));
 }
 
@@ -84,10 +84,10 @@ async fn who_is_waited_for_goes_first() {
 
     let order = Mutex::new(Vec::new());
     let (one, two) = (self::background(), awaited());
-    let passes = async |claim: &Claim| {
-        let passage = bulkhead.enter(claim).await.ok();
-        order.lock().unwrap().push(claim.audience.urgency());
-        answer(passage.unwrap(), 200, &[]);
+    let passes = async |class: &RequestClass| {
+        let permit = bulkhead.enter(class).await.ok();
+        order.lock().unwrap().push(class.audience.urgency());
+        answer(permit.unwrap(), 200, &[]);
     };
     let leave = async {
         tokio::task::yield_now().await;
@@ -124,8 +124,8 @@ async fn a_slow_repository_is_not_asked_for_and_silences_no_other() {
     let bulkhead = bulkhead(8);
     let failure = failure(Blame::Repository, Reason::Timeout);
     for _ in 0..5 {
-        let passage = bulkhead.enter(&of("slow")).await.ok().unwrap();
-        passage.failed(&failure);
+        let permit = bulkhead.enter(&of("slow")).await.ok().unwrap();
+        permit.failed(&failure);
     }
     let refused = bulkhead.enter(&of("slow")).await;
     is_refused(refused, Refusal::Failing(Reason::Timeout));
@@ -138,8 +138,8 @@ async fn a_probe_that_is_given_up_is_a_failure() {
     let bulkhead = bulkhead(8);
     for (repository, status) in [("a", 500), ("b", 502), ("a", 503), ("b", 503), ("c", 503)] {
         assert!(!bulkhead.is_failing());
-        let passage = bulkhead.enter(&of(repository)).await.ok().unwrap();
-        answer(passage, status, &[]);
+        let permit = bulkhead.enter(&of(repository)).await.ok().unwrap();
+        answer(permit, status, &[]);
     }
     assert!(bulkhead.is_failing());
     sleep(Duration::from_secs(7)).await;
@@ -176,9 +176,9 @@ async fn a_short_pause_is_waited_for_and_a_long_one_is_not() {
     let background = background();
     is_refused(bulkhead.enter(&background).await, Refusal::Paused);
     let started = Instant::now();
-    let passage = enter(&bulkhead).await.ok().unwrap();
+    let permit = enter(&bulkhead).await.ok().unwrap();
     assert_eq!(started.elapsed().as_secs(), 2);
-    answer(passage, 429, &[("retry-after", "30")]);
+    answer(permit, 429, &[("retry-after", "30")]);
     is_refused(enter(&bulkhead).await, Refusal::Paused);
     assert_eq!(started.elapsed().as_secs(), 2);
 }
@@ -198,7 +198,7 @@ async fn accounts_are_limited_apart() {
     assert!(bulkhead.enter(&other).await.is_ok(), "what is not counted");
     other.is_counted = true;
     let credential = crate::credentials::Credential::new("ada", "smash");
-    other.account = Some(credential.mark());
+    other.account = Some(credential.hashed());
     assert!(bulkhead.enter(&other).await.is_ok());
 }
 
@@ -211,12 +211,12 @@ async fn a_window_is_spent_on_the_account_of_anybody_who_waits() {
     ];
     answer(enter(&bulkhead).await.ok().unwrap(), 200, &window);
     let [a, b] = ["a", "b"].map(|name| Tenant::Namespace(name.into()));
-    let own = claim(Audience::Caller(a.clone()));
+    let own = class(Audience::Caller(a.clone()));
     assert!(bulkhead.enter(&own).await.is_ok());
     is_refused(bulkhead.enter(&own).await, Refusal::ShareSpent);
     let room = Room::new(a.clone());
     let _seats = [&a, &b].map(|tenant| room.seat(&Audience::Caller(tenant.clone())));
-    let shared = claim(Audience::Joined(room));
+    let shared = class(Audience::Joined(room));
     assert!(bulkhead.enter(&shared).await.is_ok());
 }
 
@@ -225,9 +225,9 @@ async fn an_answer_that_comes_late_shows_that_the_host_is_well() {
     let bulkhead = bulkhead(8);
     let mut late = Vec::new();
     for repository in ["a", "b", "c"] {
-        let mut passage = bulkhead.enter(&of(repository)).await.ok().unwrap();
-        passage.overdue();
-        late.push(passage);
+        let mut permit = bulkhead.enter(&of(repository)).await.ok().unwrap();
+        permit.overdue();
+        late.push(permit);
     }
     assert!(bulkhead.is_failing());
     answer(late.remove(0), 200, &[]);

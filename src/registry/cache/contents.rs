@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::key::KeyParts;
 use super::lifetime::Age;
-use super::served::Document;
+use super::served::KnownDocument;
 use super::{Cache, TagInspector};
 use crate::credentials::identity::Identity;
 use crate::domain::inspection::Inspection;
@@ -95,7 +95,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         for inspection in contents.documents {
             // Who served it is not in the file, so it has to be served again elsewhere than
             // where it was found.
-            let document = Document::new(inspection);
+            let document = KnownDocument::new(inspection);
             let digest = document.inspection.digest.clone();
             shared.documents.insert(digest, document);
         }
@@ -110,7 +110,7 @@ impl<I: TagInspector + 'static> Cache<I> {
             let Some(age) = Age::restored(age, shared.fresh) else {
                 continue;
             };
-            let parts: &dyn KeyParts = &(Identity::Operator, &answer.image);
+            let parts: &dyn KeyParts = &(Identity::Shared, &answer.image);
             shared.insert(parts.to_key(), &answer.inspection, age, true);
         }
     }

@@ -10,12 +10,12 @@ use crate::domain::reference::ImageReference;
 
 /// Who asks, and for which reference.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
+pub(super) struct AnswerKey {
     pub(super) identity: Identity,
     pub(super) image: ImageReference,
 }
 
-impl Key {
+impl AnswerKey {
     /// Bytes of its texts, which users choose the length of.
     pub(super) fn text_size(&self) -> usize {
         let image = &self.image;
@@ -30,7 +30,7 @@ pub(super) trait KeyParts {
     fn image(&self) -> &ImageReference;
 }
 
-impl KeyParts for Key {
+impl KeyParts for AnswerKey {
     fn identity(&self) -> Identity {
         self.identity
     }
@@ -51,9 +51,9 @@ impl KeyParts for (Identity, &ImageReference) {
 }
 
 impl dyn KeyParts + '_ {
-    pub(super) fn to_key(&self) -> Key {
+    pub(super) fn to_key(&self) -> AnswerKey {
         let image = self.image();
-        Key {
+        AnswerKey {
             identity: self.identity(),
             image: match image.digest() {
                 Some(digest) => image.with_digest(digest.clone()),
@@ -90,21 +90,21 @@ impl PartialEq for dyn KeyParts + '_ {
 
 impl Eq for dyn KeyParts + '_ {}
 
-impl Hash for Key {
+impl Hash for AnswerKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self as &dyn KeyParts).hash(state);
     }
 }
 
-impl PartialEq for Key {
+impl PartialEq for AnswerKey {
     fn eq(&self, other: &Self) -> bool {
         (self as &dyn KeyParts) == (other as &dyn KeyParts)
     }
 }
 
-impl Eq for Key {}
+impl Eq for AnswerKey {}
 
-impl<'a> Borrow<dyn KeyParts + 'a> for Key {
+impl<'a> Borrow<dyn KeyParts + 'a> for AnswerKey {
     fn borrow(&self) -> &(dyn KeyParts + 'a) {
         self
     }

@@ -13,7 +13,7 @@ const SERVED_STALE: Duration = Duration::from_secs(60 * 60);
 const OUTLIVES_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long ago a registry may have been asked for it to be just now.
-pub(super) const JUST_NOW: Duration = Duration::from_secs(5);
+pub(super) const RECENT: Duration = Duration::from_secs(5);
 
 /// The age of what is known about a tag.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Age {
 
     /// Whether the registry was asked just now, or just now could not be.
     pub(super) fn is_recent(&self, now: Instant) -> bool {
-        let is_recent = self.failed.is_some() || now <= self.confirmed + JUST_NOW;
+        let is_recent = self.failed.is_some() || now <= self.confirmed + RECENT;
         is_recent && !self.is_stale(now)
     }
 

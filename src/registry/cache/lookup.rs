@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::key::{Key, KeyParts};
-use super::lifetime::{Age, JUST_NOW, failure_lifetime, is_passing};
-use super::served::{Document, RegistryId, Resolved, Served};
-use super::{Answer, Failure, Outcome, Shared, TagInspector};
-use crate::credentials::grant::Grant;
+use super::key::{AnswerKey, KeyParts};
+use super::lifetime::{Age, RECENT, failure_lifetime, is_passing};
+use super::served::{KnownDocument, RegistryId, Resolved, Served};
+use super::{CacheState, KeptAnswer, KeptFailure, Outcome, TagInspector};
+use crate::credentials::grant::LookupCredentials;
 use crate::credentials::identity::Identity;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
@@ -18,8 +18,8 @@ use crate::registry::error::{absent, timeout};
 use crate::registry::jitter::jittered;
 use crate::work::flight::Absent;
 
-impl<I: TagInspector> Shared<I> {
-    pub(super) fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<Failure> {
+impl<I: TagInspector> CacheState<I> {
+    pub(super) fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<KeptFailure> {
         let failure = self.failures.get(key);
         failure.filter(|failure| now < failure.until)
     }
@@ -32,7 +32,7 @@ impl<I: TagInspector> Shared<I> {
             return is_recent.then(|| Ok(answer.found(now)));
         }
         let failure = self.failure(key, now)?;
-        (now <= failure.asked + JUST_NOW).then_some(Err(failure.unknown))
+        (now <= failure.asked + RECENT).then_some(Err(failure.unknown))
     }
 
     /// What is known, where there was no time to ask again.
@@ -50,9 +50,10 @@ impl<I: TagInspector> Shared<I> {
         Err(known.unwrap_or_else(|| timeout(key.image().registry())))
     }
 
-    pub(super) fn fresh_outcome(&self, key: &Key) -> Option<Outcome> {
+    pub(super) fn fresh_outcome(&self, key: &AnswerKey) -> Option<Outcome> {
         let now = Instant::now();
-        let is_fresh = |answer: &Answer| answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
+        let is_fresh =
+            |answer: &KeptAnswer| answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
         let answer = self.answers.get(key).filter(is_fresh);
         match answer {
             Some(answer) => Some(Ok(answer.found(now))),
@@ -61,7 +62,7 @@ impl<I: TagInspector> Shared<I> {
     }
 
     /// Finds out and remembers.
-    pub(super) async fn look_up(&self, key: Key, grant: &Grant) -> Outcome {
+    pub(super) async fn look_up(&self, key: AnswerKey, grant: &LookupCredentials) -> Outcome {
         let previous = self.answers.get(&key);
         match self.ask(&key.image, grant, previous.as_ref()).await {
             Ok(document) => {
@@ -96,7 +97,7 @@ impl<I: TagInspector> Shared<I> {
     }
 
     /// The look-up has no answer for those who wait.
-    pub(super) fn without_outcome(&self, key: &Key, why: Absent) -> Outcome {
+    pub(super) fn without_outcome(&self, key: &AnswerKey, why: Absent) -> Outcome {
         let unknown = absent(key.image.registry(), why);
         let kept = self.keep_previous(key, self.answers.get(key), &unknown);
         kept.ok_or(unknown)
@@ -106,9 +107,9 @@ impl<I: TagInspector> Shared<I> {
     async fn ask(
         &self,
         image: &ImageReference,
-        grant: &Grant,
-        previous: Option<&Answer>,
-    ) -> Result<Document, Unknown> {
+        grant: &LookupCredentials,
+        previous: Option<&KeptAnswer>,
+    ) -> Result<KnownDocument, Unknown> {
         let asks_first = match image.digest() {
             // It was seen there: ask only whether this one may see it.
             Some(digest) => self.is_proven_without_body(image, digest),
@@ -138,38 +139,52 @@ impl<I: TagInspector> Shared<I> {
 
     /// What a registry names, where that is a proof: it has served the bytes, or this very
     /// reference stood for them before.
-    fn known_document(&self, resolved: &Resolved, previous: Option<&Answer>) -> Option<Document> {
+    fn known_document(
+        &self,
+        resolved: &Resolved,
+        previous: Option<&KeptAnswer>,
+    ) -> Option<KnownDocument> {
         let known = self.documents.get(&resolved.digest);
         let same = previous.filter(|answer| answer.inspection.digest == resolved.digest);
         match (known, same) {
             (Some(known), _) if known.was_served_by(resolved.by) => Some(known),
             (Some(known), Some(_)) => Some(known),
-            (None, Some(same)) => Some(Document::new(Arc::clone(&same.inspection))),
+            (None, Some(same)) => Some(KnownDocument::new(Arc::clone(&same.inspection))),
             (_, None) => None,
         }
     }
 
-    async fn fetch(&self, image: &ImageReference, grant: &Grant) -> Result<Document, Unknown> {
+    async fn fetch(
+        &self,
+        image: &ImageReference,
+        grant: &LookupCredentials,
+    ) -> Result<KnownDocument, Unknown> {
         let Served { inspection, by } = self.inspector.inspect(image, grant).await?;
         let known = self.documents.get(&inspection.digest);
-        let document = known.unwrap_or_else(|| Document::new(inspection));
+        let document = known.unwrap_or_else(|| KnownDocument::new(inspection));
         Ok(document.served_by(by))
     }
 
-    fn remember(&self, key: Key, document: Document) {
+    fn remember(&self, key: AnswerKey, document: KnownDocument) {
         let inspection = Arc::clone(&document.inspection);
         self.documents.insert(inspection.digest.clone(), document);
         self.failures.invalidate(&key);
-        let shows_nothing = key.identity == Identity::Operator;
+        let shows_nothing = key.identity == Identity::Shared;
         let is_public = shows_nothing && self.inspector.is_anonymous(&key.image);
         let age = Age::new(jittered(self.fresh));
         self.insert(key, &inspection, age, is_public);
     }
 
     /// A tag's answer also shows that its document may be seen.
-    pub(super) fn insert(&self, key: Key, inspection: &Arc<Inspection>, age: Age, is_public: bool) {
+    pub(super) fn insert(
+        &self,
+        key: AnswerKey,
+        inspection: &Arc<Inspection>,
+        age: Age,
+        is_public: bool,
+    ) {
         let host_class = self.inspector.host_class(&key.image);
-        let answer = |age| Answer {
+        let answer = |age| KeptAnswer {
             inspection: Arc::clone(inspection),
             age,
             is_public,
@@ -179,7 +194,7 @@ impl<I: TagInspector> Shared<I> {
             self.answers.insert(key, answer(None));
             return;
         }
-        let by_digest = Key {
+        let by_digest = AnswerKey {
             identity: key.identity,
             image: key.image.with_digest(inspection.digest.clone()),
         };
@@ -191,8 +206,8 @@ impl<I: TagInspector> Shared<I> {
     /// to be old. Of our own budget nothing is remembered: the next one asks again.
     fn keep_previous(
         &self,
-        key: &Key,
-        previous: Option<Answer>,
+        key: &AnswerKey,
+        previous: Option<KeptAnswer>,
         unknown: &Unknown,
     ) -> Option<Found> {
         let now = Instant::now();
@@ -209,12 +224,12 @@ impl<I: TagInspector> Shared<I> {
         Some(answer.found(now))
     }
 
-    fn remember_failure(&self, key: Key, unknown: &Unknown) {
+    fn remember_failure(&self, key: AnswerKey, unknown: &Unknown) {
         let Some(lifetime) = failure_lifetime(unknown.reason) else {
             return;
         };
         let asked = Instant::now();
-        let failure = Failure {
+        let failure = KeptFailure {
             unknown: unknown.clone(),
             host_class: self.inspector.host_class(&key.image),
             asked,

@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
-use crate::credentials::identity::{Mark, Marking};
+use crate::credentials::identity::{CredentialHash, CredentialHasher};
 use crate::domain::inspection::Inspection;
 use crate::domain::reference::Digest;
 
 /// Most registries of one document that are remembered; the latest stay.
-const MOST_REGISTRIES: usize = 4;
+const MAX_REGISTRIES_KNOWN: usize = 4;
 
 /// A registry: scheme, host and effective port, however they are spelled.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RegistryId(Mark);
+pub struct RegistryId(CredentialHash);
 
 /// A document that a registry served, its bytes verified.
 #[derive(Clone, Debug)]
@@ -38,17 +38,17 @@ pub struct Resolved {
 
 /// A document, with the registries that have served it.
 #[derive(Clone)]
-pub(super) struct Document {
+pub(super) struct KnownDocument {
     pub(super) inspection: Arc<Inspection>,
-    served_by: [Option<RegistryId>; MOST_REGISTRIES],
+    served_by: [Option<RegistryId>; MAX_REGISTRIES_KNOWN],
 }
 
 impl RegistryId {
     /// The registry that a URL leads to.
     pub fn of(url: &Url) -> Self {
-        let mut marking = Marking::new();
-        marking.text(&url.origin().ascii_serialization());
-        Self(marking.mark())
+        let mut hasher = CredentialHasher::new();
+        hasher.text(&url.origin().ascii_serialization());
+        Self(hasher.finish())
     }
 }
 
@@ -58,12 +58,12 @@ impl fmt::Debug for RegistryId {
     }
 }
 
-impl Document {
+impl KnownDocument {
     /// A document of which nobody remembers who served it.
     pub(super) fn new(inspection: Arc<Inspection>) -> Self {
         Self {
             inspection,
-            served_by: [None; MOST_REGISTRIES],
+            served_by: [None; MAX_REGISTRIES_KNOWN],
         }
     }
 
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_latest_registries_of_a_document_are_remembered() {
-        let mut document = Document::new(Arc::new(Inspection {
+        let mut document = KnownDocument::new(Arc::new(Inspection {
             digest: format!("sha256:{:064x}", 7).parse().unwrap(),
             media_type: MediaType::OciIndex,
             content: Content::Artifact,

@@ -46,7 +46,7 @@ impl TagInspector for Arc<Fake> {
     fn inspect<'a>(
         &'a self,
         image: &'a ImageReference,
-        _: &'a Grant,
+        _: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Served, Unknown>> {
         self.requests.lock().unwrap().push("GET");
         let by = registry(image);
@@ -69,7 +69,7 @@ impl TagInspector for Arc<Fake> {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
-        _: &'a Grant,
+        _: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
         self.requests.lock().unwrap().push("HEAD");
         let by = registry(image);
@@ -145,7 +145,10 @@ impl Case {
     async fn inspect(&self) -> Result<Digest, Reason> {
         let found = self
             .cache
-            .inspect(&self.image, &Grant::without_secrets(Tenant::Operator))
+            .inspect(
+                &self.image,
+                &LookupCredentials::without_secrets(Tenant::Operator),
+            )
             .await;
         found
             .map(|found| found.inspection.digest.clone())
@@ -155,7 +158,7 @@ impl Case {
     /// As before a denial, with so much time for it.
     async fn confirm(&self, time: Duration) -> Result<(Digest, Option<Outdated>), Reason> {
         let deadline = Instant::now() + time;
-        let grant = Grant::without_secrets(Tenant::Operator);
+        let grant = LookupCredentials::without_secrets(Tenant::Operator);
         let confirmed = self.cache.confirm(&self.image, &grant, deadline).await;
         confirmed
             .map(|found| (found.inspection.digest.clone(), found.outdated))
@@ -165,7 +168,10 @@ impl Case {
     async fn outdated(&self) -> Option<Outdated> {
         let found = self
             .cache
-            .inspect(&self.image, &Grant::without_secrets(Tenant::Operator))
+            .inspect(
+                &self.image,
+                &LookupCredentials::without_secrets(Tenant::Operator),
+            )
             .await;
         found.unwrap().outdated
     }

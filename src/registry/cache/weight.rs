@@ -1,32 +1,32 @@
 //! How much of a cache's room an entry takes, so that what anybody may name or serve is
 //! bounded in bytes and not in number alone.
 
-use super::key::Key;
+use super::key::AnswerKey;
 use crate::domain::inspection::{Content, Entry, Inspection};
 use crate::domain::unknown::Unknown;
 use crate::registry::document;
 
 /// What takes this many bytes counts as one entry, what is larger as several. An index of
 /// 16 entries takes about half of it.
-const USUAL_SIZE: usize = 2 * 1024;
+const USUAL_ENTRY_BYTES: usize = 2 * 1024;
 /// What the cache itself keeps of each entry, roughly, key and value included.
-const OVERHEAD: usize = 400;
+const ENTRY_OVERHEAD_BYTES: usize = 400;
 
 pub(super) fn of_document(inspection: &Inspection) -> u32 {
     units(size(inspection))
 }
 
 /// An answer may be the last to hold its document.
-pub(super) fn of_answer(key: &Key, inspection: &Inspection) -> u32 {
+pub(super) fn of_answer(key: &AnswerKey, inspection: &Inspection) -> u32 {
     units(key.text_size() + size(inspection))
 }
 
-pub(super) fn of_failure(key: &Key, unknown: &Unknown) -> u32 {
+pub(super) fn of_failure(key: &AnswerKey, unknown: &Unknown) -> u32 {
     units(key.text_size() + unknown.detail.len())
 }
 
 fn units(size: usize) -> u32 {
-    u32::try_from(1 + (OVERHEAD + size) / USUAL_SIZE).unwrap_or(u32::MAX)
+    u32::try_from(1 + (ENTRY_OVERHEAD_BYTES + size) / USUAL_ENTRY_BYTES).unwrap_or(u32::MAX)
 }
 
 fn size(inspection: &Inspection) -> usize {
@@ -42,6 +42,6 @@ fn size(inspection: &Inspection) -> usize {
 fn entry_size(entry: &Entry) -> usize {
     let platform = entry.platform.as_deref();
     let own = platform.map_or(0, document::size);
-    let is_shared = own <= document::LONGEST_SHARED;
+    let is_shared = own <= document::MAX_SHARED_PLATFORM_BYTES;
     size_of::<Entry>() + if is_shared { 0 } else { own }
 }

@@ -11,9 +11,9 @@ use super::file::CacheFile;
 use super::{Cache, TagInspector};
 
 /// How often new answers are written.
-const EVERY: Duration = Duration::from_secs(30);
+const WRITE_INTERVAL: Duration = Duration::from_secs(30);
 /// How often it is written that the old ones still hold.
-const CONFIRMED_EVERY: Duration = Duration::from_secs(10 * 60);
+const CONFIRMED_WRITE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Writes a cache to a file. It ends with the process that has it; what happened since the
 /// last writing is lost without [`CacheWriter::write`].
@@ -57,10 +57,10 @@ impl<I: TagInspector + 'static> CacheWriter<I> {
         loop {
             tokio::select! {
                 () = &mut end => break,
-                () = sleep(EVERY) => {}
+                () = sleep(WRITE_INTERVAL) => {}
             }
             let is_new = self.cache.edition().new != self.written.new;
-            if is_new || self.tried.elapsed() >= CONFIRMED_EVERY {
+            if is_new || self.tried.elapsed() >= CONFIRMED_WRITE_INTERVAL {
                 self.write().await;
             }
         }

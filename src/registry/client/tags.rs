@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{Attempt, Registry, base_url};
-use crate::credentials::grant::Grant;
+use crate::credentials::grant::LookupCredentials;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::Unknown;
 use crate::registry::cache::{RegistryId, Resolved, Served, TagInspector};
@@ -16,7 +16,7 @@ impl TagInspector for Registry {
     fn inspect<'a>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a Grant,
+        grant: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Served, Unknown>> {
         let ask = move |attempt: Attempt<'a>| {
             async move {
@@ -33,7 +33,7 @@ impl TagInspector for Registry {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a Grant,
+        grant: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
         let ask = move |attempt: Attempt<'a>| {
             async move {

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{MOST_ENTRIES, MOST_FEATURES};
+use super::{MAX_ENTRIES, MAX_OS_FEATURES};
 
 /// Structs with optional fields, each under its JSON key.
 macro_rules! lenient {
@@ -54,7 +54,7 @@ lenient! {
     RawDocument {
         schema_version: i64 = "schemaversion",
         media_type: String = "mediatype",
-        manifests: Limited<Option<RawDescriptor>, MOST_ENTRIES> = "manifests",
+        manifests: Limited<Option<RawDescriptor>, MAX_ENTRIES> = "manifests",
         config: RawDescriptor = "config",
         layers: IgnoredAny = "layers",
         fs_layers: IgnoredAny = "fslayers",
@@ -79,7 +79,7 @@ lenient! {
         architecture: String = "architecture",
         variant: String = "variant",
         os_version: String = "os.version",
-        os_features: Limited<Option<String>, MOST_FEATURES> = "os.features",
+        os_features: Limited<Option<String>, MAX_OS_FEATURES> = "os.features",
     }
 }
 

@@ -262,6 +262,6 @@ fn platforms_are_shared_between_documents_and_long_ones_are_not_kept() {
     let platform = |architecture: &str| shared(Platform::new("linux", architecture, ""));
     let short = "shared-by-this-test";
     assert!(Arc::ptr_eq(&platform(short), &platform(short)));
-    let long = "x".repeat(LONGEST_SHARED + 1);
+    let long = "x".repeat(MAX_SHARED_PLATFORM_BYTES + 1);
     assert!(!Arc::ptr_eq(&platform(&long), &platform(&long)));
 }

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, choose};
-use super::{Claim, TokenRequest, judge_realm, parse_realm};
+use super::{RequestClass, TokenRequest, judge_realm, parse_realm};
 use crate::credentials::Credential;
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
@@ -99,7 +99,7 @@ pub(super) fn judged(
         },
         repository: "a/b",
         credential,
-        claim: Claim {
+        class: RequestClass {
             repository: "a".into(),
             audience: Audience::Caller(Tenant::Operator),
             may_go_on: false,

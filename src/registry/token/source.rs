@@ -5,13 +5,13 @@ use zeroize::Zeroizing;
 
 /// Where a token comes from and what it is for.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Source {
+pub(super) struct TokenSource {
     pub(super) realm: Url,
     pub(super) service: String,
     pub(super) scope: String,
 }
 
-impl Source {
+impl TokenSource {
     /// The parameters of a request for a token.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let service = Some(("service", self.service.as_str()));

@@ -12,8 +12,8 @@ fn namespace(name: &str) -> Tenant {
     Tenant::Namespace(name.into())
 }
 
-fn account(name: &str) -> Option<Mark> {
-    Some(Credential::new(name, "smash").mark())
+fn account(name: &str) -> Option<CredentialHash> {
+    Some(Credential::new(name, "smash").hashed())
 }
 
 /// An answer to somebody anonymous.
@@ -95,12 +95,12 @@ fn many_repositories_and_accounts_are_kept_in_bounds_and_wipe_out_nobody() {
         let limited = (StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new());
         allowances.learn(account, &repository.into(), limited, now);
     };
-    for number in 0..2 * MOST_PAUSES {
+    for number in 0..2 * MAX_PAUSES {
         limited(None, &number.to_string(), now);
     }
     limited(account("ada"), "a", now);
     limited(account("ada"), "b", now);
-    for number in 0..MOST_ACCOUNTS - 2 {
+    for number in 0..MAX_ACCOUNTS - 2 {
         limited(
             account(&number.to_string()),
             "a",
@@ -108,13 +108,13 @@ fn many_repositories_and_accounts_are_kept_in_bounds_and_wipe_out_nobody() {
         );
     }
     assert!(allowances.pause(account("ada"), "c", now).is_some());
-    for number in 0..MOST_ACCOUNTS {
+    for number in 0..MAX_ACCOUNTS {
         let (status, map) = (StatusCode::TOO_MANY_REQUESTS, HeaderMap::new());
         let other = account(&format!("other-{number}"));
         allowances.learn(other, &"a".into(), (status, &map), now);
     }
-    assert_eq!(allowances.accounts.len(), MOST_ACCOUNTS);
-    assert_eq!(allowances.accounts[&None].repositories.len(), MOST_PAUSES);
+    assert_eq!(allowances.accounts.len(), MAX_ACCOUNTS);
+    assert_eq!(allowances.accounts[&None].repositories.len(), MAX_PAUSES);
     assert!(allowances.pause(None, "x", now).is_some(), "anonymous");
 }
 
@@ -190,5 +190,5 @@ fn windows_that_make_no_sense_count_for_nothing() {
     ]);
     let window = Window::read(&window, now).expect("a window");
     assert_eq!((window.limit, window.remaining), (u64::MAX, 7));
-    assert_eq!(window.believed_until, now + LONGEST_BELIEF);
+    assert_eq!(window.believed_until, now + MAX_BELIEF);
 }

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::rate::Rate;
-use super::{Budget, Turn};
+use super::{Budget, QueueTurn};
 use crate::domain::access::Tenant;
 use crate::work::audience::{Audience, Urgency};
 
@@ -40,7 +40,7 @@ pub(super) struct Waiter {
     /// On whose account it is while nobody else waits for it.
     pub(super) owner: Tenant,
     pub(super) audience: Audience,
-    pub(super) granted: oneshot::Sender<Turn>,
+    pub(super) granted: oneshot::Sender<QueueTurn>,
 }
 
 /// Whose turn it is.

@@ -6,25 +6,25 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::line::{Choice, Line, Waiter};
-use super::{Budget, FAIR_WAIT, Full, Turn};
+use super::{Budget, FAIR_WAIT, Full, QueueTurn};
 use crate::domain::access::Tenant;
 use crate::work::audience::{Audience, Urgency};
 
 /// Most requests at once in the process.
-pub(super) const MOST_REQUESTS: usize = 256;
+pub(super) const MAX_REQUESTS: usize = 256;
 /// Most requests at once of a namespace: each may be a connection to another host.
-pub(super) const MOST_OF_NAMESPACE: usize = 32;
+pub(super) const MAX_REQUESTS_OF_NAMESPACE: usize = 32;
 /// Most requests of a namespace that wait for one host, while another tenant waits there.
-const MOST_WAITING_BESIDE_OTHERS: usize = 64;
+const MAX_WAITING_BESIDE_OTHERS: usize = 64;
 /// Most requests of a namespace that wait for one host and that nobody waits for.
-const MOST_WAITING_IN_BACKGROUND: usize = 64;
+const MAX_WAITING_IN_BACKGROUND: usize = 64;
 /// Most requests of namespaces that wait, in the process.
-const MOST_WAITING: usize = 1024;
+const MAX_WAITING: usize = 1024;
 /// Most requests at once that go on without a place: in the process, of a namespace, and to a
 /// host.
-pub(super) const MOST_LATE: usize = 64;
-pub(super) const MOST_LATE_OF_NAMESPACE: usize = 16;
-const MOST_LATE_OF_HOST: usize = 2;
+pub(super) const MAX_LATE: usize = 64;
+pub(super) const MAX_LATE_OF_NAMESPACE: usize = 16;
+const MAX_LATE_OF_HOST: usize = 2;
 
 /// Who waits and what is under way, host by host.
 #[derive(Default)]
@@ -73,15 +73,15 @@ impl State {
         }
         if let Some(line) = self.lines.get(&host) {
             let most = match urgency {
-                Urgency::Background => MOST_WAITING_IN_BACKGROUND,
-                Urgency::Awaited if line.is_contended(&tenant) => MOST_WAITING_BESIDE_OTHERS,
-                Urgency::Awaited => MOST_WAITING,
+                Urgency::Background => MAX_WAITING_IN_BACKGROUND,
+                Urgency::Awaited if line.is_contended(&tenant) => MAX_WAITING_BESIDE_OTHERS,
+                Urgency::Awaited => MAX_WAITING,
             };
             if line.waiting_of(&tenant, urgency).len() >= most {
                 return Err(Full);
             }
         }
-        if self.waiting < MOST_WAITING {
+        if self.waiting < MAX_WAITING {
             return Ok(());
         }
         // The last to come of the tenant that has the most, what nobody waits for first.
@@ -127,7 +127,7 @@ impl State {
     /// Another tenant came: what others have waiting over the limit is put out.
     fn limit_others(&mut self, host: u64, newcomer: &Tenant) {
         let line = self.lines.get(&host);
-        let is_long = |line: &&Line| line.waiting.len() > MOST_WAITING_BESIDE_OTHERS;
+        let is_long = |line: &&Line| line.waiting.len() > MAX_WAITING_BESIDE_OTHERS;
         // Whoever runs the program is alone.
         let Some(line) = line.filter(|line| *newcomer != Tenant::Operator && is_long(line)) else {
             return;
@@ -138,7 +138,7 @@ impl State {
                 continue;
             }
             let waiting = line.waiting_of(&tenant, Urgency::Awaited).into_iter();
-            over.extend(waiting.skip(MOST_WAITING_BESIDE_OTHERS));
+            over.extend(waiting.skip(MAX_WAITING_BESIDE_OTHERS));
         }
         for id in over {
             self.put_out(host, id);
@@ -151,16 +151,16 @@ impl State {
         let tenant = audience.owner();
         if tenant != Tenant::Operator && !audience.is_awaited() {
             let requests = self.tenants.get(&tenant).copied().unwrap_or_default();
-            let has_enough = requests.placed + requests.late >= MOST_OF_NAMESPACE;
+            let has_enough = requests.placed + requests.late >= MAX_REQUESTS_OF_NAMESPACE;
             let line = self.lines.get(&host);
             let waiting = line.map(|line| line.waiting_of(&tenant, Urgency::Background));
             let is_over = waiting.is_some_and(|waiting| {
                 waiting
                     .iter()
-                    .skip(MOST_WAITING_IN_BACKGROUND)
+                    .skip(MAX_WAITING_IN_BACKGROUND)
                     .any(|over| *over == id)
             });
-            if has_enough || is_over || self.placed >= MOST_REQUESTS {
+            if has_enough || is_over || self.placed >= MAX_REQUESTS {
                 self.put_out(host, id);
             }
         }
@@ -192,7 +192,7 @@ impl State {
                 ask: Some(ask),
             };
             self.under_way.insert(waiter.id, request);
-            let turn = Turn {
+            let turn = QueueTurn {
                 start: choice.start,
                 urgency: choice.urgency,
                 asked,
@@ -203,7 +203,7 @@ impl State {
     }
 
     fn choose(&self, host: u64, now: Instant) -> Option<Choice> {
-        if self.placed >= MOST_REQUESTS {
+        if self.placed >= MAX_REQUESTS {
             return None;
         }
         let has_room = |tenant: &Tenant, urgency| {
@@ -213,7 +213,7 @@ impl State {
                 // Whoever left requests behind starts no more that nobody waits for.
                 Urgency::Background => requests.placed + requests.late,
             };
-            *tenant == Tenant::Operator || counted < MOST_OF_NAMESPACE
+            *tenant == Tenant::Operator || counted < MAX_REQUESTS_OF_NAMESPACE
         };
         self.lines.get(&host)?.choose(has_room, now)
     }
@@ -235,10 +235,10 @@ impl State {
         };
         let (places, mut taken, at_host) = if line.taken >= line.places {
             (line.places, line.contenders(), true)
-        } else if self.placed >= MOST_REQUESTS {
+        } else if self.placed >= MAX_REQUESTS {
             let tenants = self.tenants.iter();
             let taken = tenants.map(|(tenant, requests)| (tenant.clone(), requests.placed));
-            (MOST_REQUESTS, taken.collect(), false)
+            (MAX_REQUESTS, taken.collect(), false)
         } else {
             return;
         };
@@ -282,9 +282,9 @@ impl State {
         let Some(line) = self.lines.get_mut(&host) else {
             return false;
         };
-        let is_full = self.late >= MOST_LATE
-            || line.late >= MOST_LATE_OF_HOST
-            || (is_limited && requests.late >= MOST_LATE_OF_NAMESPACE);
+        let is_full = self.late >= MAX_LATE
+            || line.late >= MAX_LATE_OF_HOST
+            || (is_limited && requests.late >= MAX_LATE_OF_NAMESPACE);
         if is_full {
             return false;
         }
@@ -337,7 +337,7 @@ impl State {
     }
 
     fn give_up_place(&mut self, host: u64, id: u64, tenant: &Tenant, urgency: Urgency) {
-        let was_full = self.placed >= MOST_REQUESTS;
+        let was_full = self.placed >= MAX_REQUESTS;
         self.placed -= 1;
         if let Some(line) = self.lines.get_mut(&host) {
             line.started(id);
@@ -345,7 +345,7 @@ impl State {
         }
         let mut had_most = false;
         if let Some(requests) = self.tenants.get_mut(tenant) {
-            had_most = requests.placed + requests.late >= MOST_OF_NAMESPACE;
+            had_most = requests.placed + requests.late >= MAX_REQUESTS_OF_NAMESPACE;
             requests.placed -= 1;
         }
         self.forget(tenant);

@@ -1,12 +1,12 @@
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{advance, timeout};
 
-use super::state::{MOST_LATE, MOST_LATE_OF_NAMESPACE, MOST_OF_NAMESPACE, MOST_REQUESTS};
+use super::state::{MAX_LATE, MAX_LATE_OF_NAMESPACE, MAX_REQUESTS, MAX_REQUESTS_OF_NAMESPACE};
 use super::*;
 use crate::domain::access::Tenant;
 use crate::work::audience::Room;
 
-type Entering = JoinHandle<Result<Place, Full>>;
+type Entering = JoinHandle<Result<QueuePlace, Full>>;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -37,7 +37,7 @@ async fn settle() {
 }
 
 /// Those that have their turn, out of those that wait.
-async fn entered(waiting: &mut Vec<Entering>) -> Vec<Place> {
+async fn entered(waiting: &mut Vec<Entering>) -> Vec<QueuePlace> {
     settle().await;
     let mut places = Vec::new();
     for position in (0..waiting.len()).rev() {
@@ -161,7 +161,7 @@ async fn a_namespace_has_so_many_requests_at_once_whatever_hosts_it_names() {
         .map(|_| ask(&queue, queue.host(), &budget(8), &namespace("a")))
         .collect();
     let mut places = entered(&mut waiting).await;
-    assert_eq!(places.len(), MOST_OF_NAMESPACE);
+    assert_eq!(places.len(), MAX_REQUESTS_OF_NAMESPACE);
     let other = ask(&queue, queue.host(), &budget(8), &namespace("b"));
     settle().await;
     assert!(other.is_finished());
@@ -171,7 +171,7 @@ async fn a_namespace_has_so_many_requests_at_once_whatever_hosts_it_names() {
         let came = entered(&mut waiting).await;
         count += came.len();
         places.extend(came);
-        assert!(places.len() <= MOST_OF_NAMESPACE);
+        assert!(places.len() <= MAX_REQUESTS_OF_NAMESPACE);
         if count > 300 {
             break;
         }
@@ -185,7 +185,7 @@ async fn there_are_so_many_requests_at_once_in_all_and_a_newcomer_gets_its_share
     let mut places = Vec::new();
     for number in 0..10 {
         let tenant = namespace(&number.to_string());
-        let mut waiting: Vec<_> = (0..MOST_OF_NAMESPACE)
+        let mut waiting: Vec<_> = (0..MAX_REQUESTS_OF_NAMESPACE)
             .map(|_| ask(&queue, queue.host(), &budget(8), &tenant))
             .collect();
         places.extend(entered(&mut waiting).await);
@@ -193,7 +193,7 @@ async fn there_are_so_many_requests_at_once_in_all_and_a_newcomer_gets_its_share
             entering.abort();
         }
     }
-    assert_eq!(places.len(), MOST_REQUESTS);
+    assert_eq!(places.len(), MAX_REQUESTS);
     let mut late = vec![ask(&queue, queue.host(), &budget(8), &namespace("late"))];
     let asked = places.iter_mut().map(|place| Box::pin(place.asked_for()));
     let asked = timeout(10 * FAIR_WAIT, futures::future::select_all(asked)).await;
@@ -211,7 +211,7 @@ async fn whoever_runs_the_program_waits_for_as_many_as_there_are() {
         .map(|_| ask(&queue, host, &budget(8), &operator))
         .collect();
     waiting.extend((0..300).map(|_| ask(&queue, queue.host(), &budget(8), &operator)));
-    assert_eq!(entered(&mut waiting).await.len(), MOST_REQUESTS);
+    assert_eq!(entered(&mut waiting).await.len(), MAX_REQUESTS);
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,13 +247,14 @@ async fn what_goes_on_without_a_place_has_little_room() {
     let mut everywhere = Vec::new();
     for number in 0..10 {
         let tenant = namespace(&format!("other-{number}"));
-        let asked = (0..MOST_OF_NAMESPACE).map(|_| ask(&queue, queue.host(), &budget(1), &tenant));
+        let asked =
+            (0..MAX_REQUESTS_OF_NAMESPACE).map(|_| ask(&queue, queue.host(), &budget(1), &tenant));
         let places = entered(&mut asked.collect()).await;
-        let leaving: Vec<_> = places.into_iter().filter(Place::leave).collect();
-        assert!(leaving.len() <= MOST_LATE_OF_NAMESPACE);
+        let leaving: Vec<_> = places.into_iter().filter(QueuePlace::leave).collect();
+        assert!(leaving.len() <= MAX_LATE_OF_NAMESPACE);
         everywhere.extend(leaving);
     }
-    assert_eq!(everywhere.len() + 2, MOST_LATE);
+    assert_eq!(everywhere.len() + 2, MAX_LATE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,7 +270,7 @@ async fn what_nobody_waits_for_any_more_is_not_started_where_enough_is_under_way
     });
     let mut waiting: Vec<_> = asked.collect();
     let places = entered(&mut waiting).await;
-    assert_eq!(places.len(), MOST_OF_NAMESPACE);
+    assert_eq!(places.len(), MAX_REQUESTS_OF_NAMESPACE);
     drop(seats);
     assert!(entered(&mut waiting).await.is_empty());
     assert!(waiting.is_empty(), "all others were refused");
@@ -347,11 +348,11 @@ async fn of_what_everybody_left_the_first_that_came_go_on_waiting() {
 async fn what_everybody_left_does_not_wait_while_the_process_has_all_it_may_have() {
     let queue = Arc::new(Queue::default());
     let operator = Audience::Caller(Tenant::Operator);
-    let mut many: Vec<_> = (0..MOST_REQUESTS)
+    let mut many: Vec<_> = (0..MAX_REQUESTS)
         .map(|_| ask(&queue, queue.host(), &budget(1), &operator))
         .collect();
     let places = entered(&mut many).await;
-    assert_eq!(places.len(), MOST_REQUESTS);
+    assert_eq!(places.len(), MAX_REQUESTS);
     for (owner, is_refused) in [
         (Tenant::Namespace("a".into()), true),
         (Tenant::Operator, false),
@@ -374,7 +375,7 @@ async fn what_goes_on_without_a_place_counts_once_everybody_left() {
     let host = queue.host();
     let mut other = vec![ask(&queue, host, &budget(1), &namespace("b"))];
     let _other = entered(&mut other).await;
-    let mut waiting: Vec<_> = (0..MOST_OF_NAMESPACE)
+    let mut waiting: Vec<_> = (0..MAX_REQUESTS_OF_NAMESPACE)
         .map(|_| ask(&queue, queue.host(), &budget(1), &namespace("a")))
         .collect();
     let places = entered(&mut waiting).await;

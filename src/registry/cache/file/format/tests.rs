@@ -177,7 +177,7 @@ fn a_body_that_nobody_would_write_is_damaged() {
         );
     };
     refused(&|contents| {
-        let entries = vec![entry(1, None); MOST_ENTRIES + 1];
+        let entries = vec![entry(1, None); MAX_ENTRIES + 1];
         Arc::make_mut(&mut contents.documents[0]).content = Content::Index(entries);
     });
     refused(&|contents| {
@@ -188,7 +188,7 @@ fn a_body_that_nobody_would_write_is_damaged() {
     });
     refused(&|contents| {
         let mut platform = Platform::new("linux", "amd64", "");
-        platform.os_features = vec![String::new(); MOST_FEATURES + 1];
+        platform.os_features = vec![String::new(); MAX_OS_FEATURES + 1];
         Arc::make_mut(&mut contents.documents[2]).content = Content::Manifest(platform);
     });
     refused(&|contents| {
