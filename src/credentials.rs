@@ -1,24 +1,31 @@
 //! Credentials for registries, as the kubelet has them.
 //!
-//! In this order: the pod's pull secrets ([`secrets`]), the operator's docker config, then
-//! the kubelet's credential-provider plugins ([`provider`]); on the command line also what
-//! docker and podman have ([`client_files`]). [`keyring`] says which of them fit an image.
+//! In this order: the pod's pull secrets ([`secrets`]), the shared docker config, on the
+//! command line what docker and podman have ([`client_files`]), then the kubelet's
+//! credential-provider plugins ([`provider`]). [`keyring`] says which of them fit an image,
+//! and [`LookupCredentials`] is what one look-up may show of them.
 
+mod chain;
 pub mod client_files;
 pub mod docker_config;
-pub(crate) mod grant;
+mod finder;
 pub mod identity;
 pub mod keyring;
+mod lookup;
 mod program;
 pub mod provider;
 pub mod secrets;
+mod shared;
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-pub use grant::LookupCredentials;
+pub(crate) use chain::CredentialChain;
+pub(crate) use finder::CredentialFinder;
+pub use lookup::LookupCredentials;
 pub use secrets::{NoSecrets, ReadFailure, SecretReader};
+pub(crate) use shared::SharedCredentials;
 
 /// A user name and a password or token, or an identity token that a token server takes for
 /// both.

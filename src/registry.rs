@@ -1,7 +1,7 @@
 //! Looks images up in OCI registries.
 //!
-//! [`Registry`] asks, [`Cache`] around it remembers, and [`Inspector`] in front of both, the
-//! [`ImageInspector`] of the program, finds the credentials. [`open`] puts them together. The
+//! [`Registry`] asks, [`Cache`] around it remembers, and [`Inspector`], the [`ImageInspector`]
+//! of the program, asks as whoever has the credentials. [`open`] puts them together. The
 //! transport is ours: `oci-client` keeps the first credential of a registry for everybody,
 //! reads bodies without limit and cannot filter addresses.
 //!
@@ -29,7 +29,9 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::credentials::SecretReader;
+use crate::credentials::{CredentialFinder, SecretReader, SharedCredentials};
+use host::Hosts;
+use transport::Transport;
 
 pub use address::Addresses;
 pub use cache::file::CacheFile;
@@ -48,10 +50,28 @@ pub fn open(
     settings: LookUpSettings,
     secrets: Arc<dyn SecretReader>,
 ) -> Result<Inspector, SettingsError> {
-    let digests = settings.digests;
+    let config = settings.docker_config.as_deref();
+    let shared = SharedCredentials::new(config, &settings.client_files, settings.providers)?;
+    let hosts = Arc::new(Hosts::new(
+        settings.hosts,
+        settings.limits,
+        settings.name_server,
+        settings.discretion,
+    )?);
+    let statistics = Arc::new(Statistics::new(hosts.class_names().map(str::to_owned)));
+    let registry = Registry::new(Transport {
+        hosts: Arc::clone(&hosts),
+        limits: settings.limits,
+        statistics: Arc::clone(&statistics),
+    });
     let fresh = Duration::from_secs(settings.tag_seconds);
-    let registry = Registry::new(settings)?;
-    let statistics = Arc::clone(registry.statistics());
-    let cache = Cache::new(registry, digests, fresh, statistics);
-    Ok(Inspector::new(cache, secrets))
+    let cache = Cache::new(
+        registry,
+        Arc::clone(&hosts),
+        settings.digests,
+        fresh,
+        statistics,
+    );
+    let credentials = CredentialFinder::new(shared, secrets);
+    Ok(Inspector::new(hosts, credentials, cache))
 }

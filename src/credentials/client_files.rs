@@ -27,6 +27,7 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 const TOKEN_USER: &str = "<token>";
 
 /// The files, in the order in which they count.
+#[derive(Default)]
 pub struct ClientFiles {
     files: Vec<ClientFile>,
     /// What helpers said. A run asks each once.
@@ -184,7 +185,7 @@ impl ClientFile {
 
 /// The registry as docker names it.
 fn server(repository: &RepositoryName) -> &str {
-    match repository.registry() {
+    match &**repository.registry() {
         "docker.io" => DOCKER_HUB,
         registry => registry,
     }

@@ -64,21 +64,21 @@ impl Keyring {
     /// The credentials for the repository, in the order to try them in. When there is none,
     /// the image is pulled anonymously; when there is one, it is not.
     pub fn find(&self, repository: &RepositoryName) -> Vec<Arc<Credential>> {
-        let found = find([self], repository).into_iter();
+        let found = find([(0, self)], repository).into_iter();
         found.map(|(_, credential)| credential).collect()
     }
 }
 
-/// The credentials of several keyrings as if they were one, which is how the kubelet takes
-/// the pull secrets of a pod.
+/// The credentials of several keyrings, by position, as if they were one, which is how the
+/// kubelet takes the pull secrets of a pod.
 pub fn find<'a>(
-    keyrings: impl IntoIterator<Item = &'a Keyring>,
+    keyrings: impl IntoIterator<Item = (usize, &'a Keyring)>,
     repository: &RepositoryName,
 ) -> Vec<FoundCredential> {
     let target = Location::of(repository);
     let mut matching = Vec::new();
     let mut default = Vec::new();
-    for (position, keyring) in keyrings.into_iter().enumerate() {
+    for (position, keyring) in keyrings {
         for (key, entry) in &keyring.entries {
             if entry
                 .pattern
@@ -126,7 +126,7 @@ fn without_scheme(location: &str) -> &str {
 /// Names have their host here. The kubelet counts every host without a dot or a port as
 /// Docker Hub (`localhost/app`, `MyOrg/app`); we show a credential to its own host only.
 fn is_default_registry(repository: &RepositoryName) -> bool {
-    matches!(repository.registry(), "docker.io" | DEFAULT_REGISTRY)
+    matches!(&**repository.registry(), "docker.io" | DEFAULT_REGISTRY)
 }
 
 /// Equal ports, equally many host labels that match one by one, and a path that begins
@@ -174,7 +174,7 @@ impl<'a> Location<'a> {
     /// References allow nothing that a URL would read otherwise.
     fn of(repository: &'a RepositoryName) -> Self {
         Self {
-            host: repository.registry().into(),
+            host: Cow::Borrowed(repository.registry()),
             path: format!("/{}", repository.path()).into(),
         }
     }
@@ -349,7 +349,7 @@ mod tests {
             ("index.docker.io", "hub-b"),
         ]);
         let users = |image| -> Vec<(usize, String)> {
-            let found = find([&first, &second], &named(image)).into_iter();
+            let found = find([(0, &first), (1, &second)], &named(image)).into_iter();
             found
                 .map(|(position, found)| (position, found.username().to_owned()))
                 .collect()

@@ -177,7 +177,8 @@ impl Providers {
         let keyrings = keyrings.ok_or_else(|| {
             Unknown::over_budget("too many credential programs are waiting to be run")
         })?;
-        let found = keyring::find(keyrings.iter().map(AsRef::as_ref), repository);
+        let all = keyrings.iter().map(AsRef::as_ref).enumerate();
+        let found = keyring::find(all, repository);
         Ok(found
             .into_iter()
             .map(|(_, credential)| credential)
@@ -259,7 +260,7 @@ impl Provider {
         repository: &RepositoryName,
         turn: ProgramTurn<'_>,
     ) -> Option<Arc<Keyring>> {
-        for key in [repository.registry().to_owned(), repository.to_string()] {
+        for key in [repository.registry().to_string(), repository.to_string()] {
             if let Some(kept) = self.kept(repository) {
                 return Some(kept);
             }
@@ -274,7 +275,7 @@ impl Provider {
 
     fn kept(&self, repository: &RepositoryName) -> Option<Arc<Keyring>> {
         let whole = repository.to_string();
-        let keys = [&whole, repository.registry(), ""];
+        let keys = [&*whole, repository.registry(), ""];
         let kept = keys.into_iter().find_map(|key| {
             let kept = self.shared.get(key)?;
             (Instant::now() < kept.until).then_some(kept)
@@ -321,7 +322,7 @@ impl Provider {
                 };
                 let key = match key_type {
                     CacheKeyType::Image => repository.to_string(),
-                    CacheKeyType::Registry => repository.registry().to_owned(),
+                    CacheKeyType::Registry => repository.registry().to_string(),
                     CacheKeyType::Global => String::new(),
                 };
                 let keyring = Arc::new(keyring);

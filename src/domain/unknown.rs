@@ -106,6 +106,12 @@ pub enum Origin {
     /// Our own budget: nobody was asked, so it says nothing of the image, and the next one to
     /// ask may fare better.
     Budget,
+    /// The registry refused the credentials that it was shown: where the detail has said so,
+    /// in bytes, there is room for whose they are.
+    Credentials {
+        /// The end of these words.
+        end: usize,
+    },
     /// A host of which nobody is told more than that it could not be asked. The class is for
     /// those who look for another way, see [`Unknown::told`].
     Concealed,
@@ -134,7 +140,7 @@ impl Unknown {
                 reason: Reason::Unreachable,
                 ..self
             },
-            Origin::Theirs | Origin::Budget => self,
+            Origin::Theirs | Origin::Budget | Origin::Credentials { .. } => self,
         }
     }
 

@@ -30,9 +30,9 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::error::absent;
-use super::host::HostClass;
+use super::host::{HostClass, Hosts, LookupTarget};
 use super::statistics::Statistics;
-use crate::credentials::grant::LookupCredentials;
+use crate::credentials::LookupCredentials;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::Unknown;
@@ -45,7 +45,7 @@ pub use served::{RegistryId, Resolved, Served};
 /// Most failures that are kept.
 const MAX_FAILURES: u64 = 10_000;
 
-/// An inspector that can also say cheaply which document a reference stands for.
+/// Looks up what an image stands for at its target, with the credentials.
 ///
 /// Implementations: the registry, a fake in tests.
 pub trait TagInspector: Send + Sync {
@@ -56,7 +56,8 @@ pub trait TagInspector: Send + Sync {
     fn inspect<'a>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a LookupCredentials,
+        target: &'a LookupTarget<'a>,
+        credentials: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Served, Unknown>>;
 
     /// Asks for the digest alone (HEAD); `None` if the registry does not name it.
@@ -66,22 +67,9 @@ pub trait TagInspector: Send + Sync {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a LookupCredentials,
+        target: &'a LookupTarget<'a>,
+        credentials: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>>;
-
-    /// The registries of which one would be asked.
-    fn registries(&self, image: &ImageReference) -> Vec<RegistryId>;
-
-    /// Whether the registry counts documents that are fetched, so that the digest is asked
-    /// for first.
-    fn counts_documents(&self, image: &ImageReference) -> bool;
-
-    /// Whether the image is looked up without credentials, unless a pod's secret has some.
-    /// Not so for an image on a blocked host.
-    fn is_anonymous(&self, image: &ImageReference) -> bool;
-
-    /// Among which hosts the image's look-ups are counted.
-    fn host_class(&self, image: &ImageReference) -> HostClass;
 }
 
 /// What a look-up ends with.
@@ -102,6 +90,7 @@ impl<I> Clone for Cache<I> {
 
 struct CacheState<I> {
     inspector: I,
+    hosts: Arc<Hosts>,
     statistics: Arc<Statistics>,
     fresh: Duration,
     documents: Bounded<Digest, KnownDocument>,
@@ -140,7 +129,13 @@ struct KeptFailure {
 impl<I: TagInspector + 'static> Cache<I> {
     /// A cache of at most `digests` documents of a usual size (2 KiB; a larger one counts as
     /// several), of twice as many answers, and whose tags count as `fresh` so long.
-    pub fn new(inspector: I, digests: u64, fresh: Duration, statistics: Arc<Statistics>) -> Self {
+    pub(super) fn new(
+        inspector: I,
+        hosts: Arc<Hosts>,
+        digests: u64,
+        fresh: Duration,
+        statistics: Arc<Statistics>,
+    ) -> Self {
         let documents = Bounded::builder()
             .weigher(|_, document: &KnownDocument| weight::of_document(&document.inspection))
             .max_capacity(digests)
@@ -157,6 +152,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         Self {
             shared: Arc::new(CacheState {
                 inspector,
+                hosts,
                 statistics,
                 fresh,
                 documents,
@@ -170,9 +166,13 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// The answer if it is known, without waiting. A stale one is returned all the same,
     /// and asked for again in the background.
-    pub fn cached(&self, image: &ImageReference, grant: &LookupCredentials) -> Option<Outcome> {
+    pub fn cached(
+        &self,
+        image: &ImageReference,
+        credentials: &LookupCredentials,
+    ) -> Option<Outcome> {
         let shared = &self.shared;
-        let key: &dyn KeyParts = &(grant.identity(), image);
+        let key: &dyn KeyParts = &(credentials.identity(), image);
         let now = Instant::now();
         if let Some(answer) = shared.answers.get(key) {
             match &answer.age {
@@ -182,7 +182,7 @@ impl<I: TagInspector + 'static> Cache<I> {
                     }
                     shared.statistics.served_stale(answer.host_class);
                     tracing::debug!(%image, "cache hit, stale and asked for again");
-                    self.refresh(&key.to_key(), grant);
+                    self.refresh(&key.to_key(), credentials);
                 }
                 Some(age) if age.outdated(now).is_some() => {
                     shared.statistics.served_stale(answer.host_class);
@@ -213,11 +213,6 @@ impl<I: TagInspector + 'static> Cache<I> {
         ]
     }
 
-    /// The inspector within.
-    pub fn inspector(&self) -> &I {
-        &self.shared.inspector
-    }
-
     /// The counters of this cache and of the inspector within.
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.shared.statistics
@@ -225,27 +220,27 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// Asks again in the background. Without a runtime there is nothing to run it on, and
     /// the next caller will.
-    fn refresh(&self, key: &AnswerKey, grant: &LookupCredentials) {
+    fn refresh(&self, key: &AnswerKey, credentials: &LookupCredentials) {
         if Handle::try_current().is_ok() {
             let known = || self.shared.fresh_outcome(key);
-            let _running = self.flight(key, &grant.in_background(), known);
+            let _running = self.flight(key, &credentials.in_background(), known);
         }
     }
 
     fn flight(
         &self,
         key: &AnswerKey,
-        grant: &LookupCredentials,
+        credentials: &LookupCredentials,
         known: impl FnOnce() -> Option<Outcome>,
     ) -> Joined<Outcome> {
         let shared = &self.shared;
         shared
             .flights
-            .join_as(grant.audience(), key.clone(), known, |audience| {
-                let grant = grant.for_audience(audience);
+            .join_as(credentials.audience(), key.clone(), known, |audience| {
+                let credentials = credentials.for_audience(audience);
                 let (shared, key) = (Arc::clone(shared), key.clone());
                 let span = tracing::debug_span!(parent: None, "look_up", image = %key.image);
-                async move { shared.look_up(key, &grant).await }
+                async move { shared.look_up(key, &credentials).await }
                     .instrument(span)
                     .boxed()
             })
@@ -255,18 +250,23 @@ impl<I: TagInspector + 'static> Cache<I> {
     ///
     /// # Errors
     /// [`Unknown`] with the class of what went wrong.
-    pub async fn inspect(&self, image: &ImageReference, grant: &LookupCredentials) -> Outcome {
-        if let Some(known) = self.cached(image, grant) {
+    pub async fn inspect(
+        &self,
+        image: &ImageReference,
+        credentials: &LookupCredentials,
+    ) -> Outcome {
+        if let Some(known) = self.cached(image, credentials) {
             return known;
         }
         let shared = &self.shared;
-        let class = shared.inspector.host_class(image);
-        shared.statistics.missed(class);
+        shared
+            .statistics
+            .missed(shared.hosts.class(image.registry()));
         tracing::debug!(%image, "cache miss");
-        let key: &dyn KeyParts = &(grant.identity(), image);
+        let key: &dyn KeyParts = &(credentials.identity(), image);
         let key = key.to_key();
-        let flight = self.flight(&key, grant, || shared.fresh_outcome(&key));
-        let found = flight.wait(grant.audience()).await;
+        let flight = self.flight(&key, credentials, || shared.fresh_outcome(&key));
+        let found = flight.wait(credentials.audience()).await;
         found.unwrap_or_else(|why| shared.without_outcome(&key, why))
     }
 
@@ -279,17 +279,17 @@ impl<I: TagInspector + 'static> Cache<I> {
     pub async fn confirm(
         &self,
         image: &ImageReference,
-        grant: &LookupCredentials,
+        credentials: &LookupCredentials,
         deadline: Instant,
     ) -> Outcome {
         let shared = &self.shared;
-        let key: &dyn KeyParts = &(grant.identity(), image);
+        let key: &dyn KeyParts = &(credentials.identity(), image);
         if let Some(recent) = shared.recent_outcome(key) {
             return recent;
         }
         let key = key.to_key();
-        let flight = self.flight(&key, grant, || shared.recent_outcome(&key));
-        match timeout_at(deadline, flight.wait(grant.audience())).await {
+        let flight = self.flight(&key, credentials, || shared.recent_outcome(&key));
+        match timeout_at(deadline, flight.wait(credentials.audience())).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(Absent::Ended)) => Err(absent(image.registry(), Absent::Ended)),
             Ok(Err(Absent::Late)) | Err(_) => shared.unconfirmed(&key),
@@ -297,8 +297,8 @@ impl<I: TagInspector + 'static> Cache<I> {
     }
 
     /// Whether there is anything about the image, if only that it could not be found out.
-    pub(super) fn knows(&self, image: &ImageReference, grant: &LookupCredentials) -> bool {
-        let key: &dyn KeyParts = &(grant.identity(), image);
+    pub(super) fn knows(&self, image: &ImageReference, credentials: &LookupCredentials) -> bool {
+        let key: &dyn KeyParts = &(credentials.identity(), image);
         let failure = || self.shared.failure(key, Instant::now());
         self.shared.answers.contains_key(key) || failure().is_some()
     }

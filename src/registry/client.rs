@@ -3,33 +3,27 @@
 //! A look-up tries each mirror and then the registry itself, and at each the credentials
 //! that fit, in the kubelet's order. All of it has one deadline.
 
-mod tags;
-
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::bulkhead::RequestClass;
+use super::cache::{RegistryId, Resolved, Served, TagInspector};
 use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, MAX_DOCUMENT_BYTES};
-use super::error::{blocked, concealed, from_status, malformed, refused, timeout};
-use super::host::{DOCKER_HUB, DOCKER_HUB_API, Hosts, LookUpSettings, SettingsError};
-use super::statistics::Statistics;
+use super::error::{blocked, concealed, from_status, refused, timeout};
+use super::host::{Endpoint, LookupTarget};
 use super::token::{TokenRequest, Tokens};
-use super::transport::{RegistryResponse, Request, Target, Transport};
-use crate::credentials::Credential;
-use crate::credentials::client_files::ClientFiles;
-use crate::credentials::docker_config::DockerConfigError;
-use crate::credentials::grant::{LookupCredentials, SharedCredentials, Tries};
-use crate::credentials::keyring::Keyring;
-use crate::domain::access::Tenant;
+use super::transport::{RegistryResponse, Request, Transport};
+use crate::credentials::{Credential, CredentialChain, LookupCredentials};
 use crate::domain::inspection::{Content, Inspection};
-use crate::domain::reference::{Digest, ImageReference, RepositoryName};
+use crate::domain::platform::Platform;
+use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Origin, Reason, Unknown};
 
 /// What runtimes ask for, in containerd's order.
@@ -42,135 +36,64 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
 pub struct Registry {
     transport: Arc<Transport>,
     tokens: Arc<Tokens>,
-    operator: SharedCredentials,
 }
 
 /// Where one attempt asks, and as whom.
 struct Attempt<'a> {
-    target: Target<'a>,
+    endpoint: &'a Endpoint<'a>,
     /// The registry's own URL, without a path.
     url: Url,
-    repository: Arc<str>,
     credential: Option<Arc<Credential>>,
-    grant: &'a LookupCredentials,
+    credentials: &'a LookupCredentials,
     /// Whether nobody is asked after this one.
     is_last: bool,
     deadline: Instant,
 }
 
 impl Registry {
-    /// Prepares a look-up for the settings.
-    ///
-    /// # Errors
-    /// [`SettingsError`] for settings that cannot be used.
-    pub fn new(settings: LookUpSettings) -> Result<Self, SettingsError> {
-        let mut operator = SharedCredentials {
-            providers: settings.providers,
-            ..SharedCredentials::default()
-        };
-        if let Some(text) = &settings.docker_config {
-            operator.set_docker_config(text)?;
-        }
-        if !settings.client_files.is_empty() {
-            operator.client_files = Some(ClientFiles::open(&settings.client_files));
-        }
-        let hosts = Hosts::new(
-            settings.hosts,
-            settings.limits,
-            settings.name_server,
-            settings.discretion,
-        )?;
-        Ok(Self {
-            transport: Arc::new(Transport {
-                statistics: Arc::new(Statistics::new(hosts.class_names().map(str::to_owned))),
-                hosts,
-                limits: settings.limits,
-            }),
+    pub(super) fn new(transport: Transport) -> Self {
+        Self {
+            transport: Arc::new(transport),
             tokens: Arc::default(),
-            operator,
-        })
-    }
-
-    /// Shows the operator's credentials of another docker config from now on.
-    ///
-    /// # Errors
-    /// When it cannot be read: the old ones stay.
-    pub(super) fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
-        self.operator.set_docker_config(text)
-    }
-
-    /// The counters of requests, shared with the cache around this registry.
-    pub fn statistics(&self) -> &Arc<Statistics> {
-        &self.transport.statistics
-    }
-
-    /// How many hosts are not asked at the moment, since they keep failing.
-    pub fn failing_hosts(&self) -> usize {
-        self.transport.hosts.failing()
-    }
-
-    /// The least that is left of the windows of registries that count requests, by the
-    /// settings of their hosts.
-    pub fn rate_limit_remaining(&self) -> BTreeMap<&str, u64> {
-        self.transport.hosts.remaining()
-    }
-
-    /// What a pod of the tenant's with these keyrings, at these positions of its secrets, may
-    /// show for the image: to the registry, and to each mirror what is for the mirror.
-    pub(super) fn grant(
-        &self,
-        image: &ImageReference,
-        tenant: Tenant,
-        keyrings: Vec<(usize, Arc<Keyring>)>,
-    ) -> LookupCredentials {
-        if keyrings.is_empty() {
-            return LookupCredentials::without_secrets(tenant);
         }
-        let places = self.places(image).unwrap_or_default();
-        LookupCredentials::of_secrets(tenant, keyrings, places.iter().map(|(_, name)| name))
     }
 
-    /// Tries every place and credential until one answers, in bounded time. A failure of
+    /// Tries every endpoint and credential until one answers, in bounded time. A failure of
     /// which nothing is told is told at whole seconds, since its time would tell.
     async fn attempt<'a, T>(
         &'a self,
         image: &'a ImageReference,
-        grant: &'a LookupCredentials,
+        target: &'a LookupTarget<'a>,
+        credentials: &'a LookupCredentials,
         ask: impl Fn(Attempt<'a>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
     ) -> Result<T, Unknown> {
         let started = Instant::now();
         let deadline = started + self.transport.limits.lookup;
         let tried = timeout_at(deadline, async {
-            let mut last = None;
-            let mut tries = Tries::default();
-            let places = self.places(image)?;
-            let count = places.len();
-            for (position, (target, name)) in places.into_iter().enumerate() {
-                let url = base_url(&target)?;
+            let mut last = blocked(image.registry(), "the configuration blocks it");
+            let mut chain = credentials.chain();
+            for (position, endpoint) in target.endpoints.iter().enumerate() {
+                let url = endpoint.url()?;
                 let attempt = |credential| {
                     ask(Attempt {
-                        target: target.clone(),
+                        endpoint,
                         url: url.clone(),
-                        repository: Arc::clone(name.path()),
                         credential,
-                        grant,
-                        is_last: position + 1 == count,
+                        credentials,
+                        is_last: position + 1 == target.endpoints.len(),
                         deadline,
                     })
                 };
-                match self
-                    .operator
-                    .with_each_credential(grant, &name, &mut tries, attempt)
-                    .await
-                {
+                chain.restart();
+                match with_each(&mut chain, endpoint, attempt).await {
                     Ok(found) => return Ok(found),
                     Err(failure) if self.transport.hosts.conceals(&url) => {
-                        last = Some(concealed(failure, image.registry()));
+                        last = concealed(failure, image.registry());
                     }
-                    Err(failure) => last = Some(failure),
+                    Err(failure) => last = failure,
                 }
             }
-            Err(last.unwrap_or_else(|| malformed("there is no registry to ask")))
+            Err(last)
         });
         let found = tried
             .await
@@ -183,28 +106,6 @@ impl Registry {
         found
     }
 
-    /// The mirrors in their order, then the registry itself.
-    fn places<'a>(
-        &'a self,
-        image: &'a ImageReference,
-    ) -> Result<Vec<(Target<'a>, RepositoryName)>, Unknown> {
-        let host = self.transport.hosts.of(image.registry());
-        if host.settings.blocked {
-            return Err(blocked(image.registry(), "the configuration blocks it"));
-        }
-        let target = |authority: &'a str| Target {
-            authority: authority.into(),
-            host: self.transport.hosts.of(authority),
-        };
-        let mirrors = host.mirrors.iter().map(|mirror| {
-            let path = format!("{}{}", mirror.prefix, image.repository());
-            let name = RepositoryName::new(mirror.registry.as_str(), path);
-            (target(&mirror.registry), name)
-        });
-        let origin = (target(image.registry()), image.name().clone());
-        Ok(mirrors.chain([origin]).collect())
-    }
-
     async fn document(
         &self,
         attempt: &Attempt<'_>,
@@ -213,7 +114,7 @@ impl Registry {
         let path = format!("manifests/{}", selector(image));
         let answer = self.get(attempt, Method::GET, &path).await?;
         let read = self.read(attempt, image, &answer).await;
-        read.map_err(|failure| answer.failure(failure, &attempt.target.authority))
+        read.map_err(|failure| answer.failure(failure, attempt.label()))
     }
 
     async fn read(
@@ -248,7 +149,7 @@ impl Registry {
         &self,
         attempt: &Attempt<'_>,
         digest: &Digest,
-    ) -> Result<Result<crate::domain::platform::Platform, Unknown>, Unknown> {
+    ) -> Result<Result<Platform, Unknown>, Unknown> {
         let path = format!("blobs/{digest}");
         let answer = self.get(attempt, Method::GET, &path).await?;
         if &digest_of(&answer.body, Some(digest))? != digest {
@@ -285,8 +186,8 @@ impl Registry {
     ) -> Result<RegistryResponse, Unknown> {
         let wanted = TokenRequest {
             registry: &attempt.url,
-            target: attempt.target.clone(),
-            repository: &attempt.repository,
+            peer: attempt.endpoint.peer.clone(),
+            repository: attempt.endpoint.repository.path(),
             credential: attempt.credential.as_ref(),
             class: attempt.class(false),
         };
@@ -298,9 +199,9 @@ impl Registry {
             self.transport.follow(Request {
                 method: method.clone(),
                 url: attempt.url_of(path),
-                target: attempt.target.clone(),
-                registry: &attempt.target.authority,
-                asked: attempt.target.authority.as_ref().into(),
+                peer: attempt.endpoint.peer.clone(),
+                registry: attempt.label(),
+                asked: attempt.label().into(),
                 accept: Some(if is_document { MANIFEST_TYPES } else { "*/*" }),
                 authorization,
                 form: None,
@@ -322,7 +223,7 @@ impl Registry {
                 shown = proof;
             }
         }
-        let label = &attempt.target.authority;
+        let label = attempt.label();
         let failure = match answer.status.as_u16() {
             200 => return Ok(answer),
             // A password that was shown is refused itself. Who got a token for his is not known
@@ -334,11 +235,48 @@ impl Registry {
     }
 }
 
+impl TagInspector for Registry {
+    fn inspect<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        target: &'a LookupTarget<'a>,
+        credentials: &'a LookupCredentials,
+    ) -> BoxFuture<'a, Result<Served, Unknown>> {
+        let ask = move |attempt: Attempt<'a>| {
+            async move {
+                Ok(Served {
+                    inspection: Arc::new(self.document(&attempt, image).await?),
+                    by: RegistryId::of(&attempt.url),
+                })
+            }
+            .boxed()
+        };
+        self.attempt(image, target, credentials, ask).boxed()
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        target: &'a LookupTarget<'a>,
+        credentials: &'a LookupCredentials,
+    ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
+        let ask = move |attempt: Attempt<'a>| {
+            async move {
+                let digest = self.digest(&attempt, image).await?;
+                let by = RegistryId::of(&attempt.url);
+                Ok(digest.map(|digest| Resolved { digest, by }))
+            }
+            .boxed()
+        };
+        self.attempt(image, target, credentials, ask).boxed()
+    }
+}
+
 impl Attempt<'_> {
     fn class(&self, is_counted: bool) -> RequestClass {
         RequestClass {
-            audience: self.grant.audience().clone(),
-            repository: Arc::clone(&self.repository),
+            audience: self.credentials.audience().clone(),
+            repository: Arc::clone(self.endpoint.repository.path()),
             account: self
                 .credential
                 .as_ref()
@@ -349,26 +287,43 @@ impl Attempt<'_> {
         }
     }
 
+    /// The host that failures are told about.
+    fn label(&self) -> &str {
+        &self.endpoint.peer.authority
+    }
+
     /// Every part of the path comes from a parsed reference or digest.
     fn url_of(&self, path: &str) -> Url {
         let mut url = self.url.clone();
-        url.set_path(&format!("/v2/{}/{path}", self.repository));
+        url.set_path(&format!("/v2/{}/{path}", self.endpoint.repository.path()));
         url
     }
 }
 
-fn base_url(target: &Target<'_>) -> Result<Url, Unknown> {
-    let scheme = if target.host.settings.plain_http {
-        "http"
-    } else {
-        "https"
-    };
-    let host = match &*target.authority {
-        DOCKER_HUB => DOCKER_HUB_API,
-        host => host,
-    };
-    Url::parse(&format!("{scheme}://{host}/"))
-        .map_err(|_| malformed("the registry is no host that can be contacted"))
+/// Shows an endpoint one credential after the other, until one is not refused.
+async fn with_each<'a, T>(
+    chain: &mut CredentialChain<'_>,
+    endpoint: &Endpoint<'_>,
+    attempt: impl Fn(Option<Arc<Credential>>) -> BoxFuture<'a, Result<T, Unknown>> + Send + Sync,
+) -> Result<T, Unknown> {
+    let mut last = None;
+    while let Some(credential) = chain.next(&endpoint.repository).await? {
+        let shown = Some(credential).filter(|credential| !credential.is_anonymous());
+        match attempt(shown).await {
+            Err(failure) if may_depend_on_credential(&failure) => last = Some(failure),
+            outcome => return outcome,
+        }
+    }
+    Err(chain.exhausted(last))
+}
+
+/// Whether another credential may fare better. It would wait in the same queue.
+fn may_depend_on_credential(failure: &Unknown) -> bool {
+    let may = matches!(
+        failure.reason,
+        Reason::NotFound | Reason::Unauthorized | Reason::RateLimited
+    );
+    may && failure.origin != Origin::Budget
 }
 
 fn is_basic(proof: &HeaderValue) -> bool {
@@ -379,83 +334,5 @@ fn selector(image: &ImageReference) -> String {
     match image.digest() {
         Some(digest) => digest.to_string(),
         None => image.tag().unwrap_or("latest").to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::FutureExt;
-
-    use super::*;
-    use crate::registry::host::{HostSettings, LookUpLimits};
-
-    #[track_caller]
-    fn asks(image: &str, expected: &[&str]) {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut hub = HostSettings::new("docker.io");
-        hub.mirrors = vec!["mirror.example:5000/hub".to_owned()];
-        let mut plain = HostSettings::new("plain.example");
-        plain.plain_http = true;
-        let settings = LookUpSettings {
-            hosts: vec![hub, plain],
-            limits: LookUpLimits::default(),
-            ..LookUpSettings::default()
-        };
-        let registry = Registry::new(settings).unwrap();
-        let image: ImageReference = image.parse().expect(image);
-        let urls: Vec<String> = registry
-            .places(&image)
-            .unwrap()
-            .iter()
-            .map(|(target, name)| format!("{}v2/{}", base_url(target).unwrap(), name.path()))
-            .collect();
-        assert_eq!(urls, expected);
-    }
-
-    #[test]
-    fn references_lead_to_the_hosts_that_serve_them() {
-        asks(
-            "node",
-            &[
-                "https://mirror.example:5000/v2/hub/library/node",
-                "https://registry-1.docker.io/v2/library/node",
-            ],
-        );
-        asks("plain.example/a/b:1", &["http://plain.example/v2/a/b"]);
-        asks("[2001:DB8::1]:5000/a", &["https://[2001:db8::1]:5000/v2/a"]);
-        asks("MyOrg/app", &["https://myorg/v2/app"]);
-    }
-
-    #[tokio::test]
-    async fn credentials_are_those_that_match_else_none() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let config = br#"{"auths":{"https://index.docker.io/v1/":{"username":"u"},"a.b":{}}}"#;
-        let settings = LookUpSettings {
-            docker_config: Some(config.to_vec()),
-            ..LookUpSettings::default()
-        };
-        let registry = Registry::new(settings).unwrap();
-        let grant = LookupCredentials::without_secrets(Tenant::Operator);
-        for (host, expected) in [
-            ("docker.io", vec![Some("u".to_owned())]),
-            // An entry without a user name counts as a match, and is anonymous.
-            ("a.b", vec![None]),
-            ("c.d", vec![None]),
-        ] {
-            let name = RepositoryName::new(host, "library/node");
-            let tried = std::sync::Mutex::new(Vec::new());
-            let refuse = |credential: Option<Arc<Credential>>| {
-                let user = credential.map(|known| known.username().to_owned());
-                tried.lock().unwrap().push(user);
-                let refused = Unknown::new(Reason::Unauthorized, "no");
-                std::future::ready(Err::<(), _>(refused)).boxed()
-            };
-            let outcome = registry
-                .operator
-                .with_each_credential(&grant, &name, &mut Tries::default(), refuse)
-                .await;
-            assert!(outcome.is_err());
-            assert_eq!(*tried.lock().unwrap(), expected, "{name}");
-        }
     }
 }

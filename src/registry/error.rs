@@ -10,7 +10,6 @@ use rustls::InvalidMessage;
 
 use super::address::AddressRefused;
 use super::bulkhead::{Blame, Failure, Refusal};
-use crate::domain::access::SecretName;
 use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::work::flight::Absent;
 
@@ -23,12 +22,13 @@ pub(super) fn hidden(reason: Reason, host: &str) -> Unknown {
     )
 }
 
-/// How [`refused`] speaks of what was shown; [`naming_secrets`] says more.
-const SHOWN: &str = "refused the credentials";
-
 /// The registry did not take the credentials that it was shown.
 pub(super) fn refused(host: &str) -> Unknown {
-    Unknown::new(Reason::Unauthorized, format!("{host} {SHOWN}"))
+    let detail = format!("{host} refused the credentials");
+    Unknown {
+        origin: Origin::Credentials { end: detail.len() },
+        ..Unknown::new(Reason::Unauthorized, detail)
+    }
 }
 
 /// One text for whatever a host did: closed and open ports, silence and odd answers would
@@ -40,38 +40,10 @@ pub(super) fn concealed(failure: Unknown, host: &str) -> Unknown {
     );
     match failure.origin {
         Origin::Budget => failure,
-        Origin::Theirs | Origin::Concealed => Unknown {
+        _ => Unknown {
             origin: Origin::Concealed,
             ..Unknown::new(failure.reason, text)
         },
-    }
-}
-
-/// The text of a failure with the secrets that were shown.
-pub(super) fn naming_secrets(detail: &str, secrets: &str) -> String {
-    if detail.contains(SHOWN) {
-        detail.replacen(SHOWN, &format!("{SHOWN} of {secrets}"), 1)
-    } else {
-        format!("{detail} with {secrets}")
-    }
-}
-
-/// How many pull secrets a text says something of; a pod may name any number.
-pub(super) const SECRETS_SHOWN: usize = 3;
-
-/// `secret web/regcred`, or several.
-pub(super) fn of_secrets<'a>(names: impl IntoIterator<Item = &'a SecretName>) -> String {
-    let mut names = names.into_iter();
-    let shown: Vec<String> = names
-        .by_ref()
-        .take(SECRETS_SHOWN)
-        .map(ToString::to_string)
-        .collect();
-    let plural = if shown.len() == 1 { "" } else { "s" };
-    let list = shown.join(", ");
-    match names.count() {
-        0 => format!("secret{plural} {list}"),
-        more => format!("secrets {list} and {more} more"),
     }
 }
 

@@ -132,6 +132,6 @@ fn may_lead_to(key: &str, name: &RepositoryName) -> bool {
     let bare = bare.unwrap_or(key);
     let host = bare.split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();
-    let is_hub = name.registry() == "docker.io" && host == "index.docker.io";
+    let is_hub = &**name.registry() == "docker.io" && host == "index.docker.io";
     !host.is_empty() && (is_hub || matches(host, name))
 }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod name;
+mod target;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +21,10 @@ use crate::domain::glob;
 use crate::domain::reference::ImageReference;
 use clients::Clients;
 use name::Server;
-pub(super) use name::{DOCKER_HUB, DOCKER_HUB_API, authority, is_docker_hub};
+pub(super) use name::authority;
+use name::{DOCKER_HUB, DOCKER_HUB_API, is_docker_hub};
+pub use target::LookupTarget;
+pub(super) use target::{Endpoint, Peer};
 
 /// Most hosts whose bulkheads are kept; the longest unused goes first, since a new one must
 /// never be without limits.
@@ -190,7 +194,7 @@ pub(super) struct Host {
 
 /// Where a mirror keeps repositories.
 pub(super) struct Mirror {
-    pub(super) registry: String,
+    pub(super) registry: Arc<str>,
     /// What comes before the repository; empty or with a slash at its end.
     pub(super) prefix: String,
 }
@@ -353,7 +357,7 @@ fn mirrors(settings: &HostSettings) -> Result<Vec<Mirror>, SettingsError> {
         reference
             .filter(|reference| reference.registry() == registry)
             .map(|_| Mirror {
-                registry: registry.to_owned(),
+                registry: registry.into(),
                 prefix: if prefix.is_empty() {
                     String::new()
                 } else {
@@ -453,7 +457,7 @@ mod tests {
         };
         let mirror = with("mirror.example:5000/hub/cache/").unwrap();
         assert_eq!(
-            (mirror.registry.as_str(), mirror.prefix.as_str()),
+            (&*mirror.registry, mirror.prefix.as_str()),
             ("mirror.example:5000", "hub/cache/")
         );
         assert_eq!(with("mirror.example").unwrap().prefix, "");

@@ -26,7 +26,8 @@ use zeroize::Zeroizing;
 
 use super::bulkhead::RequestClass;
 use super::error::{absent, blocked, hidden, malformed, refused, unsupported};
-use super::transport::{Request, Target, Transport};
+use super::host::{Peer, authority};
+use super::transport::{Request, Transport};
 use crate::credentials::Credential;
 use crate::credentials::identity::CredentialHash;
 use crate::domain::text::printable;
@@ -56,7 +57,7 @@ const KNOWN_REALMS: [(&str, &str); 2] = [
 pub(super) struct TokenRequest<'a> {
     /// Any URL of the registry.
     pub(super) registry: &'a Url,
-    pub(super) target: Target<'a>,
+    pub(super) peer: Peer<'a>,
     pub(super) repository: &'a str,
     /// `None` is anonymous.
     pub(super) credential: Option<&'a Arc<Credential>>,
@@ -165,7 +166,7 @@ impl Tokens {
     }
 
     fn scheme(&self, wanted: &TokenRequest<'_>) -> Option<Scheme> {
-        let authority = wanted.target.authority.to_ascii_lowercase();
+        let authority = wanted.peer.authority.to_ascii_lowercase();
         let own = (authority, wanted.repository.to_owned());
         if let Some(scheme) = self.schemes.get(&own) {
             return Some(scheme);
@@ -181,7 +182,7 @@ impl Tokens {
 
     /// Remembers for this repository, and for all others if the scope is the usual one.
     fn remember(&self, wanted: &TokenRequest<'_>, scheme: &Scheme) {
-        let authority = wanted.target.authority.to_ascii_lowercase();
+        let authority = wanted.peer.authority.to_ascii_lowercase();
         let is_usual = match scheme {
             Scheme::Basic => true,
             Scheme::Bearer(source) => source.scope == pull_scope(wanted.repository),
@@ -232,7 +233,7 @@ impl Tokens {
             || known().map(Ok),
             |audience| {
                 let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
-                let (key, label) = (key.clone(), wanted.target.authority.to_string());
+                let (key, label) = (key.clone(), wanted.peer.authority.to_string());
                 let credential = wanted.credential.cloned();
                 let class = RequestClass {
                     audience,
@@ -262,7 +263,7 @@ impl Tokens {
             },
         );
         let found = flight.wait(audience).await;
-        found.unwrap_or_else(|why| Err(absent(&wanted.target.authority, why)))
+        found.unwrap_or_else(|why| Err(absent(&wanted.peer.authority, why)))
     }
 }
 
@@ -293,7 +294,7 @@ fn secret(text: &str) -> Option<HeaderValue> {
 }
 
 fn parse_realm(text: &str, wanted: &TokenRequest<'_>) -> Result<Url, Unknown> {
-    let label = &wanted.target.authority;
+    let label = &wanted.peer.authority;
     let mut realm = Url::parse(text).map_err(|_| blocked(label, "its token server is no URL"))?;
     realm.set_fragment(None);
     Ok(realm)
@@ -305,7 +306,7 @@ fn parse_realm(text: &str, wanted: &TokenRequest<'_>) -> Result<Url, Unknown> {
 /// with credentials only where the registry itself is, or a known server of it. Sources:
 /// go-containerregistry 2193, CVE-2026-48978 (oras-go), and their kin.
 fn judge_realm(realm: &Url, wanted: &TokenRequest<'_>) -> Result<(), Unknown> {
-    let refuse = |why: &str| Err(blocked(&wanted.target.authority, why));
+    let refuse = |why: &str| Err(blocked(&wanted.peer.authority, why));
     let is_named = realm.has_host() && realm.username().is_empty() && realm.password().is_none();
     if !is_named {
         return refuse("its token server is no plain URL");
@@ -351,8 +352,8 @@ async fn fetch(
         }
         Some(token) => Some(source.form(token)),
     };
-    let target = transport.target(&source.realm);
-    let asked = if target.authority == label {
+    let peer = transport.hosts.peer(&authority(&source.realm).into());
+    let asked = if *peer.authority == *label {
         label.into()
     } else {
         format!("the token server of {label}").into()
@@ -363,7 +364,7 @@ async fn fetch(
         } else {
             Method::GET
         },
-        target,
+        peer,
         url,
         registry: label,
         asked,

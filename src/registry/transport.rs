@@ -23,7 +23,7 @@ use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
     timeout as timed_out, too_large, unsupported,
 };
-use super::host::{Host, Hosts, LookUpLimits, authority};
+use super::host::{Hosts, LookUpLimits, Peer, authority};
 use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::text::printable;
@@ -41,23 +41,16 @@ const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Speaks to registries and token servers.
 pub(super) struct Transport {
-    pub(super) hosts: Hosts,
+    pub(super) hosts: Arc<Hosts>,
     pub(super) limits: LookUpLimits,
     pub(super) statistics: Arc<Statistics>,
-}
-
-/// Whom to contact: `host[:port]` as a reference has it, with its settings.
-#[derive(Clone)]
-pub(super) struct Target<'a> {
-    pub(super) authority: Cow<'a, str>,
-    pub(super) host: &'a Host,
 }
 
 /// One request.
 pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) target: Target<'a>,
+    pub(super) peer: Peer<'a>,
     /// The registry that the look-up is about.
     pub(super) registry: &'a str,
     /// What failures are told about: the registry, or what it sent us to; never by the name
@@ -100,14 +93,6 @@ fn told(failure: Unknown, is_concealed: bool, label: &str) -> Unknown {
 }
 
 impl Transport {
-    pub(super) fn target(&self, url: &Url) -> Target<'_> {
-        let authority = authority(url);
-        Target {
-            host: self.hosts.of(&authority),
-            authority: authority.into(),
-        }
-    }
-
     /// Sends a request and follows redirects: each to a host that its own settings allow,
     /// and without credentials from the first other host on.
     pub(super) async fn follow<'a>(
@@ -132,7 +117,7 @@ impl Transport {
             let next = location(&request, &answer.headers);
             let next = next.map_err(|failure| answer.failure(failure, registry))?;
             tracing::debug!(
-                host = %request.target.authority,
+                host = %request.peer.authority,
                 to = %printable(&authority(&next)),
                 "registry redirect"
             );
@@ -141,7 +126,7 @@ impl Transport {
                 request.authorization = None;
                 request.class.account = None;
                 request.class.is_counted = false;
-                request.target = self.target(&next);
+                request.peer = self.hosts.peer(&authority(&next).into());
                 request.asked = format!("the host that {registry} redirects to").into();
             }
             request.url = next;
@@ -200,7 +185,7 @@ impl Transport {
         let refused = |refusal| {
             let failure = refused_entry(&request.asked, refusal);
             tracing::debug!(
-                host = %request.target.authority,
+                host = %request.peer.authority,
                 reason = failure.reason.name(),
                 error = %failure.detail,
                 "registry not asked"
@@ -280,7 +265,7 @@ impl Transport {
     /// Whether the settings let us contact the host of the URL at all. Names are judged
     /// again when they are resolved.
     fn judge(&self, request: &Request<'_>) -> Result<(), Unknown> {
-        let (url, settings) = (&request.url, &request.target.host.settings);
+        let (url, settings) = (&request.url, &request.peer.host.settings);
         // A reference may spell an address in a way that its settings do not.
         let is_blocked = settings.blocked || self.hosts.of(&authority(url)).settings.blocked;
         if is_blocked {
@@ -297,7 +282,7 @@ impl Transport {
     }
 
     async fn perform(&self, request: &Request<'_>) -> Result<RegistryResponse, Failure> {
-        let client = &request.target.host.client;
+        let client = &request.peer.host.client;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -340,7 +325,7 @@ fn log(
     time: Duration,
     answer: &Result<RegistryResponse, Failure>,
 ) {
-    let (host, method) = (&request.target.authority, &request.method);
+    let (host, method) = (&request.peer.authority, &request.method);
     let path = || printable(request.url.path());
     let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     match answer {

@@ -19,6 +19,7 @@ pub(crate) type Flight<V> = Shared<BoxFuture<'static, Option<V>>>;
 type Running<K, V> = Arc<Mutex<HashMap<K, (Flight<V>, Arc<Room>)>>>;
 
 /// The work under way, by key.
+#[derive(Clone)]
 pub(crate) struct Flights<K, V: Clone> {
     running: Running<K, V>,
 }

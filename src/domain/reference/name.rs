@@ -21,7 +21,7 @@ impl RepositoryName {
     }
 
     /// `host[:port]` as written, `docker.io` for Docker Hub.
-    pub fn registry(&self) -> &str {
+    pub fn registry(&self) -> &Arc<str> {
         &self.registry
     }
 

@@ -16,7 +16,7 @@ use super::key::KeyParts;
 use super::lifetime::Age;
 use super::served::KnownDocument;
 use super::{Cache, TagInspector};
-use crate::credentials::identity::Identity;
+use crate::credentials::LookupCredentials;
 use crate::domain::inspection::Inspection;
 use crate::domain::reference::ImageReference;
 
@@ -89,8 +89,13 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// Takes over what another process knew, when the wall clock shows `now`. Tags are stale:
     /// each is served as its age allows, and asked for behind that. What the configuration
-    /// would no longer ask for without credentials is left out.
-    pub fn restore(&self, contents: Contents, now: SystemTime) {
+    /// would no longer ask for without credentials, everybody's, is left out.
+    pub(super) fn restore(
+        &self,
+        contents: Contents,
+        everybody: &LookupCredentials,
+        now: SystemTime,
+    ) {
         let shared = &self.shared;
         for inspection in contents.documents {
             // Who served it is not in the file, so it has to be served again elsewhere than
@@ -100,7 +105,7 @@ impl<I: TagInspector + 'static> Cache<I> {
             shared.documents.insert(digest, document);
         }
         for answer in contents.answers {
-            if !shared.inspector.is_anonymous(&answer.image) {
+            if !shared.hosts.target(&answer.image).is_public_to(everybody) {
                 continue;
             }
             // A time that is still to come shows a clock that jumped: as old as can be.
@@ -110,7 +115,7 @@ impl<I: TagInspector + 'static> Cache<I> {
             let Some(age) = Age::restored(age, shared.fresh) else {
                 continue;
             };
-            let parts: &dyn KeyParts = &(Identity::Shared, &answer.image);
+            let parts: &dyn KeyParts = &(everybody.identity(), &answer.image);
             shared.insert(parts.to_key(), &answer.inspection, age, true);
         }
     }

@@ -9,12 +9,12 @@ use super::key::{AnswerKey, KeyParts};
 use super::lifetime::{Age, RECENT, failure_lifetime, is_passing};
 use super::served::{KnownDocument, RegistryId, Resolved, Served};
 use super::{CacheState, KeptAnswer, KeptFailure, Outcome, TagInspector};
-use crate::credentials::grant::LookupCredentials;
-use crate::credentials::identity::Identity;
+use crate::credentials::LookupCredentials;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::registry::error::{absent, timeout};
+use crate::registry::host::{Endpoint, LookupTarget};
 use crate::registry::jitter::jittered;
 use crate::work::flight::Absent;
 
@@ -62,23 +62,24 @@ impl<I: TagInspector> CacheState<I> {
     }
 
     /// Finds out and remembers.
-    pub(super) async fn look_up(&self, key: AnswerKey, grant: &LookupCredentials) -> Outcome {
+    pub(super) async fn look_up(&self, key: AnswerKey, credentials: &LookupCredentials) -> Outcome {
         let previous = self.answers.get(&key);
-        match self.ask(&key.image, grant, previous.as_ref()).await {
+        let target = self.hosts.target(&key.image);
+        let asked = self.ask(&key.image, &target, credentials, previous.as_ref());
+        match asked.await {
             Ok(document) => {
                 let inspection = Arc::clone(&document.inspection);
                 let is_known =
                     previous.is_some_and(|known| known.inspection.digest == inspection.digest);
                 self.changes.count(is_known);
                 tracing::debug!(digest = %inspection.digest, "look-up answered");
-                self.remember(key, document);
+                self.remember(key, document, target.is_public_to(credentials));
                 Ok(inspection.into())
             }
             Err(unknown) => {
                 tracing::debug!(reason = unknown.reason.name(), error = %unknown.detail, "look-up failed");
                 if unknown.origin == Origin::Budget {
-                    let class = self.inspector.host_class(&key.image);
-                    self.statistics.limited(class);
+                    self.statistics.limited(target.class);
                 }
                 if let Some(kept) = self.keep_previous(&key, previous, &unknown) {
                     return Ok(kept);
@@ -107,33 +108,35 @@ impl<I: TagInspector> CacheState<I> {
     async fn ask(
         &self,
         image: &ImageReference,
-        grant: &LookupCredentials,
+        target: &LookupTarget<'_>,
+        credentials: &LookupCredentials,
         previous: Option<&KeptAnswer>,
     ) -> Result<KnownDocument, Unknown> {
         let asks_first = match image.digest() {
             // It was seen there: ask only whether this one may see it.
-            Some(digest) => self.is_proven_without_body(image, digest),
-            None => previous.is_some() || self.inspector.counts_documents(image),
+            Some(digest) => self.is_proven_without_body(target, digest),
+            None => previous.is_some() || target.counts_documents,
         };
         if !asks_first {
-            return self.fetch(image, grant).await;
+            return self.fetch(image, target, credentials).await;
         }
-        let Some(resolved) = self.inspector.resolve(image, grant).await? else {
-            return self.fetch(image, grant).await;
+        let resolved = self.inspector.resolve(image, target, credentials);
+        let Some(resolved) = resolved.await? else {
+            return self.fetch(image, target, credentials).await;
         };
         if let Some(known) = self.known_document(&resolved, previous) {
             return Ok(known);
         }
         let by_digest = image.with_digest(resolved.digest);
-        self.fetch(&by_digest, grant).await
+        self.fetch(&by_digest, target, credentials).await
     }
 
     /// Whether each registry that may be asked has served the document.
-    fn is_proven_without_body(&self, image: &ImageReference, digest: &Digest) -> bool {
+    fn is_proven_without_body(&self, target: &LookupTarget<'_>, digest: &Digest) -> bool {
         self.documents.get(digest).is_some_and(|document| {
-            let registries = self.inspector.registries(image);
-            let has_served = |registry: &RegistryId| document.was_served_by(*registry);
-            !registries.is_empty() && registries.iter().all(has_served)
+            let urls = target.endpoints.iter().map(Endpoint::url);
+            let mut registries = urls.flatten().map(|url| RegistryId::of(&url)).peekable();
+            registries.peek().is_some() && registries.all(|id| document.was_served_by(id))
         })
     }
 
@@ -157,20 +160,20 @@ impl<I: TagInspector> CacheState<I> {
     async fn fetch(
         &self,
         image: &ImageReference,
-        grant: &LookupCredentials,
+        target: &LookupTarget<'_>,
+        credentials: &LookupCredentials,
     ) -> Result<KnownDocument, Unknown> {
-        let Served { inspection, by } = self.inspector.inspect(image, grant).await?;
+        let served = self.inspector.inspect(image, target, credentials);
+        let Served { inspection, by } = served.await?;
         let known = self.documents.get(&inspection.digest);
         let document = known.unwrap_or_else(|| KnownDocument::new(inspection));
         Ok(document.served_by(by))
     }
 
-    fn remember(&self, key: AnswerKey, document: KnownDocument) {
+    fn remember(&self, key: AnswerKey, document: KnownDocument, is_public: bool) {
         let inspection = Arc::clone(&document.inspection);
         self.documents.insert(inspection.digest.clone(), document);
         self.failures.invalidate(&key);
-        let shows_nothing = key.identity == Identity::Shared;
-        let is_public = shows_nothing && self.inspector.is_anonymous(&key.image);
         let age = Age::new(jittered(self.fresh));
         self.insert(key, &inspection, age, is_public);
     }
@@ -183,7 +186,7 @@ impl<I: TagInspector> CacheState<I> {
         age: Age,
         is_public: bool,
     ) {
-        let host_class = self.inspector.host_class(&key.image);
+        let host_class = self.hosts.class(key.image.registry());
         let answer = |age| KeptAnswer {
             inspection: Arc::clone(inspection),
             age,
@@ -231,7 +234,7 @@ impl<I: TagInspector> CacheState<I> {
         let asked = Instant::now();
         let failure = KeptFailure {
             unknown: unknown.clone(),
-            host_class: self.inspector.host_class(&key.image),
+            host_class: self.hosts.class(key.image.registry()),
             asked,
             until: asked + jittered(lifetime),
         };

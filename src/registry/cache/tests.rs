@@ -1,15 +1,17 @@
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{LazyLock, Mutex};
 use std::time::SystemTime;
 
 use super::file::CacheFile;
 use super::writer::CacheWriter;
 use super::*;
+use crate::credentials::SharedCredentials;
 use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, MediaType, Outdated, Staleness};
 use crate::domain::unknown::Origin;
 use crate::domain::unknown::Reason;
+use crate::registry::host::{Discretion, LookUpLimits};
 use tokio::time::advance;
 
 const FRESH: Duration = Duration::from_secs(300);
@@ -21,8 +23,6 @@ const PAST_FRESH: Duration = Duration::from_secs(361);
 struct Fake {
     tags: Mutex<HashMap<String, char>>,
     failure: Mutex<Option<Unknown>>,
-    counts_documents: bool,
-    is_private: AtomicBool,
     names_no_digest: bool,
     is_silent: AtomicBool,
     requests: Mutex<Vec<&'static str>>,
@@ -46,10 +46,11 @@ impl TagInspector for Arc<Fake> {
     fn inspect<'a>(
         &'a self,
         image: &'a ImageReference,
+        target: &'a LookupTarget<'a>,
         _: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Served, Unknown>> {
         self.requests.lock().unwrap().push("GET");
-        let by = registry(image);
+        let by = registry(target);
         let found = self.stands_for(image).map(|digest| Served {
             inspection: Arc::new(Inspection {
                 digest,
@@ -69,10 +70,11 @@ impl TagInspector for Arc<Fake> {
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
+        target: &'a LookupTarget<'a>,
         _: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
         self.requests.lock().unwrap().push("HEAD");
-        let by = registry(image);
+        let by = registry(target);
         let found = self
             .stands_for(image)
             .map(|digest| (!self.names_no_digest).then_some(Resolved { digest, by }));
@@ -85,27 +87,20 @@ impl TagInspector for Arc<Fake> {
         }
         .boxed()
     }
-
-    fn registries(&self, image: &ImageReference) -> Vec<RegistryId> {
-        vec![registry(image)]
-    }
-
-    fn counts_documents(&self, _: &ImageReference) -> bool {
-        self.counts_documents
-    }
-
-    fn is_anonymous(&self, _: &ImageReference) -> bool {
-        !self.is_private.load(Ordering::Relaxed)
-    }
-
-    fn host_class(&self, _: &ImageReference) -> HostClass {
-        HostClass(0)
-    }
 }
 
-fn registry(image: &ImageReference) -> RegistryId {
-    let url = format!("https://{}/", image.registry());
-    RegistryId::of(&url.parse().unwrap())
+fn registry(target: &LookupTarget<'_>) -> RegistryId {
+    RegistryId::of(&target.endpoints[0].url().unwrap())
+}
+
+static HOSTS: LazyLock<Arc<Hosts>> = LazyLock::new(|| {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let limits = LookUpLimits::default();
+    Arc::new(Hosts::new(Vec::new(), limits, None, Discretion::Open).unwrap())
+});
+
+fn hosts() -> Arc<Hosts> {
+    Arc::clone(&HOSTS)
 }
 
 fn digest(letter: char) -> Digest {
@@ -117,12 +112,13 @@ fn digest(letter: char) -> Digest {
 /// A cache around a fake whose tag `1` stands for the digest of `a`.
 struct Case {
     fake: Arc<Fake>,
+    shared: Arc<SharedCredentials>,
     cache: Cache<Arc<Fake>>,
     image: ImageReference,
 }
 
 fn statistics() -> Arc<Statistics> {
-    Arc::new(Statistics::new(["all".to_owned()]))
+    Arc::new(Statistics::new(["hub", "all"].map(str::to_owned)))
 }
 
 fn case(change: impl FnOnce(&mut Fake)) -> Case {
@@ -131,25 +127,24 @@ fn case(change: impl FnOnce(&mut Fake)) -> Case {
     change(&mut fake);
     let fake = Arc::new(fake);
     Case {
-        cache: Cache::new(Arc::clone(&fake), 1000, FRESH, statistics()),
+        cache: Cache::new(Arc::clone(&fake), hosts(), 1000, FRESH, statistics()),
         fake,
+        shared: Arc::default(),
         image: "r.example/app:1".parse().unwrap(),
     }
 }
 
 impl Case {
+    fn everybody(&self) -> LookupCredentials {
+        LookupCredentials::of_everybody(&self.shared, Tenant::Operator)
+    }
+
     fn lookups(&self, result: &'static str) -> u64 {
         self.cache.statistics().lookups()[&("all", result)]
     }
 
     async fn inspect(&self) -> Result<Digest, Reason> {
-        let found = self
-            .cache
-            .inspect(
-                &self.image,
-                &LookupCredentials::without_secrets(Tenant::Operator),
-            )
-            .await;
+        let found = self.cache.inspect(&self.image, &self.everybody()).await;
         found
             .map(|found| found.inspection.digest.clone())
             .map_err(|unknown| unknown.reason)
@@ -158,21 +153,15 @@ impl Case {
     /// As before a denial, with so much time for it.
     async fn confirm(&self, time: Duration) -> Result<(Digest, Option<Outdated>), Reason> {
         let deadline = Instant::now() + time;
-        let grant = LookupCredentials::without_secrets(Tenant::Operator);
-        let confirmed = self.cache.confirm(&self.image, &grant, deadline).await;
+        let everybody = self.everybody();
+        let confirmed = self.cache.confirm(&self.image, &everybody, deadline).await;
         confirmed
             .map(|found| (found.inspection.digest.clone(), found.outdated))
             .map_err(|unknown| unknown.reason)
     }
 
     async fn outdated(&self) -> Option<Outdated> {
-        let found = self
-            .cache
-            .inspect(
-                &self.image,
-                &LookupCredentials::without_secrets(Tenant::Operator),
-            )
-            .await;
+        let found = self.cache.inspect(&self.image, &self.everybody()).await;
         found.unwrap().outdated
     }
 
@@ -185,10 +174,11 @@ impl Case {
         };
         let mut bytes = Vec::new();
         file::encode(&self.cache.contents(now), usize::MAX, &mut bytes).unwrap();
-        let cache = Cache::new(Arc::clone(&self.fake), 1000, FRESH, statistics());
-        cache.restore(file::decode(&bytes).unwrap(), then);
+        let cache = Cache::new(Arc::clone(&self.fake), hosts(), 1000, FRESH, statistics());
+        cache.restore(file::decode(&bytes).unwrap(), &self.everybody(), then);
         Self {
             fake: Arc::clone(&self.fake),
+            shared: Arc::clone(&self.shared),
             cache,
             image: self.image.clone(),
         }
@@ -369,7 +359,8 @@ async fn what_our_own_budget_refused_is_never_remembered() {
 
 #[tokio::test(start_paused = true)]
 async fn where_documents_are_counted_the_digest_is_asked_for_first() {
-    let case = case(|fake| fake.counts_documents = true);
+    let mut case = case(|_| {});
+    case.image = "docker.io/library/app:1".parse().unwrap();
     case.inspect().await.unwrap();
     assert_eq!(case.requests().await, ["HEAD", "GET"]);
 }
@@ -388,7 +379,7 @@ async fn a_registry_that_names_no_digest_is_asked_for_the_document() {
 #[tokio::test(start_paused = true)]
 async fn the_number_of_entries_is_bounded() {
     let mut case = case(|_| {});
-    case.cache = Cache::new(Arc::clone(&case.fake), 10, FRESH, statistics());
+    case.cache = Cache::new(Arc::clone(&case.fake), hosts(), 10, FRESH, statistics());
     for number in 0..500 {
         case.image = format!("r.example/app{number}@{}", digest('a'))
             .parse()
@@ -620,7 +611,8 @@ async fn only_what_was_found_without_credentials_is_restored() {
     let case = case(|_| {});
     case.inspect().await.unwrap();
     // Credentials came with the new configuration.
-    case.fake.is_private.store(true, Ordering::Relaxed);
+    let config = br#"{"auths":{"r.example":{"username":"ada"}}}"#;
+    case.shared.set_docker_config(config).unwrap();
     let restarted = case.restarted(0);
     restarted.cache.shared.documents.run_pending_tasks();
     assert_eq!(
@@ -630,7 +622,7 @@ async fn only_what_was_found_without_credentials_is_restored() {
 
     // And what they helped to find stays, when they go.
     restarted.inspect().await.unwrap();
-    case.fake.is_private.store(false, Ordering::Relaxed);
+    case.shared.set_docker_config(b"{}").unwrap();
     let contents = restarted.cache.contents(SystemTime::now());
     assert_eq!((contents.documents.len(), contents.answers.len()), (1, 0));
 }
@@ -655,7 +647,7 @@ async fn the_file_follows_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let file = CacheFile::new(folder.path().join("cache"), 1000);
     let case = case(|_| {});
-    let mut writer = CacheWriter::open(case.cache.clone(), file.clone()).await;
+    let mut writer = CacheWriter::open(case.cache.clone(), file.clone(), case.everybody()).await;
     writer.write().await;
     assert!(!file.path().exists(), "there is nothing to write");
     case.inspect().await.unwrap();

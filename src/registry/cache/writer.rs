@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::contents::Generation;
 use super::file::CacheFile;
 use super::{Cache, TagInspector};
+use crate::credentials::LookupCredentials;
 
 /// How often new answers are written.
 const WRITE_INTERVAL: Duration = Duration::from_secs(30);
@@ -28,13 +29,18 @@ pub struct CacheWriter<I> {
 }
 
 impl<I: TagInspector + 'static> CacheWriter<I> {
-    /// Fills the cache from the file. One that cannot be used is left out, which is logged.
-    pub async fn open(cache: Cache<I>, file: CacheFile) -> Self {
+    /// Fills the cache from the file, with what everybody may know still. One that cannot be
+    /// used is left out, which is logged.
+    pub(in crate::registry) async fn open(
+        cache: Cache<I>,
+        file: CacheFile,
+        everybody: LookupCredentials,
+    ) -> Self {
         let (filled, from) = (cache.clone(), file.clone());
         let read = spawn_blocking(move || -> std::io::Result<usize> {
             let contents = from.read()?;
             let count = contents.answers.len();
-            filled.restore(contents, SystemTime::now());
+            filled.restore(contents, &everybody, SystemTime::now());
             Ok(count)
         });
         let path = file.path().display();

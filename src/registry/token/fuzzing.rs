@@ -12,8 +12,7 @@ use crate::credentials::Credential;
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
 use crate::registry::error::malformed;
-use crate::registry::host::{Discretion, HostSettings, Hosts, LookUpLimits};
-use crate::registry::transport::Target;
+use crate::registry::host::{Discretion, HostSettings, Hosts, LookUpLimits, Peer};
 use crate::work::audience::Audience;
 
 /// Registries that may have sent the challenge, and the other host that may see their
@@ -93,7 +92,7 @@ pub(super) fn judged(
     let url = Url::parse(registry).map_err(|_| unusable())?;
     let wanted = TokenRequest {
         registry: &url,
-        target: Target {
+        peer: Peer {
             authority: "the.registry".into(),
             host: HOSTS.as_ref().ok_or_else(unusable)?.of("the.registry"),
         },

@@ -25,7 +25,7 @@ use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType
 use crate::domain::platform::Platform;
 use crate::domain::reference::{Digest, ImageReference};
 use crate::registry::cache::contents::{Contents, PublicAnswer};
-use crate::registry::document::{self, LONGEST_PLATFORM_TEXT, MOST_ENTRIES, MOST_FEATURES};
+use crate::registry::document::{self, MAX_ENTRIES, MAX_OS_FEATURES, MAX_PLATFORM_TEXT_BYTES};
 
 /// How every version begins.
 const NAME: &[u8] = b"archmatch cache ";
@@ -33,7 +33,7 @@ const NAME: &[u8] = b"archmatch cache ";
 const VERSION: &[u8] = b"archmatch cache 2\n";
 const CHECKSUM_BYTES: usize = 32;
 /// Longest record. It bounds what a length within one can make us take; an index of
-/// [`MOST_ENTRIES`] with the longest digests has 71 KB.
+/// [`MAX_ENTRIES`] with the longest digests has 71 KB.
 const MAX_RECORD_BYTES: usize = 128 * 1024;
 
 /// Why bytes are no cache. Nothing of them is believed then.
@@ -266,8 +266,8 @@ fn read(mut records: &[u8]) -> Option<Contents> {
 
 fn read_platform(platform: Platform) -> Option<Arc<Platform>> {
     let longest = document::texts(&platform).map(String::len).max();
-    let is_bounded = platform.os_features.len() <= MOST_FEATURES
-        && longest.is_none_or(|longest| longest <= LONGEST_PLATFORM_TEXT);
+    let is_bounded = platform.os_features.len() <= MAX_OS_FEATURES
+        && longest.is_none_or(|longest| longest <= MAX_PLATFORM_TEXT_BYTES);
     is_bounded.then(|| document::shared(platform))
 }
 
@@ -283,7 +283,7 @@ fn read_digest(hash: &[u8]) -> Option<Digest> {
 fn read_content(content: StoredContent<'_>, platforms: &[Arc<Platform>]) -> Option<Content> {
     Some(match content {
         StoredContent::Index(stored) => {
-            if stored.len() > MOST_ENTRIES {
+            if stored.len() > MAX_ENTRIES {
                 return None;
             }
             // Just as long as needed: they stay.
