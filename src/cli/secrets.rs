@@ -61,10 +61,6 @@ impl SecretReader for LiveSecrets {
 pub struct SnapshotSecrets(pub HashMap<SecretName, Secret>);
 
 impl SecretReader for SnapshotSecrets {
-    fn closed(&self, _: &str) -> Option<String> {
-        None
-    }
-
     fn read<'a>(&'a self, name: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>> {
         ready(self.0.get(name).cloned().ok_or(ReadFailure::Missing)).boxed()
     }

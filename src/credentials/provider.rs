@@ -67,8 +67,7 @@ pub enum ProviderError {
 
 /// The configured providers. Tenants take turns at running their programs.
 pub struct Providers {
-    all: Vec<Provider>,
-    turns: Arc<Turns<Tenant>>,
+    all: Vec<Arc<Provider>>,
 }
 
 struct Provider {
@@ -78,7 +77,9 @@ struct Provider {
     environment: Vec<(String, String)>,
     patterns: Vec<String>,
     lifetime: Duration,
-    shared: Arc<Cache<String, KeptKeyring>>,
+    kept: Cache<String, KeptKeyring>,
+    /// Those of all providers.
+    turns: Turns<Tenant>,
     flights: Flights<String, Option<Given>>,
 }
 
@@ -90,7 +91,7 @@ struct KeptKeyring {
 }
 
 /// What a program gave when it was run for an image.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Given {
     keyring: Arc<Keyring>,
     /// Whether it is for this image alone.
@@ -144,12 +145,11 @@ impl Providers {
         if file.providers.is_empty() {
             return Err(ProviderError::Shape("it has no providers".to_owned()));
         }
+        let turns = Turns::new(MAX_PROGRAMS, MAX_RUNS_WAITING);
         let providers = file.providers.into_iter();
-        let all = providers.map(|entry| Provider::new(entry, folder));
-        Ok(Self {
-            all: all.collect::<Result<_, _>>()?,
-            turns: Arc::new(Turns::new(MAX_PROGRAMS, MAX_RUNS_WAITING)),
-        })
+        let all = providers.map(|entry| Provider::new(entry, folder, turns.clone()).map(Arc::new));
+        let all = all.collect::<Result<_, _>>()?;
+        Ok(Self { all })
     }
 
     /// Whether a provider is for the repository.
@@ -168,11 +168,7 @@ impl Providers {
     ) -> Result<Vec<Arc<Credential>>, Unknown> {
         let providers = self.all.iter();
         let fitting = providers.filter(|provider| provider.is_for(repository));
-        let turn = ProgramTurn {
-            turns: &self.turns,
-            tenant,
-        };
-        let keyrings = fitting.map(|provider| provider.keyring(repository, turn));
+        let keyrings = fitting.map(|provider| provider.keyring(repository, tenant));
         let keyrings: Option<Vec<_>> = join_all(keyrings).await.into_iter().collect();
         let keyrings = keyrings.ok_or_else(|| {
             Unknown::over_budget("too many credential programs are waiting to be run")
@@ -186,15 +182,12 @@ impl Providers {
     }
 }
 
-/// Whose turn it is to run a program.
-#[derive(Clone, Copy)]
-struct ProgramTurn<'a> {
-    turns: &'a Arc<Turns<Tenant>>,
-    tenant: &'a Tenant,
-}
-
 impl Provider {
-    fn new(entry: ProviderEntry, folder: &Path) -> Result<Self, ProviderError> {
+    fn new(
+        entry: ProviderEntry,
+        folder: &Path,
+        turns: Turns<Tenant>,
+    ) -> Result<Self, ProviderError> {
         let refuse = |problem| ProviderError::Provider {
             name: entry.name.clone(),
             problem,
@@ -232,17 +225,15 @@ impl Provider {
             patterns: entry.match_images,
             lifetime,
             name: entry.name,
-            shared: Arc::new(
-                Cache::builder()
-                    .weigher(|key: &String, kept: &KeptKeyring| {
-                        u32::try_from(ENTRY_OVERHEAD_BYTES + key.len() + kept.bytes)
-                            .unwrap_or(u32::MAX)
-                    })
-                    .max_capacity(MAX_KEPT_BYTES)
-                    // What was just paid for with a process is always kept.
-                    .eviction_policy(EvictionPolicy::lru())
-                    .build(),
-            ),
+            kept: Cache::builder()
+                .weigher(|key: &String, kept: &KeptKeyring| {
+                    u32::try_from(ENTRY_OVERHEAD_BYTES + key.len() + kept.bytes).unwrap_or(u32::MAX)
+                })
+                .max_capacity(MAX_KEPT_BYTES)
+                // What was just paid for with a process is always kept.
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
+            turns,
             flights: Flights::default(),
         })
     }
@@ -256,15 +247,22 @@ impl Provider {
     /// afterwards for how many images its answer is, so those of one registry wait for the
     /// first.
     async fn keyring(
-        &self,
+        self: &Arc<Self>,
         repository: &RepositoryName,
-        turn: ProgramTurn<'_>,
+        tenant: &Tenant,
     ) -> Option<Arc<Keyring>> {
         for key in [repository.registry().to_string(), repository.to_string()] {
             if let Some(kept) = self.kept(repository) {
                 return Some(kept);
             }
-            let given = self.run(key, repository, turn).await?;
+            let start = || {
+                let (provider, repository) = (Arc::clone(self), repository.clone());
+                let tenant = tenant.clone();
+                async move { provider.run(repository, tenant).await }.boxed()
+            };
+            // Work that ended without a value gave nothing.
+            let given = self.flights.join(key, || None, start).await;
+            let given = given.unwrap_or_else(|| Some(Given::default()))?;
             let fits = |only: &RepositoryName| only == repository;
             if given.only_for.as_ref().is_none_or(fits) {
                 return Some(given.keyring);
@@ -277,78 +275,55 @@ impl Provider {
         let whole = repository.to_string();
         let keys = [&*whole, repository.registry(), ""];
         let kept = keys.into_iter().find_map(|key| {
-            let kept = self.shared.get(key)?;
+            let kept = self.kept.get(key)?;
             (Instant::now() < kept.until).then_some(kept)
         });
         kept.map(|kept| kept.keyring)
     }
 
-    async fn run(
-        &self,
-        flight: String,
-        repository: &RepositoryName,
-        turn: ProgramTurn<'_>,
-    ) -> Option<Given> {
-        let start = || {
-            let (turns, tenant) = (Arc::clone(turn.turns), turn.tenant.clone());
-            let program = self.program.clone();
-            let (arguments, environment) = (self.arguments.clone(), self.environment.clone());
-            let (kept, name) = (Arc::clone(&self.shared), self.name.clone());
-            let (repository, lifetime) = (repository.clone(), self.lifetime);
-            async move {
-                let turn = timeout(MAX_WAIT, turns.enter(tenant)).await;
-                let _place = turn.ok().flatten()?;
-                let request = json!({
-                    "apiVersion": PROTOCOL_VERSION,
-                    "kind": "CredentialProviderRequest",
-                    "image": repository.to_string(),
-                });
-                let input = request.to_string();
-                let output =
-                    program::run(&program, &arguments, &environment, input.as_bytes()).await;
-                let bytes = output.as_ref().map_or(0, |output| output.len());
-                let answer = output
-                    .map_err(|error| error.to_string())
-                    .and_then(|output| read(&output).map_err(str::to_owned));
-                let (keyring, key_type, lifetime) = match answer {
-                    Ok((keyring, key_type, stated)) => {
-                        (keyring, key_type, stated.unwrap_or(lifetime))
-                    }
-                    // As for the kubelet, it has then no credentials.
-                    Err(error) => {
-                        tracing::warn!(provider = name, "credential provider: {error}");
-                        (Keyring::default(), CacheKeyType::Image, FAILURE_PAUSE)
-                    }
-                };
-                let key = match key_type {
-                    CacheKeyType::Image => repository.to_string(),
-                    CacheKeyType::Registry => repository.registry().to_string(),
-                    CacheKeyType::Global => String::new(),
-                };
-                let keyring = Arc::new(keyring);
-                if !lifetime.is_zero() {
-                    let until = Instant::now() + lifetime.min(MAX_LIFETIME);
-                    let entry = KeptKeyring {
-                        keyring: Arc::clone(&keyring),
-                        until,
-                        // Parsed, an answer takes a few times its size.
-                        bytes: bytes * 3,
-                    };
-                    kept.insert(key, entry);
-                }
-                Some(Given {
-                    keyring,
-                    only_for: (key_type == CacheKeyType::Image).then_some(repository),
-                })
+    /// Runs the program for an image, on the tenant's account, and keeps what it gives.
+    async fn run(&self, repository: RepositoryName, tenant: Tenant) -> Option<Given> {
+        let turn = timeout(MAX_WAIT, self.turns.enter(tenant)).await;
+        let _place = turn.ok().flatten()?;
+        let request = json!({
+            "apiVersion": PROTOCOL_VERSION,
+            "kind": "CredentialProviderRequest",
+            "image": repository.to_string(),
+        });
+        let input = request.to_string();
+        let (program, arguments) = (&self.program, &self.arguments);
+        let output = program::run(program, arguments, &self.environment, input.as_bytes()).await;
+        let bytes = output.as_ref().map_or(0, |output| output.len());
+        let answer = output
+            .map_err(|error| error.to_string())
+            .and_then(|output| read(&output).map_err(str::to_owned));
+        let (keyring, key_type, lifetime) = match answer {
+            Ok((keyring, key_type, stated)) => (keyring, key_type, stated.unwrap_or(self.lifetime)),
+            // As for the kubelet, it has then no credentials.
+            Err(error) => {
+                tracing::warn!(provider = self.name, "credential provider: {error}");
+                (Keyring::default(), CacheKeyType::Image, FAILURE_PAUSE)
             }
-            .boxed()
         };
-        let given = self.flights.join(flight, || None, start).await;
-        let nothing = || Given {
-            keyring: Arc::default(),
-            only_for: None,
+        let key = match key_type {
+            CacheKeyType::Image => repository.to_string(),
+            CacheKeyType::Registry => repository.registry().to_string(),
+            CacheKeyType::Global => String::new(),
         };
-        given.unwrap_or_else(|| Some(nothing()))
+        let keyring = Arc::new(keyring);
+        if !lifetime.is_zero() {
+            let entry = KeptKeyring {
+                keyring: Arc::clone(&keyring),
+                until: Instant::now() + lifetime.min(MAX_LIFETIME),
+                // Parsed, an answer takes a few times its size.
+                bytes: bytes * 3,
+            };
+            self.kept.insert(key, entry);
+        }
+        Some(Given {
+            keyring,
+            only_for: (key_type == CacheKeyType::Image).then_some(repository),
+        })
     }
 }
 

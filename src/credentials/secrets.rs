@@ -6,22 +6,21 @@
 //! costs the API server, which waits for those reviews, one small request a secret. What was
 //! read in a namespace that is gone counts for nothing in another of its name.
 
-use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::docker_config::{self, DockerConfigError};
+use super::docker_config;
 use super::keyring::Keyring;
 use crate::domain::access::SecretName;
 use crate::objects::context::Secret;
 use crate::work::flight::{Flight, Flights};
+use crate::work::rate::Rate;
 use crate::work::turns::Turns;
 
 /// How long a secret counts as read.
@@ -52,7 +51,9 @@ const MAX_KEPT_BYTES: u64 = 8 * 1024 * 1024;
 pub trait SecretReader: Send + Sync {
     /// Why the secrets of a namespace are not read at all, if they are not; it completes
     /// "secret web/regcred may not be read: …".
-    fn closed(&self, namespace: &str) -> Option<String>;
+    fn closed(&self, _namespace: &str) -> Option<String> {
+        None
+    }
 
     /// What tells a namespace from an earlier one of its name, where that is known.
     fn generation(&self, _namespace: &str) -> Option<Arc<str>> {
@@ -91,7 +92,7 @@ pub(crate) enum SecretContents {
 
 #[derive(Clone)]
 struct KnownSecret {
-    offer: SecretContents,
+    contents: SecretContents,
     /// The namespace that it was read in.
     generation: Option<Arc<str>>,
     read: Instant,
@@ -100,48 +101,41 @@ struct KnownSecret {
 }
 
 /// The secrets that are known.
-pub(crate) struct Secrets {
-    shared: Arc<SecretCache>,
+#[derive(Clone)]
+pub(super) struct Secrets {
+    reader: Arc<dyn SecretReader>,
+    known: Cache<SecretName, KnownSecret>,
+    turns: Turns<Box<str>>,
+    rate: Arc<Mutex<Rate>>,
     flights: Flights<SecretName, SecretContents>,
 }
 
-struct SecretCache {
-    reader: Arc<dyn SecretReader>,
-    held: Cache<SecretName, KnownSecret>,
-    turns: Turns<Box<str>>,
-    rate: DefaultDirectRateLimiter,
-}
-
 impl Secrets {
-    pub(crate) fn new(reader: Arc<dyn SecretReader>) -> Self {
-        let per_second =
-            std::num::NonZeroU32::new(READINGS_PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
+    pub(super) fn new(reader: Arc<dyn SecretReader>) -> Self {
         Self {
-            shared: Arc::new(SecretCache {
-                reader,
-                held: Cache::builder()
-                    .weigher(|_, held: &KnownSecret| held.bytes)
-                    .max_capacity(MAX_KEPT_BYTES)
-                    .time_to_idle(IDLE_LIFETIME)
-                    .build(),
-                turns: Turns::new(MAX_READINGS, MAX_READINGS_WAITING),
-                rate: RateLimiter::direct(Quota::per_second(per_second)),
-            }),
+            reader,
+            known: Cache::builder()
+                .weigher(|_, known: &KnownSecret| known.bytes)
+                .max_capacity(MAX_KEPT_BYTES)
+                .time_to_idle(IDLE_LIFETIME)
+                .build(),
+            turns: Turns::new(MAX_READINGS, MAX_READINGS_WAITING),
+            rate: Arc::new(Mutex::new(Rate::per_second(READINGS_PER_SECOND))),
             flights: Flights::default(),
         }
     }
 
-    /// What the secrets offer if all of them are known, without waiting. One that is no
-    /// longer fresh is read again in the background.
-    pub(crate) fn known(&self, names: &[SecretName]) -> Option<Vec<SecretContents>> {
-        names.iter().map(|name| self.known_offer(name)).collect()
+    /// What the secrets have if all of them are known, without waiting. One that is no longer
+    /// fresh is read again in the background.
+    pub(super) fn known(&self, names: &[SecretName]) -> Option<Vec<SecretContents>> {
+        names.iter().map(|name| self.known_contents(name)).collect()
     }
 
-    /// What the secrets offer; those that are not known are read.
-    pub(crate) async fn all(&self, names: &[SecretName]) -> Vec<SecretContents> {
+    /// What the secrets have; those that are not known are read.
+    pub(super) async fn all(&self, names: &[SecretName]) -> Vec<SecretContents> {
         join_all(names.iter().map(|name| async move {
-            match self.known_offer(name) {
-                Some(offer) => offer,
+            match self.known_contents(name) {
+                Some(contents) => contents,
                 None => self.read(name).await,
             }
         }))
@@ -149,59 +143,56 @@ impl Secrets {
     }
 
     /// Reads again what was not read just now: its credentials have been refused.
-    pub(crate) async fn renewed(&self, names: &[SecretName]) -> Vec<SecretContents> {
+    pub(super) async fn renewed(&self, names: &[SecretName]) -> Vec<SecretContents> {
         join_all(names.iter().map(|name| async move {
-            let now = Instant::now();
-            let is_recent = |held: &KnownSecret| now < held.read + FAILURE_PAUSE;
-            match self.shared.held(name) {
-                Some(held) if is_recent(&held) => held.offer,
-                _ if self.closed(name).is_some() => {
-                    SecretContents::nothing_closed(name, self.closed(name))
-                }
-                _ => self.read(name).await,
+            let recent = self.held(name);
+            let recent = recent.filter(|known| Instant::now() < known.read + FAILURE_PAUSE);
+            let contents = recent.map(|known| known.contents);
+            match contents.or_else(|| self.closed(name)) {
+                Some(contents) => contents,
+                None => self.read(name).await,
             }
         }))
         .await
     }
 
-    fn closed(&self, name: &SecretName) -> Option<String> {
-        self.shared.reader.closed(name.namespace())
+    fn closed(&self, name: &SecretName) -> Option<SecretContents> {
+        let why = self.reader.closed(name.namespace())?;
+        Some(SecretContents::refused(name, &why))
     }
 
-    fn known_offer(&self, name: &SecretName) -> Option<SecretContents> {
-        if let Some(why) = self.closed(name) {
-            return Some(SecretContents::nothing_closed(name, Some(why)));
+    fn known_contents(&self, name: &SecretName) -> Option<SecretContents> {
+        if let Some(closed) = self.closed(name) {
+            return Some(closed);
         }
-        let held = self.shared.held(name)?;
-        if held.fresh_until <= Instant::now() && Handle::try_current().is_ok() {
+        let known = self.held(name)?;
+        if known.fresh_until <= Instant::now() && Handle::try_current().is_ok() {
             let _running = self.flight(name);
         }
-        Some(held.offer)
+        Some(known.contents)
+    }
+
+    /// What is known of a secret of this very namespace.
+    fn held(&self, name: &SecretName) -> Option<KnownSecret> {
+        let known = self.known.get(name)?;
+        if known.generation == self.reader.generation(name.namespace()) {
+            return Some(known);
+        }
+        self.known.invalidate(name);
+        None
     }
 
     async fn read(&self, name: &SecretName) -> SecretContents {
-        let ended = || SecretContents::Nothing(format!("secret {name} could not be read").into());
+        let ended = || SecretContents::nothing(format!("secret {name} could not be read"));
         self.flight(name).await.unwrap_or_else(ended)
     }
 
     fn flight(&self, name: &SecretName) -> Flight<SecretContents> {
         let start = || {
-            let (shared, name) = (Arc::clone(&self.shared), name.clone());
-            async move { shared.look(&name).await }.boxed()
+            let (secrets, name) = (self.clone(), name.clone());
+            async move { secrets.look(&name).await }.boxed()
         };
         self.flights.join(name.clone(), || None, start)
-    }
-}
-
-impl SecretCache {
-    /// What is known of a secret of this very namespace.
-    fn held(&self, name: &SecretName) -> Option<KnownSecret> {
-        let held = self.held.get(name)?;
-        if held.generation == self.reader.generation(name.namespace()) {
-            return Some(held);
-        }
-        self.held.invalidate(name);
-        None
     }
 
     /// Reads a secret in bounded time, and remembers what came of it. That too many wait says
@@ -215,87 +206,84 @@ impl SecretCache {
         };
         let generation = self.reader.generation(name.namespace());
         let reading = async {
-            while self.rate.check().is_err() {
-                sleep(Duration::from_secs(1) / READINGS_PER_SECOND).await;
-            }
+            let start = self.rate().next_start();
+            sleep_until(start).await;
             self.reader.read(name).await
         };
         let read = timeout(MAX_READING, reading)
             .await
             .unwrap_or(Err(ReadFailure::Unavailable));
         let now = Instant::now();
-        let (offer, lifetime, bytes) = match read {
+        let (contents, lifetime, bytes) = match read {
             Ok(secret) => {
                 let bytes = secret.data.values().map(Vec::len).sum::<usize>();
-                (offer(name, &secret), READ_LIFETIME, bytes)
+                (SecretContents::of(name, &secret), READ_LIFETIME, bytes)
             }
             Err(ReadFailure::Missing) => {
                 let why = format!("secret {name} was not found");
-                (SecretContents::Nothing(why.into()), ABSENCE_LIFETIME, 0)
+                (SecretContents::nothing(why), ABSENCE_LIFETIME, 0)
             }
-            Err(ReadFailure::Refused(why)) => (
-                SecretContents::nothing_closed(name, Some(why)),
-                ABSENCE_LIFETIME,
-                0,
-            ),
+            Err(ReadFailure::Refused(why)) => {
+                (SecretContents::refused(name, &why), ABSENCE_LIFETIME, 0)
+            }
             Err(ReadFailure::Unavailable) => {
                 tracing::warn!(secret = %name, "a pull secret could not be read");
-                if let Some(mut held) = self.held(name) {
+                if let Some(mut known) = self.held(name) {
                     // What was known is better than nothing.
-                    held.fresh_until = now + FAILURE_PAUSE;
-                    self.held.insert(name.clone(), held.clone());
-                    return held.offer;
+                    known.fresh_until = now + FAILURE_PAUSE;
+                    self.known.insert(name.clone(), known.clone());
+                    return known.contents;
                 }
                 let why = format!("secret {name} could not be read, the API server did not answer");
-                (SecretContents::Nothing(why.into()), FAILURE_PAUSE, 0)
+                (SecretContents::nothing(why), FAILURE_PAUSE, 0)
             }
         };
-        let held = KnownSecret {
-            offer: offer.clone(),
+        let known = KnownSecret {
+            contents: contents.clone(),
             generation,
             read: now,
             fresh_until: now + lifetime,
             // Parsed, a document takes a few times its size.
             bytes: u32::try_from(bytes.min(MAX_DOCKER_CONFIG_BYTES) * 3 + 512).unwrap_or(u32::MAX),
         };
-        self.held.insert(name.clone(), held);
-        offer
+        self.known.insert(name.clone(), known);
+        contents
     }
-}
 
-/// What the kubelet makes of a secret.
-fn offer(name: &SecretName, secret: &Secret) -> SecretContents {
-    let kinds = [".dockerconfigjson", ".dockercfg"];
-    let texts = kinds
-        .iter()
-        .filter_map(|key| Some((*key, secret.data.get(*key)?)));
-    for (key, text) in texts {
-        if text.len() > MAX_DOCKER_CONFIG_BYTES {
-            return SecretContents::Unparsable(format!("secret {name} is too large").into());
-        }
-        match docker_config::parse_secret(&secret.kind, key, text) {
-            Ok(None) => {}
-            Ok(Some(config)) => return SecretContents::Keyring(Arc::new(Keyring::new(config))),
-            Err(error) => return SecretContents::unparsable(name, error),
-        }
+    fn rate(&self) -> MutexGuard<'_, Rate> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    SecretContents::Nothing(format!("secret {name} is no pull secret").into())
 }
 
 impl SecretContents {
-    fn nothing_closed(name: &SecretName, why: Option<String>) -> Self {
-        let why = why.unwrap_or_default();
-        Self::Nothing(format!("secret {name} may not be read: {why}").into())
+    /// What the kubelet makes of a secret.
+    fn of(name: &SecretName, secret: &Secret) -> Self {
+        for key in [".dockerconfigjson", ".dockercfg"] {
+            let Some(text) = secret.data.get(key) else {
+                continue;
+            };
+            if text.len() > MAX_DOCKER_CONFIG_BYTES {
+                return Self::Unparsable(format!("secret {name} is too large").into());
+            }
+            match docker_config::parse_secret(&secret.kind, key, text) {
+                Ok(None) => {}
+                Ok(Some(config)) => return Self::Keyring(Arc::new(Keyring::new(config))),
+                Err(error) => {
+                    return Self::Unparsable(
+                        format!("secret {name} cannot be used: {error}").into(),
+                    );
+                }
+            }
+        }
+        Self::nothing(format!("secret {name} is no pull secret"))
     }
 
-    fn unparsable(name: &SecretName, error: DockerConfigError) -> Self {
-        Self::Unparsable(format!("secret {name} cannot be used: {error}").into())
+    fn nothing(why: String) -> Self {
+        Self::Nothing(why.into())
     }
-}
 
-impl fmt::Debug for Secrets {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secrets")
+    fn refused(name: &SecretName, why: &str) -> Self {
+        Self::nothing(format!("secret {name} may not be read: {why}"))
     }
 }
 
@@ -304,10 +292,6 @@ impl fmt::Debug for Secrets {
 pub struct NoSecrets;
 
 impl SecretReader for NoSecrets {
-    fn closed(&self, _: &str) -> Option<String> {
-        None
-    }
-
     fn read<'a>(&'a self, _: &'a SecretName) -> BoxFuture<'a, Result<Secret, ReadFailure>> {
         async { Err(ReadFailure::Missing) }.boxed()
     }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 const MAX_TENANTS: usize = 1000;
 
 /// A number of places.
+#[derive(Clone)]
 pub(crate) struct Turns<K: Clone + Eq + Hash> {
     shared: Arc<Mutex<State<K>>>,
     most_waiting: usize,

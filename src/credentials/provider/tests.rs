@@ -115,7 +115,7 @@ async fn the_program_says_how_long_its_answer_is_kept() {
     assert_eq!(case.runs(), 2);
     let case = answering("Registry", r#","cacheDuration":"5m0s""#);
     case.users("a.cloud.example/app").await;
-    let kept = case.providers.all[0].shared.get("a.cloud.example").unwrap();
+    let kept = case.providers.all[0].kept.get("a.cloud.example").unwrap();
     let lifetime = kept.until - Instant::now();
     assert!(lifetime <= Duration::from_secs(300) && lifetime > Duration::from_secs(200));
 }
@@ -214,7 +214,7 @@ async fn what_is_kept_of_answers_is_bounded_in_bytes() {
     for number in 0..12 {
         case.users(&format!("a.cloud.example/app{number}")).await;
     }
-    let kept = &case.providers.all[0].shared;
+    let kept = &case.providers.all[0].kept;
     kept.run_pending_tasks();
     assert!(kept.weighted_size() <= MAX_KEPT_BYTES);
     assert!(

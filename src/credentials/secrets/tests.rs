@@ -210,7 +210,7 @@ fn a_docker_config_of_a_secret_has_a_largest_size() {
             kind: "kubernetes.io/dockercfg".to_owned(),
             data: [(".dockercfg".to_owned(), text)].into(),
         };
-        offer(&name, &secret)
+        SecretContents::of(&name, &secret)
     };
     assert!(matches!(
         offered(MAX_DOCKER_CONFIG_BYTES),

@@ -12,7 +12,6 @@
 //! Whoever runs the program on a command line shares with nobody, and waits as long as it takes.
 
 mod line;
-mod rate;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

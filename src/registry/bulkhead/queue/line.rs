@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::rate::Rate;
 use super::{Budget, QueueTurn};
 use crate::domain::access::Tenant;
 use crate::work::audience::{Audience, Urgency};
+use crate::work::rate::Rate;
 
 /// The requests to one host: those that wait, and how many are under way.
 pub(super) struct Line {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// The generic cell rate algorithm. Source: ITU-T I.371, annex A.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     interval: Duration,
     /// How far ahead of the even pace a request may start.
     burst: Duration,
@@ -15,7 +15,7 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    pub(super) fn per_second(requests: u32) -> Self {
+    pub(crate) fn per_second(requests: u32) -> Self {
         let requests = requests.max(1);
         let interval = Duration::from_secs(1) / requests;
         Self {
@@ -25,20 +25,27 @@ impl Rate {
         }
     }
 
+    /// When the next request starts, which it counts.
+    pub(crate) fn next_start(&mut self) -> Instant {
+        let start = self.next(Instant::now());
+        self.take(start);
+        start
+    }
+
     /// When the next request may start.
-    pub(super) fn next(&self, now: Instant) -> Instant {
+    pub(crate) fn next(&self, now: Instant) -> Instant {
         let ahead = self.due.and_then(|due| due.checked_sub(self.burst));
         ahead.map_or(now, |start| start.max(now))
     }
 
     /// Counts a request that starts then.
-    pub(super) fn take(&mut self, start: Instant) {
+    pub(crate) fn take(&mut self, start: Instant) {
         let due = self.due.map_or(start, |due| due.max(start));
         self.due = Some(due + self.interval);
     }
 
     /// Whether it is as if nobody had asked.
-    pub(super) fn is_full(&self, now: Instant) -> bool {
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.due.is_none_or(|due| due <= now)
     }
 }
