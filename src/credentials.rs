@@ -9,7 +9,7 @@ mod chain;
 pub mod client_files;
 pub mod docker_config;
 mod finder;
-pub mod identity;
+mod hash;
 pub mod keyring;
 mod lookup;
 mod program;
@@ -23,6 +23,8 @@ use zeroize::Zeroize;
 
 pub(crate) use chain::CredentialChain;
 pub(crate) use finder::CredentialFinder;
+pub use hash::CredentialHash;
+pub(crate) use hash::CredentialHasher;
 pub use lookup::LookupCredentials;
 pub use secrets::{NoSecrets, ReadFailure, SecretReader};
 pub(crate) use shared::SharedCredentials;

@@ -30,13 +30,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::credentials::{CredentialFinder, SecretReader, SharedCredentials};
+use cache::Cache;
 use host::Hosts;
 use transport::Transport;
 
 pub use address::Addresses;
 pub use cache::file::CacheFile;
 pub use cache::writer::CacheWriter;
-pub use cache::{Cache, TagInspector};
 pub use client::Registry;
 pub use host::{Discretion, HostClass, HostSettings, LookUpLimits, LookUpSettings, SettingsError};
 pub use inspector::Inspector;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Credential;
-use super::identity::{CredentialHasher, Identity};
+use super::hash::{CredentialHash, CredentialHasher};
 use super::keyring::{self, Keyring};
 use super::secrets::SecretContents;
 use super::shared::SharedCredentials;
@@ -20,7 +20,7 @@ const MAX_SECRETS_SHOWN: usize = 3;
 pub struct LookupCredentials {
     pub(super) shared: Arc<SharedCredentials>,
     pub(super) audience: Audience,
-    identity: Identity,
+    identity: Option<CredentialHash>,
     /// The pod's secrets and what they have, if any of it fits the image.
     names: Arc<[SecretName]>,
     contents: Vec<SecretContents>,
@@ -34,7 +34,7 @@ impl LookupCredentials {
         Self {
             shared: Arc::clone(shared),
             audience: Audience::Caller(tenant),
-            identity: Identity::Shared,
+            identity: None,
             names: Arc::default(),
             contents: Vec::new(),
             fitting: Vec::new(),
@@ -78,14 +78,9 @@ impl LookupCredentials {
             // No user name is like this: the end of the repository's credentials.
             hasher.text("\0");
         }
-        let identity = if fitting.is_empty() {
-            Identity::Shared
-        } else {
-            Identity::Pod(hasher.finish())
-        };
         Ok(Self {
             names: Arc::clone(&access.secrets),
-            identity,
+            identity: (!fitting.is_empty()).then(|| hasher.finish()),
             contents,
             fitting,
             ..Self::of_everybody(shared, access.tenant.clone())
@@ -111,14 +106,15 @@ impl LookupCredentials {
     #[must_use]
     pub(crate) fn as_everybody(&self) -> Self {
         Self {
-            identity: Identity::Shared,
+            identity: None,
             fitting: Vec::new(),
             ..self.clone()
         }
     }
 
-    /// Who the look-up is to the cache.
-    pub(crate) fn identity(&self) -> Identity {
+    /// Who the look-up is to the cache: one who may show these credentials of a pod first, or
+    /// everybody.
+    pub(crate) fn identity(&self) -> Option<CredentialHash> {
         self.identity
     }
 
@@ -130,7 +126,7 @@ impl LookupCredentials {
     /// Whether nothing is shown for the repository: the chain has nothing but an anonymous
     /// credential.
     pub(crate) fn show_nothing_for(&self, repository: &RepositoryName) -> bool {
-        self.identity == Identity::Shared && !self.shared.may_know(repository)
+        self.identity.is_none() && !self.shared.may_know(repository)
     }
 
     /// What the pod's secrets have for the repository.

@@ -7,6 +7,7 @@ mod name;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -19,7 +20,7 @@ use self::ReferenceError::{Invalid, NoRegistry};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageReference {
     name: RepositoryName,
-    tag: Option<Box<str>>,
+    tag: Option<Arc<str>>,
     digest: Option<Digest>,
 }
 

@@ -16,7 +16,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 
-use crate::credentials::identity::CredentialHash;
+use crate::credentials::CredentialHash;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::audience::{Audience, Urgency};
 use allowance::{Allowances, Spent};

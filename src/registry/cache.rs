@@ -31,13 +31,13 @@ use tracing::Instrument;
 
 use super::error::absent;
 use super::host::{HostClass, Hosts, LookupTarget};
-use super::statistics::Statistics;
+use super::statistics::{LookupResult, Statistics};
 use crate::credentials::LookupCredentials;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::Unknown;
 use crate::work::flight::{Absent, Flights, Joined};
-use key::{AnswerKey, KeyParts};
+use key::AnswerKey;
 use lifetime::Age;
 use served::KnownDocument;
 pub use served::{RegistryId, Resolved, Served};
@@ -77,18 +77,6 @@ type Outcome = Result<Found, Unknown>;
 
 /// A cache around an inspector.
 pub struct Cache<I> {
-    shared: Arc<CacheState<I>>,
-}
-
-impl<I> Clone for Cache<I> {
-    fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
-    }
-}
-
-struct CacheState<I> {
     inspector: I,
     hosts: Arc<Hosts>,
     statistics: Arc<Statistics>,
@@ -135,7 +123,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         digests: u64,
         fresh: Duration,
         statistics: Arc<Statistics>,
-    ) -> Self {
+    ) -> Arc<Self> {
         let documents = Bounded::builder()
             .weigher(|_, document: &KnownDocument| weight::of_document(&document.inspection))
             .max_capacity(digests)
@@ -149,158 +137,138 @@ impl<I: TagInspector + 'static> Cache<I> {
             .weigher(|key, failure: &KeptFailure| weight::of_failure(key, &failure.unknown))
             .max_capacity(MAX_FAILURES)
             .build();
-        Self {
-            shared: Arc::new(CacheState {
-                inspector,
-                hosts,
-                statistics,
-                fresh,
-                documents,
-                answers,
-                failures,
-                flights: Flights::default(),
-                changes: Changes::default(),
-            }),
-        }
+        Arc::new(Self {
+            inspector,
+            hosts,
+            statistics,
+            fresh,
+            documents,
+            answers,
+            failures,
+            flights: Flights::default(),
+            changes: Changes::default(),
+        })
     }
 
     /// The answer if it is known, without waiting. A stale one is returned all the same,
     /// and asked for again in the background.
-    pub fn cached(
-        &self,
+    pub(super) fn cached(
+        self: &Arc<Self>,
         image: &ImageReference,
         credentials: &LookupCredentials,
     ) -> Option<Outcome> {
-        let shared = &self.shared;
-        let key: &dyn KeyParts = &(credentials.identity(), image);
+        let key = AnswerKey::new(credentials, image);
         let now = Instant::now();
-        if let Some(answer) = shared.answers.get(key) {
-            match &answer.age {
+        if let Some(answer) = self.answers.get(&key) {
+            let (result, message) = match &answer.age {
+                Some(age) if age.is_stale(now) && !age.may_be_served_stale(now) => return None,
                 Some(age) if age.is_stale(now) => {
-                    if !age.may_be_served_stale(now) {
-                        return None;
-                    }
-                    shared.statistics.served_stale(answer.host_class);
-                    tracing::debug!(%image, "cache hit, stale and asked for again");
-                    self.refresh(&key.to_key(), credentials);
+                    self.refresh(&key, credentials);
+                    (LookupResult::Stale, "cache hit, stale and asked for again")
                 }
                 Some(age) if age.outdated(now).is_some() => {
-                    shared.statistics.served_stale(answer.host_class);
-                    tracing::debug!(%image, "cache hit, stale");
+                    (LookupResult::Stale, "cache hit, stale")
                 }
-                _ => {
-                    shared.statistics.hit(answer.host_class);
-                    tracing::debug!(%image, "cache hit");
-                }
-            }
+                _ => (LookupResult::Hit, "cache hit"),
+            };
+            self.statistics.count_lookup(answer.host_class, result);
+            tracing::debug!(%image, "{message}");
             return Some(Ok(answer.found(now)));
         }
-        let failure = shared.failure(key, now)?;
-        shared.statistics.hit(failure.host_class);
-        tracing::debug!(%image, reason = failure.unknown.reason.name(), "cache hit");
-        Some(Err(failure.unknown))
+        let failure = self.failure(&key, now)?;
+        let (class, unknown) = (failure.host_class, failure.unknown);
+        self.statistics.count_lookup(class, LookupResult::Hit);
+        tracing::debug!(%image, reason = unknown.reason.name(), "cache hit");
+        Some(Err(unknown))
     }
 
     /// How many entries there are, by kind.
-    pub fn entries(&self) -> [(&'static str, u64); 3] {
-        self.shared.documents.run_pending_tasks();
-        self.shared.answers.run_pending_tasks();
-        self.shared.failures.run_pending_tasks();
+    pub(super) fn entries(&self) -> [(&'static str, u64); 3] {
+        self.documents.run_pending_tasks();
+        self.answers.run_pending_tasks();
+        self.failures.run_pending_tasks();
         [
-            ("digest", self.shared.documents.entry_count()),
-            ("answer", self.shared.answers.entry_count()),
-            ("failure", self.shared.failures.entry_count()),
+            ("digest", self.documents.entry_count()),
+            ("answer", self.answers.entry_count()),
+            ("failure", self.failures.entry_count()),
         ]
     }
 
     /// The counters of this cache and of the inspector within.
-    pub fn statistics(&self) -> &Arc<Statistics> {
-        &self.shared.statistics
+    pub(super) fn statistics(&self) -> &Arc<Statistics> {
+        &self.statistics
     }
 
     /// Asks again in the background. Without a runtime there is nothing to run it on, and
     /// the next caller will.
-    fn refresh(&self, key: &AnswerKey, credentials: &LookupCredentials) {
+    fn refresh(self: &Arc<Self>, key: &AnswerKey, credentials: &LookupCredentials) {
         if Handle::try_current().is_ok() {
-            let known = || self.shared.fresh_outcome(key);
+            let known = || self.fresh_outcome(key);
             let _running = self.flight(key, &credentials.in_background(), known);
         }
     }
 
     fn flight(
-        &self,
+        self: &Arc<Self>,
         key: &AnswerKey,
         credentials: &LookupCredentials,
         known: impl FnOnce() -> Option<Outcome>,
     ) -> Joined<Outcome> {
-        let shared = &self.shared;
-        shared
-            .flights
-            .join_as(credentials.audience(), key.clone(), known, |audience| {
-                let credentials = credentials.for_audience(audience);
-                let (shared, key) = (Arc::clone(shared), key.clone());
-                let span = tracing::debug_span!(parent: None, "look_up", image = %key.image);
-                async move { shared.look_up(key, &credentials).await }
-                    .instrument(span)
-                    .boxed()
-            })
+        let start = |audience| {
+            let credentials = credentials.for_audience(audience);
+            let (cache, key) = (Arc::clone(self), key.clone());
+            let span = tracing::debug_span!(parent: None, "look_up", image = %key.image);
+            async move { cache.look_up(key, &credentials).await }
+                .instrument(span)
+                .boxed()
+        };
+        let audience = credentials.audience();
+        self.flights.join_as(audience, key.clone(), known, start)
     }
 
     /// The answer, asked for if it is not known.
-    ///
-    /// # Errors
-    /// [`Unknown`] with the class of what went wrong.
-    pub async fn inspect(
-        &self,
+    pub(super) async fn inspect(
+        self: &Arc<Self>,
         image: &ImageReference,
         credentials: &LookupCredentials,
     ) -> Outcome {
         if let Some(known) = self.cached(image, credentials) {
             return known;
         }
-        let shared = &self.shared;
-        shared
-            .statistics
-            .missed(shared.hosts.class(image.registry()));
+        let class = self.hosts.class(image.registry());
+        self.statistics.count_lookup(class, LookupResult::Miss);
         tracing::debug!(%image, "cache miss");
-        let key: &dyn KeyParts = &(credentials.identity(), image);
-        let key = key.to_key();
-        let flight = self.flight(&key, credentials, || shared.fresh_outcome(&key));
+        let key = AnswerKey::new(credentials, image);
+        let flight = self.flight(&key, credentials, || self.fresh_outcome(&key));
         let found = flight.wait(credentials.audience()).await;
-        found.unwrap_or_else(|why| shared.without_outcome(&key, why))
+        found.unwrap_or_else(|why| self.without_outcome(&key, why))
     }
 
     /// The answer of a registry that was asked within the last 5 s: what it said before is
     /// asked for again. What could not be asked for by the deadline is as it was, and said to
     /// be old; the look-up goes on. What a digest names needs no asking.
-    ///
-    /// # Errors
-    /// [`Unknown`] with the class of what went wrong.
-    pub async fn confirm(
-        &self,
+    pub(super) async fn confirm(
+        self: &Arc<Self>,
         image: &ImageReference,
         credentials: &LookupCredentials,
         deadline: Instant,
     ) -> Outcome {
-        let shared = &self.shared;
-        let key: &dyn KeyParts = &(credentials.identity(), image);
-        if let Some(recent) = shared.recent_outcome(key) {
+        let key = AnswerKey::new(credentials, image);
+        if let Some(recent) = self.recent_outcome(&key) {
             return recent;
         }
-        let key = key.to_key();
-        let flight = self.flight(&key, credentials, || shared.recent_outcome(&key));
+        let flight = self.flight(&key, credentials, || self.recent_outcome(&key));
         match timeout_at(deadline, flight.wait(credentials.audience())).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(Absent::Ended)) => Err(absent(image.registry(), Absent::Ended)),
-            Ok(Err(Absent::Late)) | Err(_) => shared.unconfirmed(&key),
+            Ok(Err(Absent::Late)) | Err(_) => self.unconfirmed(&key),
         }
     }
 
     /// Whether there is anything about the image, if only that it could not be found out.
     pub(super) fn knows(&self, image: &ImageReference, credentials: &LookupCredentials) -> bool {
-        let key: &dyn KeyParts = &(credentials.identity(), image);
-        let failure = || self.shared.failure(key, Instant::now());
-        self.shared.answers.contains_key(key) || failure().is_some()
+        let key = AnswerKey::new(credentials, image);
+        self.answers.contains_key(&key) || self.failure(&key, Instant::now()).is_some()
     }
 }
 

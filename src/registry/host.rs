@@ -5,7 +5,6 @@ mod name;
 mod target;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -135,19 +134,6 @@ impl Default for LookUpSettings {
             name_server: None,
             discretion: Discretion::default(),
         }
-    }
-}
-
-/// Without the docker config: secrets never reach a log.
-impl fmt::Debug for LookUpSettings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Settings")
-            .field("hosts", &self.hosts)
-            .field("digests", &self.digests)
-            .field("tag_seconds", &self.tag_seconds)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
     }
 }
 

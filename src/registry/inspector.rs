@@ -32,7 +32,7 @@ type Outcome = Result<Found, Unknown>;
 pub struct Inspector {
     hosts: Arc<Hosts>,
     credentials: Arc<CredentialFinder>,
-    cache: Cache<Registry>,
+    cache: Arc<Cache<Registry>>,
     /// Look-ups of pods with secrets, which begin with the reading of these.
     flights: Flights<(Arc<[SecretName]>, ImageReference), Outcome>,
 }
@@ -41,7 +41,7 @@ impl Inspector {
     pub(super) fn new(
         hosts: Arc<Hosts>,
         credentials: CredentialFinder,
-        cache: Cache<Registry>,
+        cache: Arc<Cache<Registry>>,
     ) -> Self {
         Self {
             hosts,
@@ -54,7 +54,7 @@ impl Inspector {
     /// Fills the cache from a file, to be kept by what is returned.
     pub async fn keep_in(&self, file: CacheFile) -> CacheWriter<Registry> {
         let everybody = self.credentials.of_everybody(&Tenant::Operator);
-        CacheWriter::open(self.cache.clone(), file, everybody).await
+        CacheWriter::open(Arc::clone(&self.cache), file, everybody).await
     }
 
     /// Shows the shared credentials of another docker config from now on.

@@ -10,105 +10,69 @@ use super::host::HostClass;
 /// What was asked of registries, and what the cache made unnecessary.
 #[derive(Debug)]
 pub struct Statistics {
-    requests: Requests,
-    lookups: Box<[Lookups]>,
+    requests: [AtomicU64; 5],
+    /// By class of hosts.
+    lookups: Box<[(String, [AtomicU64; 4])]>,
 }
 
-/// Requests by what came of them.
-#[derive(Debug, Default)]
-struct Requests {
-    success: AtomicU64,
-    redirection: AtomicU64,
-    client_error: AtomicU64,
-    server_error: AtomicU64,
-    failed: AtomicU64,
+/// What the cache had for a look-up, or that a limit of our own ended it.
+#[derive(Clone, Copy)]
+pub(super) enum LookupResult {
+    Hit,
+    Stale,
+    Miss,
+    Limited,
 }
 
-/// Look-ups of the images of one class of hosts.
-#[derive(Debug, Default)]
-struct Lookups {
-    class: String,
-    hits: AtomicU64,
-    misses: AtomicU64,
-    stale: AtomicU64,
-    limited: AtomicU64,
-}
+/// Status classes of requests; `error` are those whose answer did not come, or not whole.
+const REQUEST_RESULTS: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "error"];
+/// The names of look-ups' results, in their order.
+const LOOKUP_RESULTS: [&str; 4] = ["hit", "stale", "miss", "limited"];
 
 impl Statistics {
     /// Nothing was asked so far. The names are those of the classes of hosts, in their order.
     pub(super) fn new(classes: impl IntoIterator<Item = String>) -> Self {
-        let lookups = |class| Lookups {
-            class,
-            ..Lookups::default()
-        };
+        let lookups = |class| (class, Default::default());
         Self {
-            requests: Requests::default(),
+            requests: Default::default(),
             lookups: classes.into_iter().map(lookups).collect(),
         }
     }
 
-    /// Requests by status class; `error` are those whose answer did not come, or not whole.
+    /// Requests by what came of them.
     pub fn requests(&self) -> [(&'static str, u64); 5] {
-        [
-            ("2xx", read(&self.requests.success)),
-            ("3xx", read(&self.requests.redirection)),
-            ("4xx", read(&self.requests.client_error)),
-            ("5xx", read(&self.requests.server_error)),
-            ("error", read(&self.requests.failed)),
-        ]
+        let mut counts = self.requests.iter().map(read);
+        REQUEST_RESULTS.map(|result| (result, counts.next().unwrap_or(0)))
     }
 
-    /// Look-ups by the class of the image's host, and by what the cache had: `hit`, `stale`
-    /// or `miss`; `limited` are those that a limit of our own ended.
+    /// Look-ups by the class of the image's host, and by what came of them.
     pub fn lookups(&self) -> BTreeMap<(&str, &'static str), u64> {
         let mut sums = BTreeMap::new();
-        for lookups in &self.lookups {
-            for (result, count) in [
-                ("hit", &lookups.hits),
-                ("stale", &lookups.stale),
-                ("miss", &lookups.misses),
-                ("limited", &lookups.limited),
-            ] {
+        for (class, counters) in &self.lookups {
+            for (result, counter) in LOOKUP_RESULTS.into_iter().zip(counters) {
                 // Two classes have the same name where a pattern was written twice.
-                *sums.entry((lookups.class.as_str(), result)).or_default() += read(count);
+                *sums.entry((class.as_str(), result)).or_default() += read(counter);
             }
         }
         sums
     }
 
-    pub(super) fn answered(&self, status: StatusCode) {
-        add(match status.as_u16() {
-            ..300 => &self.requests.success,
-            300..400 => &self.requests.redirection,
-            400..500 => &self.requests.client_error,
-            500.. => &self.requests.server_error,
+    /// Counts a request by its answer, if there was one.
+    pub(super) fn count_request(&self, answer: Option<StatusCode>) {
+        let [success, redirection, client_error, server_error, failed] = &self.requests;
+        add(match answer.map(|status| status.as_u16()) {
+            Some(..300) => success,
+            Some(300..400) => redirection,
+            Some(400..500) => client_error,
+            Some(500..) => server_error,
+            None => failed,
         });
     }
 
-    pub(super) fn failed(&self) {
-        add(&self.requests.failed);
-    }
-
-    pub(super) fn hit(&self, class: HostClass) {
-        self.count(class, |lookups| &lookups.hits);
-    }
-
-    pub(super) fn missed(&self, class: HostClass) {
-        self.count(class, |lookups| &lookups.misses);
-    }
-
-    pub(super) fn served_stale(&self, class: HostClass) {
-        self.count(class, |lookups| &lookups.stale);
-    }
-
-    pub(super) fn limited(&self, class: HostClass) {
-        self.count(class, |lookups| &lookups.limited);
-    }
-
-    fn count(&self, class: HostClass, counter: impl Fn(&Lookups) -> &AtomicU64) {
-        if let Some(lookups) = self.lookups.get(class.0) {
-            add(counter(lookups));
-        }
+    pub(super) fn count_lookup(&self, class: HostClass, result: LookupResult) {
+        let counters = self.lookups.get(class.0);
+        let counter = counters.and_then(|(_, counters)| counters.get(result as usize));
+        counter.into_iter().for_each(add);
     }
 }
 

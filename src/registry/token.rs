@@ -29,7 +29,7 @@ use super::error::{absent, blocked, hidden, malformed, refused, unsupported};
 use super::host::{Peer, authority};
 use super::transport::{Request, Transport};
 use crate::credentials::Credential;
-use crate::credentials::identity::CredentialHash;
+use crate::credentials::CredentialHash;
 use crate::domain::text::printable;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::flight::Flights;

@@ -201,12 +201,12 @@ impl Transport {
         log(request, attempt, started.elapsed(), &answer);
         match answer {
             Ok(answer) => {
-                self.statistics.answered(answer.status);
+                self.statistics.count_request(Some(answer.status));
                 permit.answered(answer.status, &answer.headers);
                 Ok(answer)
             }
             Err(failure) => {
-                self.statistics.failed();
+                self.statistics.count_request(None);
                 permit.failed(&failure);
                 Err(failure.unknown)
             }

@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
-use crate::credentials::identity::CredentialHash;
+use crate::credentials::CredentialHash;
 use crate::domain::access::Tenant;
 
 /// Most accounts of a host whose allowances are kept.

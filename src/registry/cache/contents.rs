@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::key::KeyParts;
+use super::key::AnswerKey;
 use super::lifetime::Age;
 use super::served::KnownDocument;
 use super::{Cache, TagInspector};
@@ -53,9 +53,9 @@ impl<I: TagInspector + 'static> Cache<I> {
     /// What may outlive the process, when the wall clock shows `now`.
     pub fn contents(&self, now: SystemTime) -> Contents {
         let monotonic = Instant::now();
-        let documents = &self.shared.documents;
+        let documents = &self.documents;
         // Growing would take twice as much.
-        let [known, answered] = [documents.entry_count(), self.shared.answers.entry_count()]
+        let [known, answered] = [documents.entry_count(), self.answers.entry_count()]
             .map(|count| usize::try_from(count).unwrap_or(0));
         let mut contents = Contents {
             documents: Vec::with_capacity(known),
@@ -63,7 +63,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         };
         let mut digests = HashSet::with_capacity(known);
         // Those of answers first: should not all of them fit, these can be used at once.
-        for (key, answer) in &self.shared.answers {
+        for (key, answer) in &self.answers {
             if !answer.is_public {
                 continue;
             }
@@ -96,32 +96,31 @@ impl<I: TagInspector + 'static> Cache<I> {
         everybody: &LookupCredentials,
         now: SystemTime,
     ) {
-        let shared = &self.shared;
         for inspection in contents.documents {
             // Who served it is not in the file, so it has to be served again elsewhere than
             // where it was found.
             let document = KnownDocument::new(inspection);
             let digest = document.inspection.digest.clone();
-            shared.documents.insert(digest, document);
+            self.documents.insert(digest, document);
         }
         for answer in contents.answers {
-            if !shared.hosts.target(&answer.image).is_public_to(everybody) {
+            if !self.hosts.target(&answer.image).is_public_to(everybody) {
                 continue;
             }
             // A time that is still to come shows a clock that jumped: as old as can be.
             let age = answer.confirmed.map_or(Duration::ZERO, |confirmed| {
                 now.duration_since(confirmed).unwrap_or(Duration::MAX)
             });
-            let Some(age) = Age::restored(age, shared.fresh) else {
+            let Some(age) = Age::restored(age, self.fresh) else {
                 continue;
             };
-            let parts: &dyn KeyParts = &(everybody.identity(), &answer.image);
-            shared.insert(parts.to_key(), &answer.inspection, age, true);
+            let key = AnswerKey::new(everybody, &answer.image);
+            self.insert(key, &answer.inspection, age, true);
         }
     }
 
     pub(super) fn edition(&self) -> Generation {
-        let changes = &self.shared.changes;
+        let changes = &self.changes;
         Generation {
             new: changes.new.load(Ordering::Relaxed),
             confirmed: changes.confirmed.load(Ordering::Relaxed),

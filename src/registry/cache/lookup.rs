@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::key::{AnswerKey, KeyParts};
+use super::key::AnswerKey;
 use super::lifetime::{Age, RECENT, failure_lifetime, is_passing};
 use super::served::{KnownDocument, RegistryId, Resolved, Served};
-use super::{CacheState, KeptAnswer, KeptFailure, Outcome, TagInspector};
+use super::{Cache, KeptAnswer, KeptFailure, Outcome, TagInspector};
 use crate::credentials::LookupCredentials;
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
@@ -16,16 +16,17 @@ use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::registry::error::{absent, timeout};
 use crate::registry::host::{Endpoint, LookupTarget};
 use crate::registry::jitter::jittered;
+use crate::registry::statistics::LookupResult;
 use crate::work::flight::Absent;
 
-impl<I: TagInspector> CacheState<I> {
-    pub(super) fn failure(&self, key: &dyn KeyParts, now: Instant) -> Option<KeptFailure> {
+impl<I: TagInspector> Cache<I> {
+    pub(super) fn failure(&self, key: &AnswerKey, now: Instant) -> Option<KeptFailure> {
         let failure = self.failures.get(key);
         failure.filter(|failure| now < failure.until)
     }
 
     /// What was asked for just now, and what needs not be.
-    pub(super) fn recent_outcome(&self, key: &dyn KeyParts) -> Option<Outcome> {
+    pub(super) fn recent_outcome(&self, key: &AnswerKey) -> Option<Outcome> {
         let now = Instant::now();
         if let Some(answer) = self.answers.get(key) {
             let is_recent = answer.age.as_ref().is_none_or(|age| age.is_recent(now));
@@ -36,7 +37,7 @@ impl<I: TagInspector> CacheState<I> {
     }
 
     /// What is known, where there was no time to ask again.
-    pub(super) fn unconfirmed(&self, key: &dyn KeyParts) -> Outcome {
+    pub(super) fn unconfirmed(&self, key: &AnswerKey) -> Outcome {
         let now = Instant::now();
         if let Some(answer) = self.answers.get(key) {
             let age = answer.age.as_ref();
@@ -47,7 +48,7 @@ impl<I: TagInspector> CacheState<I> {
             });
         }
         let known = self.failures.get(key).map(|failure| failure.unknown);
-        Err(known.unwrap_or_else(|| timeout(key.image().registry())))
+        Err(known.unwrap_or_else(|| timeout(key.image.registry())))
     }
 
     pub(super) fn fresh_outcome(&self, key: &AnswerKey) -> Option<Outcome> {
@@ -79,7 +80,8 @@ impl<I: TagInspector> CacheState<I> {
             Err(unknown) => {
                 tracing::debug!(reason = unknown.reason.name(), error = %unknown.detail, "look-up failed");
                 if unknown.origin == Origin::Budget {
-                    self.statistics.limited(target.class);
+                    self.statistics
+                        .count_lookup(target.class, LookupResult::Limited);
                 }
                 if let Some(kept) = self.keep_previous(&key, previous, &unknown) {
                     return Ok(kept);

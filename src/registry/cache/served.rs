@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
-use crate::credentials::identity::{CredentialHash, CredentialHasher};
+use crate::credentials::{CredentialHash, CredentialHasher};
 use crate::domain::inspection::Inspection;
 use crate::domain::reference::Digest;
 

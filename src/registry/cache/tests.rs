@@ -113,7 +113,7 @@ fn digest(letter: char) -> Digest {
 struct Case {
     fake: Arc<Fake>,
     shared: Arc<SharedCredentials>,
-    cache: Cache<Arc<Fake>>,
+    cache: Arc<Cache<Arc<Fake>>>,
     image: ImageReference,
 }
 
@@ -386,7 +386,7 @@ async fn the_number_of_entries_is_bounded() {
             .unwrap();
         case.inspect().await.unwrap();
     }
-    case.cache.shared.answers.run_pending_tasks();
+    case.cache.answers.run_pending_tasks();
     assert!(
         case.cache.entries()[1].1 <= 20,
         "{:?}",
@@ -614,7 +614,7 @@ async fn only_what_was_found_without_credentials_is_restored() {
     let config = br#"{"auths":{"r.example":{"username":"ada"}}}"#;
     case.shared.set_docker_config(config).unwrap();
     let restarted = case.restarted(0);
-    restarted.cache.shared.documents.run_pending_tasks();
+    restarted.cache.documents.run_pending_tasks();
     assert_eq!(
         restarted.cache.entries(),
         [("digest", 1), ("answer", 0), ("failure", 0)]
@@ -637,7 +637,7 @@ async fn long_names_take_more_of_the_room() {
         case.image = format!("{host}.example/app:{number}").parse().unwrap();
         case.inspect().await.unwrap_err();
     }
-    case.cache.shared.failures.run_pending_tasks();
+    case.cache.failures.run_pending_tasks();
     let [.., (_, failures)] = case.cache.entries();
     assert!(failures <= 20, "{failures} MiB");
 }
@@ -657,8 +657,8 @@ async fn the_file_follows_the_cache() {
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let kept = tokio::spawn(writer.keep(ended.map(drop)));
     case.fail(Some(Reason::NotFound));
-    case.cache.shared.answers.invalidate_all();
-    case.cache.shared.changes.count(false);
+    case.cache.answers.invalidate_all();
+    case.cache.changes.count(false);
     drop(end);
     kept.await.unwrap();
     assert!(

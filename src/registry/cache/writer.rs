@@ -1,6 +1,7 @@
 //! Keeps a cache and its file alike: read before anything is asked, written behind what
 //! changes, and once more at the end.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::spawn_blocking;
@@ -19,7 +20,7 @@ const CONFIRMED_WRITE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Writes a cache to a file. It ends with the process that has it; what happened since the
 /// last writing is lost without [`CacheWriter::write`].
 pub struct CacheWriter<I> {
-    cache: Cache<I>,
+    cache: Arc<Cache<I>>,
     file: CacheFile,
     written: Generation,
     /// When writing the file was last tried.
@@ -32,11 +33,11 @@ impl<I: TagInspector + 'static> CacheWriter<I> {
     /// Fills the cache from the file, with what everybody may know still. One that cannot be
     /// used is left out, which is logged.
     pub(in crate::registry) async fn open(
-        cache: Cache<I>,
+        cache: Arc<Cache<I>>,
         file: CacheFile,
         everybody: LookupCredentials,
     ) -> Self {
-        let (filled, from) = (cache.clone(), file.clone());
+        let (filled, from) = (Arc::clone(&cache), file.clone());
         let read = spawn_blocking(move || -> std::io::Result<usize> {
             let contents = from.read()?;
             let count = contents.answers.len();
@@ -79,7 +80,7 @@ impl<I: TagInspector + 'static> CacheWriter<I> {
         if edition == self.written {
             return;
         }
-        let (cache, file) = (self.cache.clone(), self.file.clone());
+        let (cache, file) = (Arc::clone(&self.cache), self.file.clone());
         let write = spawn_blocking(move || file.write(&cache.contents(SystemTime::now())));
         let written = write.await.map_err(std::io::Error::other).flatten();
         self.tried = Instant::now();

@@ -1,4 +1,4 @@
-//! Who a look-up is to the cache: a keyed hash of what it may show.
+//! What tells credentials apart: keyed hashes of them.
 //!
 //! The key is made at start and kept nowhere, and hashes are never printed, so neither says
 //! anything of a secret.
@@ -10,15 +10,6 @@ use std::sync::LazyLock;
 use sha2::{Digest as _, Sha256};
 
 use super::Credential;
-
-/// Whose answers are kept apart.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Identity {
-    /// Everybody who shows nothing beyond what the operator configured.
-    Shared,
-    /// Those who may show these credentials first.
-    Pod(CredentialHash),
-}
 
 /// The keyed hash of one credential or of several in order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,15 +71,6 @@ impl fmt::Debug for CredentialHash {
     }
 }
 
-impl fmt::Debug for Identity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Shared => "Shared",
-            Self::Pod(_) => "Pod",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +87,6 @@ mod tests {
         ] {
             assert_ne!(one.hashed(), other.hashed(), "{other:?}");
         }
-        assert_eq!(format!("{:?}", Identity::Pod(one.hashed())), "Pod");
+        assert_eq!(format!("{:?}", one.hashed()), "CredentialHash");
     }
 }
