@@ -7,22 +7,22 @@
 //! `cli/config/configfile/file.go`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess};
 use serde_json::Value;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::Credential;
+use crate::go::json::{GoObject, assign, deserialize_go_objects, folded, skip};
 
 /// The entries of a docker config: what was written as key, and its credential.
 pub type DockerConfig = Vec<(String, Credential)>;
 
-/// Why a docker config cannot be read. It never holds a part of it.
+/// The first thing that is wrong with a docker config. It never holds a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DockerConfigError {
     /// No JSON, or a part has the wrong type.
@@ -48,18 +48,12 @@ pub struct ClientConfig {
 }
 
 /// Reads `{"auths": {…}}` as the kubelet does.
-///
-/// # Errors
-/// [`DockerConfigError`] with the first thing that is wrong.
 pub fn parse(text: &[u8]) -> Result<DockerConfig, DockerConfigError> {
     let document: ConfigDocument = json(text)?;
     decoded(document.auths, AuthEntry::credential)
 }
 
 /// Reads a `config.json` as Docker's client does, for those who run us with theirs.
-///
-/// # Errors
-/// [`DockerConfigError`] with the first thing that is wrong.
 pub fn parse_client(text: &[u8]) -> Result<ClientConfig, DockerConfigError> {
     let document: ConfigDocument = json(text)?;
     Ok(ClientConfig {
@@ -71,9 +65,6 @@ pub fn parse_client(text: &[u8]) -> Result<ClientConfig, DockerConfigError> {
 
 /// Reads one key of a pull secret; `None` when the kubelet would ignore it, since it is
 /// empty or its type and key do not fit each other.
-///
-/// # Errors
-/// [`DockerConfigError`] with the first thing that is wrong.
 pub fn parse_secret(
     secret_type: &str,
     key: &str,
@@ -92,9 +83,12 @@ pub fn parse_secret(
     }
 }
 
-fn json<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, DockerConfigError> {
+/// Null is an object without fields.
+fn json<T: DeserializeOwned + Default>(text: &[u8]) -> Result<T, DockerConfigError> {
     // Go puts a replacement character where bytes are no text.
-    serde_json::from_str(&String::from_utf8_lossy(text)).map_err(|_| DockerConfigError::Shape)
+    let read: Result<Option<T>, _> = serde_json::from_str(&String::from_utf8_lossy(text));
+    read.map(Option::unwrap_or_default)
+        .map_err(|_| DockerConfigError::Shape)
 }
 
 /// Every entry has to decode, also one that a later of the same name replaces.
@@ -147,65 +141,16 @@ impl AuthEntry {
     }
 }
 
-/// Go's `json` folds the names of fields like this; the two letters that are not ASCII are
-/// those which Unicode folds into it.
-fn folded(name: &str) -> String {
-    let fold = |letter| match letter {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        letter => letter.to_ascii_lowercase(),
-    };
-    name.chars().map(fold).collect()
-}
+deserialize_go_objects!(ConfigDocument, AuthEntries, AuthEntry);
 
-/// A JSON object whose fields are read one by one; null is an object without fields.
-trait Fields: Default {
-    const NAME: &'static str;
-
-    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
-}
-
-struct FieldsVisitor<T>(std::marker::PhantomData<T>);
-
-impl<'de, T: Fields> Visitor<'de> for FieldsVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(T::NAME)
-    }
-
-    fn visit_unit<E>(self) -> Result<T, E> {
-        Ok(T::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut found = T::default();
-        while let Some(name) = map.next_key::<String>()? {
-            found.field(&name, &mut map)?;
-        }
-        Ok(found)
-    }
-}
-
-macro_rules! deserialize_fields {
-    ($($name:ident),*) => {$(
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(FieldsVisitor::<$name>(std::marker::PhantomData))
-            }
-        }
-    )*};
-}
-
-deserialize_fields!(ConfigDocument, AuthEntries, AuthEntry);
-
-impl Fields for ConfigDocument {
-    const NAME: &'static str = "a docker config";
-
-    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match folded(name).as_str() {
+impl GoObject for ConfigDocument {
+    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match folded(key).as_str() {
             // Go reads a second map into the first.
-            "auths" => self.auths.0.extend(map.next_value::<AuthEntries>()?.0),
+            "auths" => {
+                let entries = map.next_value::<Option<AuthEntries>>()?;
+                self.auths.0.extend(entries.unwrap_or_default().0);
+            }
             "credhelpers" => {
                 // The kubelet does not look at it, so it spoils nothing.
                 if let Value::Object(helpers) = map.next_value()? {
@@ -220,57 +165,36 @@ impl Fields for ConfigDocument {
             "httpheaders" => {
                 map.next_value::<Option<HashMap<String, Option<String>>>>()?;
             }
-            _ => {
-                map.next_value::<IgnoredAny>()?;
-            }
+            _ => skip(map)?,
         }
         Ok(())
     }
 }
 
-impl Fields for AuthEntries {
-    const NAME: &'static str = "entries by registry";
-
-    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        self.0.push((name.to_owned(), map.next_value()?));
+impl GoObject for AuthEntries {
+    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        let entry = map.next_value::<Option<AuthEntry>>()?;
+        self.0.push((key.to_owned(), entry.unwrap_or_default()));
         Ok(())
     }
 }
 
-impl Fields for AuthEntry {
-    const NAME: &'static str = "an entry";
-
-    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        // Null leaves a field as it was.
-        match folded(name).as_str() {
-            "username" => {
-                if let Some(text) = map.next_value::<Option<String>>()? {
-                    self.username = text;
-                }
-            }
-            "password" => {
-                if let Some(text) = map.next_value::<Option<String>>()? {
-                    self.password = text.into();
-                }
-            }
-            "auth" => {
-                if let Some(text) = map.next_value::<Option<String>>()? {
-                    self.auth = text.into();
-                }
-            }
-            "email" => {
-                map.next_value::<Option<String>>()?;
-            }
+impl GoObject for AuthEntry {
+    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match folded(key).as_str() {
+            "username" => assign::<A, String, _>(&mut self.username, map),
+            "password" => assign::<A, String, _>(&mut self.password, map),
+            "auth" => assign::<A, String, _>(&mut self.auth, map),
+            // Its type alone matters.
+            "email" => map.next_value::<Option<String>>().map(drop),
             "identitytoken" => {
                 if let Value::String(text) = map.next_value()? {
                     self.identity_token = text.into();
                 }
+                Ok(())
             }
-            _ => {
-                map.next_value::<IgnoredAny>()?;
-            }
+            _ => skip(map),
         }
-        Ok(())
     }
 }
 

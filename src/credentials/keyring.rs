@@ -4,7 +4,6 @@
 //! One is stricter here: see [`is_default_registry`].
 //! Source: Kubernetes `pkg/credentialprovider/keyring.go`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ pub struct Keyring {
 #[derive(Clone, Debug)]
 struct KeyringEntry {
     /// The key read as a URL once more, as upstream does; `None` matches nothing.
-    pattern: Option<Location<'static>>,
+    pattern: Option<Location>,
     credentials: Vec<Arc<Credential>>,
 }
 
@@ -42,11 +41,11 @@ impl Keyring {
             };
             let path = match url.path.get(..4) {
                 Some("/v1/" | "/v2/") => &url.path[3..],
-                _ => &url.path,
+                _ => &*url.path,
             };
             let path = if path == "/" { "" } else { path };
             let key = format!("{}{path}", url.host);
-            let pattern = Location::parse(&key).map(Location::into_owned);
+            let pattern = Location::parse(&key);
             let entry = keyring.entries.entry(key).or_insert(KeyringEntry {
                 pattern,
                 credentials: Vec::new(),
@@ -131,7 +130,7 @@ fn is_default_registry(repository: &RepositoryName) -> bool {
 
 /// Equal ports, equally many host labels that match one by one, and a path that begins
 /// with the key's, in the middle of a component too.
-fn is_match(key: &Location<'_>, image: &Location<'_>) -> bool {
+fn is_match(key: &Location, image: &Location) -> bool {
     let (key_host, key_port) = split_port(&key.host);
     let (image_host, image_port) = split_port(&image.host);
     key_port == image_port
@@ -165,21 +164,21 @@ fn split_port(host: &str) -> (&str, &str) {
 
 /// Host and path as Go's `url.Parse` finds them behind `https://`.
 #[derive(Clone, Debug)]
-struct Location<'a> {
-    host: Cow<'a, str>,
-    path: Cow<'a, str>,
+struct Location {
+    host: String,
+    path: String,
 }
 
-impl<'a> Location<'a> {
+impl Location {
     /// References allow nothing that a URL would read otherwise.
-    fn of(repository: &'a RepositoryName) -> Self {
+    fn of(repository: &RepositoryName) -> Self {
         Self {
-            host: Cow::Borrowed(repository.registry()),
-            path: format!("/{}", repository.path()).into(),
+            host: repository.registry().to_string(),
+            path: format!("/{}", repository.path()),
         }
     }
 
-    fn parse(text: &'a str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         if text.chars().any(|letter| letter.is_ascii_control()) {
             return None;
         }
@@ -192,16 +191,9 @@ impl<'a> Location<'a> {
             .rsplit_once('@')
             .map_or(authority, |(_, host)| host);
         Some(Self {
-            host: is_host(host).then_some(host.into())?,
+            host: is_host(host).then(|| host.to_owned())?,
             path: unescape(path)?,
         })
-    }
-
-    fn into_owned(self) -> Location<'static> {
-        Location {
-            host: self.host.into_owned().into(),
-            path: self.path.into_owned().into(),
-        }
     }
 }
 
@@ -227,10 +219,7 @@ fn is_host(host: &str) -> bool {
     port_fits && host.chars().all(allowed)
 }
 
-fn unescape(path: &str) -> Option<Cow<'_, str>> {
-    if !path.contains('%') {
-        return Some(path.into());
-    }
+fn unescape(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
     let mut plain = Vec::with_capacity(path.len());
     while let Some(byte) = bytes.next() {
@@ -242,7 +231,7 @@ fn unescape(path: &str) -> Option<Cow<'_, str>> {
             plain.push(byte);
         }
     }
-    String::from_utf8(plain).ok().map(Cow::from)
+    String::from_utf8(plain).ok()
 }
 
 #[cfg(test)]

@@ -35,13 +35,6 @@ pub(super) enum Passing {
     Probe,
 }
 
-/// Whether the failures so far are enough to ask no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Evidence {
-    Enough,
-    NotEnough,
-}
-
 impl Breaker {
     /// What went wrong last, if requests would be refused now.
     pub(super) fn is_open(&self, now: Instant) -> Option<Reason> {
@@ -75,19 +68,19 @@ impl Breaker {
         }
     }
 
-    /// A request that passed was not answered.
+    /// A request that passed was not answered, which is enough to ask no more, or not yet.
     pub(super) fn failed(
         &mut self,
         passing: Passing,
         reason: Reason,
-        evidence: Evidence,
+        is_enough: bool,
         now: Instant,
     ) {
         let time = match (&self.open, passing) {
             (Some(open), Passing::Probe) => (open.time * 2).min(MAX_OPEN_TIME),
             // It passed before the breaker opened.
             (Some(_), Passing::Usual) => return,
-            (None, _) if evidence == Evidence::NotEnough => return,
+            (None, _) if !is_enough => return,
             (None, _) => FIRST_OPEN_TIME,
         };
         self.open = Some(Open {
@@ -106,9 +99,9 @@ mod tests {
     fn opened(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
         let passing = breaker.pass();
-        breaker.failed(passing, Reason::Unreachable, Evidence::NotEnough, now);
+        breaker.failed(passing, Reason::Unreachable, false, now);
         assert_eq!(breaker.is_open(now), None);
-        breaker.failed(passing, Reason::Unreachable, Evidence::Enough, now);
+        breaker.failed(passing, Reason::Unreachable, true, now);
         breaker
     }
 
@@ -128,7 +121,7 @@ mod tests {
             assert_eq!(breaker.is_open(now), None);
             assert_eq!(breaker.pass(), Passing::Probe);
             assert_eq!(breaker.is_open(now), Some(Reason::Unreachable), "one only");
-            breaker.failed(Passing::Probe, Reason::Timeout, Evidence::NotEnough, now);
+            breaker.failed(Passing::Probe, Reason::Timeout, false, now);
             assert_eq!(
                 breaker.is_open(now + longest * 3 / 4),
                 Some(Reason::Timeout)
@@ -149,7 +142,7 @@ mod tests {
         breaker.succeeded(Passing::Usual);
         assert!(breaker.is_open(now).is_some());
         let later = now + MAX_OPEN_TIME * 2;
-        breaker.failed(Passing::Usual, Reason::Tls, Evidence::Enough, later);
+        breaker.failed(Passing::Usual, Reason::Tls, true, later);
         assert_eq!(breaker.is_open(later), None);
         assert_eq!(breaker.pass(), Passing::Probe);
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, Evidence, Passing};
+use super::breaker::{Breaker, Passing};
 use crate::domain::unknown::Reason;
 
 /// So many failures in a row, of connections or of one repository, are enough.
@@ -102,17 +102,17 @@ impl Health {
         (blame, reason): (Blame, Reason),
         now: Instant,
     ) {
-        let evidence = match blame {
+        let is_enough = match blame {
             Blame::Host => {
                 self.connections = self.connections.saturating_add(1);
-                evidence(self.connections >= FAILURES_TO_OPEN)
+                self.connections >= FAILURES_TO_OPEN
             }
             Blame::Repository => {
                 self.repository_failed(repository, admitted.repository, reason, now);
-                evidence(self.failing.len() >= FAILING_REPOSITORIES_TO_OPEN)
+                self.failing.len() >= FAILING_REPOSITORIES_TO_OPEN
             }
         };
-        self.host.failed(admitted.host, reason, evidence, now);
+        self.host.failed(admitted.host, reason, is_enough, now);
     }
 
     fn repository_failed(
@@ -138,20 +138,7 @@ impl Health {
         let known = self.repositories.entry(Arc::clone(repository));
         let (failures, breaker) = known.or_default();
         *failures = failures.saturating_add(1);
-        breaker.failed(
-            passing,
-            reason,
-            evidence(*failures >= FAILURES_TO_OPEN),
-            now,
-        );
-    }
-}
-
-fn evidence(is_enough: bool) -> Evidence {
-    if is_enough {
-        Evidence::Enough
-    } else {
-        Evidence::NotEnough
+        breaker.failed(passing, reason, *failures >= FAILURES_TO_OPEN, now);
     }
 }
 

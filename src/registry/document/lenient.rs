@@ -1,7 +1,4 @@
-//! JSON as Go's `encoding/json` reads it into structs.
-//!
-//! Source: <https://pkg.go.dev/encoding/json#Unmarshal>: keys match in any case, the last
-//! of several wins, null leaves a field as it was, unknown keys are skipped.
+//! Documents as Go reads them into structs.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,6 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{MAX_ENTRIES, MAX_OS_FEATURES};
+use crate::go::json::{GoObject, assign, deserialize_go_objects, folded, skip};
 
 /// Structs with optional fields, each under its JSON key.
 macro_rules! lenient {
@@ -19,31 +17,16 @@ macro_rules! lenient {
             $(pub(super) $field: Option<$type>,)+
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Fields;
-                impl<'de> Visitor<'de> for Fields {
-                    type Value = $name;
-
-                    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        formatter.write_str("an object")
-                    }
-
-                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        let mut read = $name::default();
-                        while let Some(key) = map.next_key::<String>()? {
-                            $(if is_key(&key, $key) {
-                                if let Some(value) = map.next_value()? {
-                                    read.$field = Some(value);
-                                }
-                                continue;
-                            })+
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                        Ok(read)
-                    }
+        impl GoObject for $name {
+            fn field<'de, A: MapAccess<'de>>(
+                &mut self,
+                key: &str,
+                map: &mut A,
+            ) -> Result<(), A::Error> {
+                match folded(key).as_str() {
+                    $($key => assign::<A, $type, _>(&mut self.$field, map),)+
+                    _ => skip(map),
                 }
-                deserializer.deserialize_map(Fields)
             }
         }
     };
@@ -83,17 +66,6 @@ lenient! {
     }
 }
 
-/// Whether Go takes the key for the name, which is in lower case: simple case folding maps
-/// two more letters to ASCII.
-fn is_key(key: &str, name: &str) -> bool {
-    let folded = key.chars().map(|character| match character {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        other => other.to_ascii_lowercase(),
-    });
-    folded.eq(name.chars())
-}
-
 /// The annotations that matter. Their keys are map keys, which Go compares exactly.
 #[derive(Default)]
 pub(super) struct Annotations {
@@ -101,30 +73,17 @@ pub(super) struct Annotations {
     pub(super) zstd: bool,
 }
 
-impl<'de> Deserialize<'de> for Annotations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Annotations;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("annotations")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
-                let mut read = Annotations::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    let value = map.next_value::<Option<String>>()?;
-                    if key == "io.github.containers.compression.zstd" {
-                        read.zstd = value.as_deref() == Some("true");
-                    }
-                }
-                Ok(read)
-            }
+impl GoObject for Annotations {
+    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        let value = map.next_value::<Option<String>>()?;
+        if key == "io.github.containers.compression.zstd" {
+            self.zstd = value.as_deref() == Some("true");
         }
-        deserializer.deserialize_map(Keys)
+        Ok(())
     }
 }
+
+deserialize_go_objects!(RawDocument, RawDescriptor, RawPlatform, Annotations);
 
 /// A list that keeps at most `MOST` items: what a registry claims never decides how much
 /// memory we take.
