@@ -49,7 +49,7 @@ use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::Workload;
 use crate::objects::kinds::KindRule;
-use crate::wording::message;
+use crate::wording;
 
 /// What the operator wants of the webhook; replaced whole when the configuration changes.
 #[derive(Clone, Debug, Default)]
@@ -250,11 +250,11 @@ impl Reviewer {
                 remedies.denial(&self.checker, deadline).await
             }
             Action::Warn => Answer {
-                warnings: message::warnings(&verdicts, &label_warnings),
+                warnings: wording::warnings(&verdicts, &label_warnings),
                 ..Answer::allowed()
             },
             Action::Allow => Answer {
-                warnings: message::reminders(&verdicts, label_warnings),
+                warnings: wording::reminders(&verdicts, label_warnings),
                 ..Answer::allowed()
             },
         };

@@ -11,7 +11,7 @@ mod wide;
 pub use self::model::{Report, ReportedOutcome};
 pub use self::table::{Style, body as render_body, columns, render as render_table};
 pub use self::wide::render as render_wide;
-pub use crate::wording::causes::short_digest;
+pub use crate::wording::short_digest;
 
 use serde::Serialize;
 

@@ -1,11 +1,12 @@
 //! What the API server writes into its audit log of a review.
 
+use std::collections::BTreeSet;
+
 use super::answer::Answer;
 use crate::domain::inspection::Staleness;
 use crate::domain::policy::{Action, LevelResults, Levels};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::Verdict;
-use crate::wording::message;
 
 /// Adds what machines read of a judged review.
 pub(super) fn annotate(
@@ -21,22 +22,24 @@ pub(super) fn annotate(
         .annotations
         .insert("verdict", strictest.name().into());
     answer.annotations.insert("mode", action.name().into());
-    let missing = message::missing_platforms(verdicts);
-    if !missing.is_empty() {
-        answer
-            .annotations
-            .insert("missing", missing.join(",").into());
+    let missing = missing_platforms(verdicts);
+    let undecided = results.unknown.iter().copied().map(Reason::name);
+    let stale = staleness.iter().copied().map(Staleness::name);
+    let lists = [
+        ("missing", missing.into_iter().collect::<Vec<_>>().join(",")),
+        ("undecided", undecided.collect::<Vec<_>>().join(",")),
+        ("stale", stale.collect::<Vec<_>>().join(",")),
+    ];
+    for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+        answer.annotations.insert(key, list.into());
     }
-    if !results.unknown.is_empty() {
-        let names: Vec<&str> = results.unknown.iter().copied().map(Reason::name).collect();
-        answer
-            .annotations
-            .insert("undecided", names.join(",").into());
-    }
-    if !staleness.is_empty() {
-        let names: Vec<&str> = staleness.iter().copied().map(Staleness::name).collect();
-        answer.annotations.insert("stale", names.join(",").into());
-    }
+}
+
+/// The platforms that lack something, for the audit log.
+fn missing_platforms(verdicts: &[Verdict]) -> BTreeSet<String> {
+    let gaps = verdicts.iter().flat_map(Verdict::gaps);
+    gaps.map(|gap| gap.candidate.platform.platform.to_string())
+        .collect()
 }
 
 /// Why there are no younger answers, where the verdicts rest on old ones; each reason once.

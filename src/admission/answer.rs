@@ -12,7 +12,7 @@ use crate::domain::policy::Action;
 use crate::domain::text::printable;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::LevelResult;
-use crate::wording::message::Cause;
+use crate::wording::DenialCause;
 
 /// Room for an answer without a message, in bytes.
 const USUAL_ANSWER: usize = 512;
@@ -32,7 +32,7 @@ pub(super) struct Refusal {
     code: u16,
     reason: &'static str,
     message: String,
-    causes: Vec<Cause>,
+    causes: Vec<DenialCause>,
 }
 
 impl Answer {
@@ -53,7 +53,7 @@ impl Answer {
     ///
     /// Code 403 with reason `Forbidden`: kubectl prints the message for it, while it drops
     /// the message of `Invalid`, and clients retry 429, 503 and 504.
-    pub(super) fn denied(message: String, causes: Vec<Cause>) -> Self {
+    pub(super) fn denied(message: String, causes: Vec<DenialCause>) -> Self {
         Self {
             refusal: Some(Refusal {
                 code: 403,
@@ -121,7 +121,7 @@ impl Answer {
             reason: refusal.reason,
             message: &refusal.message,
             details: (!refusal.causes.is_empty()).then(|| Details {
-                causes: refusal.causes.iter().map(WireCause::from).collect(),
+                causes: &refusal.causes,
             }),
         });
         let review = Review {
@@ -175,22 +175,5 @@ struct Status<'a> {
 
 #[derive(Serialize)]
 struct Details<'a> {
-    causes: Vec<WireCause<'a>>,
-}
-
-#[derive(Serialize)]
-struct WireCause<'a> {
-    reason: &'static str,
-    message: &'a str,
-    field: &'a str,
-}
-
-impl<'a> From<&'a Cause> for WireCause<'a> {
-    fn from(cause: &'a Cause) -> Self {
-        Self {
-            reason: cause.reason,
-            message: &cause.message,
-            field: &cause.field,
-        }
-    }
+    causes: &'a [DenialCause],
 }

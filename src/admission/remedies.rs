@@ -10,7 +10,7 @@ use crate::domain::labels::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::verdict::Verdict;
 use crate::domain::workload::{PodTemplate, Workload};
-use crate::wording::message;
+use crate::wording;
 
 /// An object that is denied.
 pub(super) struct Remedies<'a> {
@@ -32,14 +32,14 @@ impl Remedies<'_> {
         let elsewhere = checker
             .elsewhere(templates, verdicts, &fixed, is_template, nodes, deadline)
             .await;
-        let remedy = message::Remedy {
+        let remedy = wording::Remedy {
             templates,
             elsewhere: &elsewhere,
             foreign: &self.settings.foreign_images,
         };
         Answer::denied(
-            message::denial(verdicts, &remedy),
-            message::causes(verdicts),
+            wording::denial(verdicts, &remedy),
+            wording::denial_causes(verdicts),
         )
     }
 

@@ -13,7 +13,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
 use crate::domain::verdict::LevelResult;
-use crate::wording::causes;
+use crate::wording;
 
 /// How text may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,10 +117,12 @@ pub fn body(run: &ReportInput, style: Style) -> String {
         text.push('\n');
         text.push_str(&matrix(run, style));
     }
-    let caveats = causes::caveats(run.workloads.iter().flat_map(|one| &one.verdicts));
+    let verdicts = run.workloads.iter().flat_map(|one| &one.verdicts);
+    let caveats = wording::caveats(verdicts, |image| printable(&image.image));
     if !caveats.is_empty() {
         text.push('\n');
-        text.push_str(&caveats);
+        text.push_str(&caveats.join("\n"));
+        text.push('\n');
     }
     let failing = findings(run, style);
     if !failing.is_empty() {
@@ -280,7 +282,7 @@ fn findings(run: &ReportInput, style: Style) -> String {
             style.mark(judged.at(Level::Runnable).name()),
             style.mark(judged.at(Level::Portable).name()),
         );
-        for cause in causes::causes(&judged.verdicts) {
+        for cause in wording::causes(&judged.verdicts) {
             let _ = writeln!(text, "  {cause}");
         }
     }

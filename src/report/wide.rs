@@ -9,7 +9,7 @@ use super::{ReportInput, WorkloadReport};
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
 use crate::domain::verdict::Verdict;
-use crate::wording::causes;
+use crate::wording;
 
 /// The whole view.
 pub fn render(run: &ReportInput, style: Style) -> String {
@@ -49,7 +49,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
                 "{} {}, {}: {}",
                 candidate.platform.platform,
                 candidate.platform.runtime,
-                causes::nodes(candidate),
+                wording::nodes_or_pools(candidate),
                 style.mark(value.name())
             )
         })
@@ -92,7 +92,7 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
                     at.candidate.platform.runtime.to_string(),
                     plain.mark(at.outcome.name()),
                     at.explain().to_string(),
-                    causes::consequence(at.outcome, at.candidate),
+                    wording::consequence(at),
                 ]
             })
             .collect();

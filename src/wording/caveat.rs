@@ -9,6 +9,7 @@ use crate::domain::pick::Rules;
 use crate::domain::text::printable;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::{ImageOutcome, ImageVerdict, Verdict};
+use crate::domain::workload::ContainerImage;
 
 /// Something that speaks against what is said of an image.
 ///
@@ -84,12 +85,27 @@ impl ImageVerdict {
 impl Verdict {
     /// What speaks against the verdict, by image.
     pub fn caveats(&self) -> impl Iterator<Item = (&ImageVerdict, Caveat<'_>)> {
-        let caveats = |image| {
-            let caveats = ImageVerdict::caveats(image, &self.candidates.platforms);
+        self.images.iter().flat_map(|image| {
+            let caveats = image.caveats(&self.candidates.platforms);
             caveats.map(move |caveat| (image, caveat))
-        };
-        self.images.iter().flat_map(caveats)
+        })
     }
+}
+
+/// What speaks against verdicts, one line each and each once, with the images as `name` names
+/// them.
+pub(crate) fn caveats<'a>(
+    verdicts: impl IntoIterator<Item = &'a Verdict>,
+    name: impl Fn(&ContainerImage) -> String,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (image, caveat) in verdicts.into_iter().flat_map(Verdict::caveats) {
+        let line = format!("{} {caveat}", name(&image.image));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 impl fmt::Display for Caveat<'_> {

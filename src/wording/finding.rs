@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Formatter};
 
 use super::explanation::Explanation;
-use crate::domain::candidates::{CandidatePlatform, Candidates};
+use crate::domain::candidates::CandidatePlatform;
 use crate::domain::outcome::{MatchReason, Outcome, OutcomeKind};
 use crate::domain::text::printable;
-use crate::domain::verdict::ImageVerdict;
+use crate::domain::verdict::{ImageOutcome, ImageVerdict, Verdict};
 
 /// One thing that is wrong with an image, on all candidate platforms where it is.
 ///
@@ -15,8 +15,8 @@ use crate::domain::verdict::ImageVerdict;
 /// `has no linux/s390x manifest`.
 #[derive(Clone, Debug)]
 pub struct Finding<'a> {
-    /// The outcome on the first of the candidates; the others are of the same kind.
-    pub outcome: &'a Outcome,
+    /// What it is on the first of the candidates; on the others it is of the same kind.
+    pub first: ImageOutcome<'a>,
     /// Where it is so, in the order of the candidates.
     pub candidates: Vec<&'a CandidatePlatform>,
     /// What decided, where the list of the image's platforms does not show it.
@@ -34,7 +34,7 @@ impl ImageVerdict {
                 continue;
             }
             let finding = findings.entry(kind).or_insert_with(|| Finding {
-                outcome: at.outcome,
+                first: at,
                 candidates: Vec::new(),
                 why: None,
             });
@@ -46,32 +46,28 @@ impl ImageVerdict {
     }
 }
 
-impl Candidates {
-    /// Why the other nodes are no candidates, up to so many reasons:
-    /// `2 cordoned, 3 untolerated taint dedicated=gpu:NoSchedule`.
-    pub fn exclusions(&self, most: usize) -> Option<String> {
-        let reasons = self.excluded.iter().take(most);
-        let parts: Vec<String> = reasons
-            .map(|(why, count)| printable(&format!("{count} {why}")))
-            .collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
-}
-
-impl Finding<'_> {
-    /// How the pod would end, as `kubectl describe` shows it; none where nobody knows.
-    pub fn expect(&self) -> Option<&'static str> {
+impl ImageOutcome<'_> {
+    /// How the pod would end, as `kubectl describe` shows it; none where it runs, and where
+    /// nobody knows.
+    pub fn failure(self) -> Option<&'static str> {
         match self.outcome {
-            Outcome::Missing(_) => {
-                let first = self.candidates.first()?;
-                Some(first.platform.runtime.pull_failure())
-            }
+            Outcome::Missing(_) => Some(self.candidate.platform.runtime.pull_failure()),
             Outcome::Mismatched { .. } => Some("exec format error"),
             Outcome::Invalid(_) => Some("InvalidImageName"),
             Outcome::Supported { .. } | Outcome::Unknown(_) => None,
         }
     }
+}
 
+impl Verdict {
+    /// What is not known of the pod as a whole.
+    pub fn unchecked(&self) -> impl Iterator<Item = String> {
+        let why = self.not_looked_at();
+        why.map(|why| format!("not all of it was checked: {why} ({})", why.reason))
+    }
+}
+
+impl Finding<'_> {
     /// Platform names without repetition: one may be there with several runtimes.
     fn platforms(&self) -> String {
         let names: BTreeSet<String> = self
@@ -86,7 +82,7 @@ impl Finding<'_> {
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let platforms = self.platforms();
-        match self.outcome {
+        match self.first.outcome {
             Outcome::Supported { .. } => write!(formatter, "runs on {platforms}"),
             Outcome::Missing(_) => write!(formatter, "has no {platforms} manifest"),
             Outcome::Mismatched {

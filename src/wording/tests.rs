@@ -3,18 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::*;
-use crate::domain::candidates::{Candidates, Exclusion};
+use super::denial::*;
+use super::remedy::Remedy;
+use super::warnings::*;
+use crate::domain::candidates::{CandidatePlatform, Candidates, Exclusion};
 use crate::domain::inspection::{
     Content, Entry, EntryKind, Inspection, MediaType, Outdated, Staleness,
 };
 use crate::domain::node::{NodePlatform, PoolName, Source};
-use crate::domain::outcome::{Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason};
+use crate::domain::outcome::{
+    Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason, Outcome,
+};
 use crate::domain::placement::Placement;
+use crate::domain::platform::Platform;
 use crate::domain::policy::ForeignImages;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::{Reason, Unknown};
-use crate::domain::workload::PodTemplate;
+use crate::domain::verdict::{ImageVerdict, Verdict};
+use crate::domain::workload::{ContainerImage, PodTemplate, Usage};
 
 fn candidate(architecture: &str, nodes: &[&str]) -> CandidatePlatform {
     CandidatePlatform {
@@ -295,7 +301,7 @@ fn what_the_list_of_platforms_does_not_show_is_said() {
             warnings(&verdicts, &[]),
             [format!("archmatch: {line}: {why}")]
         );
-        assert!(causes(&verdicts)[0].message.ends_with(why));
+        assert!(denial_causes(&verdicts)[0].message.ends_with(why));
     }
 }
 

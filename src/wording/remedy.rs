@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{NAMES, quoted};
+use super::nodes::{NAMES, quoted};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::labels::Labels;
 use crate::domain::outcome::{Outcome, Ternary};
@@ -44,7 +44,7 @@ pub(crate) struct Remedy<'a> {
 
 impl Remedy<'_> {
     /// What would help: names that are some, nodes that run everything, or another image.
-    pub(crate) fn text(&self, verdicts: &[Verdict]) -> String {
+    pub(super) fn text(&self, verdicts: &[Verdict]) -> String {
         let mut text = String::new();
         let mut begins = "To fix it, ";
         let invalid = distinct(verdicts, |outcome| matches!(outcome, Outcome::Invalid(_)));
