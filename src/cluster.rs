@@ -4,6 +4,7 @@ pub mod access;
 pub mod certificates;
 mod events;
 mod freshness;
+mod kinds;
 mod optional;
 pub mod secrets;
 mod snapshot;

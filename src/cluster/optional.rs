@@ -5,18 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::Client;
 use kube::runtime::watcher;
-use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::events::{Events, Watched, events};
-use super::state::{Kind, Record};
-use crate::domain::node::Source;
+use super::events::pool_resource;
+use super::state::Kind;
 use crate::domain::placement::AdmissionPlugin;
-use crate::objects::json::ObjectError;
-use crate::objects::pool::{self, CLUSTER_API_GROUP, KARPENTER_GROUP, OPENSHIFT_GROUP, PoolRecord};
+use crate::objects::pool::PoolKind;
 
 /// How often the API server is asked which of the kinds it serves.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
@@ -31,37 +27,13 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Installed {
     /// Kinds of pools, with the version to ask for.
-    pub(super) pools: BTreeMap<Kind, String>,
+    pub(super) pools: BTreeMap<PoolKind, String>,
     /// Admission plugins that its API groups give away.
     pub(super) plugins: BTreeSet<AdmissionPlugin>,
 }
 
 /// The API group that every OpenShift cluster has, and no other.
 const OPENSHIFT_CONFIG_GROUP: &str = "config.openshift.io";
-
-const KINDS: [(Kind, &str, &str); 5] = [
-    (Kind::NodePool, NodePoolKind::GROUP, NodePoolKind::PLURAL),
-    (
-        Kind::MachineDeployment,
-        MachineDeploymentKind::GROUP,
-        MachineDeploymentKind::PLURAL,
-    ),
-    (
-        Kind::MachineSet,
-        MachineSetKind::GROUP,
-        MachineSetKind::PLURAL,
-    ),
-    (
-        Kind::MachinePool,
-        MachinePoolKind::GROUP,
-        MachinePoolKind::PLURAL,
-    ),
-    (
-        Kind::OpenShiftMachineSet,
-        OpenShiftMachineSetKind::GROUP,
-        OpenShiftMachineSetKind::PLURAL,
-    ),
-];
 
 /// Which kinds of pools are there, now and again.
 pub(super) fn discoveries(client: Client, every: Duration) -> BoxStream<'static, Installed> {
@@ -94,8 +66,12 @@ async fn discover(client: &Client) -> Result<Installed, kube::Error> {
     {
         installed.plugins.insert(AdmissionPlugin::OpenShift);
     }
-    let ours = |group: &&APIGroup| KINDS.iter().any(|(_, name, _)| *name == group.name);
-    for group in groups.iter().filter(ours) {
+    for group in &groups {
+        let in_group = |kind: &PoolKind| kind.names().0 == group.name;
+        let kinds: Vec<PoolKind> = PoolKind::ALL.into_iter().filter(in_group).collect();
+        if kinds.is_empty() {
+            continue;
+        }
         let preferred = group.preferred_version.as_ref().or(group.versions.first());
         let Some(version) = preferred else { continue };
         let resources = match client
@@ -107,12 +83,12 @@ async fn discover(client: &Client) -> Result<Installed, kube::Error> {
             Err(kube::Error::Api(status)) if status.code == 404 => continue,
             Err(error) => return Err(error),
         };
-        let found = KINDS.iter().filter(|(_, name, plural)| {
-            *name == group.name && resources.iter().any(|resource| resource.name == *plural)
+        let found = kinds.into_iter().filter(|kind| {
+            let wanted = pool_resource(*kind, &version.version);
+            resources.iter().any(|found| found.name == wanted.plural)
         });
-        installed
-            .pools
-            .extend(found.map(|(kind, _, _)| (*kind, version.version.clone())));
+        let found = found.map(|kind| (kind, version.version.clone()));
+        installed.pools.extend(found);
     }
     Ok(installed)
 }
@@ -128,7 +104,7 @@ pub(super) fn is_refused(kind: Kind, error: &watcher::Error) -> bool {
 }
 
 fn is_optional(kind: Kind) -> bool {
-    KINDS.iter().any(|(optional, _, _)| *optional == kind)
+    matches!(kind, Kind::Pool(_))
 }
 
 fn code(error: &watcher::Error) -> Option<u16> {
@@ -138,57 +114,4 @@ fn code(error: &watcher::Error) -> Option<u16> {
         watcher::Error::WatchError(status) => Some(status.code),
         _ => None,
     }
-}
-
-/// The events of a kind of pools, for as long as it is there.
-pub(super) fn stream(client: &Client, kind: Kind, version: &str) -> Events {
-    match kind {
-        Kind::MachineDeployment => events::<MachineDeploymentKind>(client, version),
-        Kind::MachineSet => events::<MachineSetKind>(client, version),
-        Kind::MachinePool => events::<MachinePoolKind>(client, version),
-        Kind::OpenShiftMachineSet => events::<OpenShiftMachineSetKind>(client, version),
-        Kind::NodePool
-        | Kind::Node
-        | Kind::Namespace
-        | Kind::RuntimeClass
-        | Kind::ServiceAccount => events::<NodePoolKind>(client, version),
-    }
-}
-
-/// A pool; one that is broken grows nothing, which is what its own controller makes of it.
-fn read(source: Source, group: &'static str, object: &Value) -> PoolRecord {
-    pool::read(source, group, object).unwrap_or_else(|error| {
-        tracing::warn!("pool is left out: {error}");
-        PoolRecord {
-            source,
-            group,
-            name: pool::name(object),
-            pool: None,
-        }
-    })
-}
-
-macro_rules! pools {
-    ($($type:ident: $kind:ident, $source:ident, $group:ident, $name:literal, $plural:literal;)+) => {
-        $(struct $type;
-
-        impl Watched for $type {
-            const KIND: Kind = Kind::$kind;
-            const GROUP: &'static str = $group;
-            const NAME: &'static str = $name;
-            const PLURAL: &'static str = $plural;
-
-            fn read(object: &Value) -> Result<Record, ObjectError> {
-                Ok(Record::Pool(read(Source::$source, $group, object)))
-            }
-        })+
-    };
-}
-
-pools! {
-    NodePoolKind: NodePool, NodePool, KARPENTER_GROUP, "NodePool", "nodepools";
-    MachineDeploymentKind: MachineDeployment, MachineDeployment, CLUSTER_API_GROUP, "MachineDeployment", "machinedeployments";
-    MachineSetKind: MachineSet, MachineSet, CLUSTER_API_GROUP, "MachineSet", "machinesets";
-    MachinePoolKind: MachinePool, MachinePool, CLUSTER_API_GROUP, "MachinePool", "machinepools";
-    OpenShiftMachineSetKind: OpenShiftMachineSet, MachineSet, OPENSHIFT_GROUP, "MachineSet", "machinesets";
 }

@@ -2,13 +2,15 @@
 //! `kubectl get nodes,ns,sa,runtimeclasses -A -o json` prints, with NodePools and the
 //! Cluster API's kinds.
 
+use k8s_openapi::api::core::v1::{Namespace, Node, ServiceAccount};
+use k8s_openapi::api::node::v1::RuntimeClass;
 use serde_json::Value;
 
+use super::events::Watched;
 use super::state::{DeclaredNodes, Record, State};
 use super::view::View;
-use crate::domain::access::SecretName;
 use crate::objects::json::ObjectError;
-use crate::objects::{context, node, pool};
+use crate::objects::pool::{self, PoolKind};
 
 impl View {
     /// The view that the objects amount to; kinds that do not count are skipped. An object
@@ -36,37 +38,14 @@ impl View {
 fn read(object: &Value) -> Option<Result<Record, ObjectError>> {
     let kind = object["kind"].as_str()?;
     let group = object["apiVersion"].as_str()?.split('/').next()?;
-    if let Some((source, group)) = pool::kind(group, kind) {
-        return Some(pool::read(source, group, object).map(Record::Pool));
+    if let Some(kind) = PoolKind::named(group, kind) {
+        return Some(pool::read(kind, object).map(Record::Pool));
     }
     match (group, kind) {
-        ("v1", "Node") => Some(node::read(object).map(Record::Node)),
-        ("v1", "Namespace") => Some(read_namespace(object)),
-        ("node.k8s.io", "RuntimeClass") => Some(read_runtime_class(object)),
-        ("v1", "ServiceAccount") => Some(read_service_account(object)),
+        ("v1", "Node") => Some(Node::read(object)),
+        ("v1", "Namespace") => Some(Namespace::read(object)),
+        ("node.k8s.io", "RuntimeClass") => Some(RuntimeClass::read(object)),
+        ("v1", "ServiceAccount") => Some(ServiceAccount::read(object)),
         _ => None,
     }
-}
-
-pub(super) fn read_namespace(object: &Value) -> Result<Record, ObjectError> {
-    let (name, namespace, warnings) = context::read_namespace(object)?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(Record::Namespace(name, namespace))
-}
-
-pub(super) fn read_service_account(object: &Value) -> Result<Record, ObjectError> {
-    let ((namespace, name), account) = context::read_service_account(object)?;
-    let names = account.pull_secrets.iter().map(String::as_str);
-    let secrets = SecretName::list(&namespace, names);
-    Ok(Record::ServiceAccount(
-        format!("{namespace}/{name}"),
-        secrets,
-    ))
-}
-
-pub(super) fn read_runtime_class(object: &Value) -> Result<Record, ObjectError> {
-    let (name, class) = context::read_runtime_class(object)?;
-    Ok(Record::RuntimeClass(name, class))
 }

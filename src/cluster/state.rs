@@ -7,11 +7,11 @@ use rpds::HashTrieMapSync;
 
 use super::view::View;
 use crate::domain::access::SecretName;
-use crate::domain::node::{Node, NodeOverride, Nodes, Source};
+use crate::domain::node::{Node, NodeOverride, Nodes};
 use crate::domain::placement::{AdmissionPlugin, RuntimeClass};
 use crate::objects::context::Namespace;
 use crate::objects::node::{Interner, NodeRecord};
-use crate::objects::pool::{OPENSHIFT_GROUP, PoolRecord};
+use crate::objects::pool::{PoolKind, PoolRecord};
 
 /// What the operator knows of nodes beyond what the cluster says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct State {
     found_plugins: BTreeSet<AdmissionPlugin>,
     records: HashMap<Arc<str>, Box<NodeRecord>>,
     interner: Interner,
-    pools: BTreeMap<(Kind, String), PoolRecord>,
+    pools: BTreeMap<(PoolKind, String), PoolRecord>,
     /// What the records amount to under the settings.
     nodes: Nodes,
     namespaces: HashTrieMapSync<String, Namespace>,
@@ -113,7 +113,7 @@ impl State {
     }
 
     fn apply_pool(&mut self, record: PoolRecord) -> bool {
-        let key = (Kind::of_pool(&record), record.name.clone());
+        let key = (record.kind, record.name.clone());
         if self.pools.get(&key) == Some(&record) {
             return false;
         }
@@ -125,7 +125,7 @@ impl State {
         true
     }
 
-    fn remove_pool(&mut self, key: &(Kind, String)) -> bool {
+    fn remove_pool(&mut self, key: &(PoolKind, String)) -> bool {
         let Some(record) = self.pools.remove(key) else {
             return false;
         };
@@ -165,7 +165,7 @@ impl State {
             Record::Node(node) => self.remove_node(&node.name),
             Record::Namespace(name, _) => self.namespaces.remove_mut(name),
             Record::RuntimeClass(name, _) => self.runtime_classes.remove_mut(name),
-            Record::Pool(pool) => self.remove_pool(&(Kind::of_pool(pool), pool.name.clone())),
+            Record::Pool(pool) => self.remove_pool(&(pool.kind, pool.name.clone())),
             Record::ServiceAccount(name, _) => self.service_accounts.remove_mut(name),
         }
     }
@@ -184,8 +184,8 @@ impl State {
             Kind::Namespace => retain(&mut self.namespaces, names),
             Kind::RuntimeClass => retain(&mut self.runtime_classes, names),
             Kind::ServiceAccount => retain(&mut self.service_accounts, names),
-            pools => {
-                let of_kind = |key: &&(Kind, String)| key.0 == pools && !names.contains(&key.1);
+            Kind::Pool(kind) => {
+                let of_kind = |key: &&(PoolKind, String)| key.0 == kind && !names.contains(&key.1);
                 let gone: Vec<_> = self.pools.keys().filter(of_kind).cloned().collect();
                 for key in gone {
                     self.remove_pool(&key);
@@ -253,26 +253,7 @@ pub(super) enum Kind {
     Namespace,
     RuntimeClass,
     ServiceAccount,
-    NodePool,
-    MachineDeployment,
-    MachineSet,
-    MachinePool,
-    OpenShiftMachineSet,
-}
-
-impl Kind {
-    /// How many there are.
-    pub(super) const COUNT: usize = Self::OpenShiftMachineSet as usize + 1;
-
-    fn of_pool(record: &PoolRecord) -> Self {
-        match record.source {
-            Source::MachineDeployment => Self::MachineDeployment,
-            Source::MachinePool => Self::MachinePool,
-            Source::MachineSet if record.group == OPENSHIFT_GROUP => Self::OpenShiftMachineSet,
-            Source::MachineSet => Self::MachineSet,
-            Source::NodePool | Source::Node | Source::Pool | Source::Flag => Self::NodePool,
-        }
-    }
+    Pool(PoolKind),
 }
 
 impl Record {

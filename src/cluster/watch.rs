@@ -3,25 +3,25 @@
 //! Kinds of pools are watched while the API server has them. Which it has is asked every
 //! half minute: one small request, and one more for each of their groups that is there.
 
-mod kinds;
-
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::stream::{self, AbortHandle, SelectAll, Stream, StreamExt, abortable, select_all};
+use k8s_openapi::api::core::v1::{Namespace, Node, ServiceAccount};
+use k8s_openapi::api::node::v1::RuntimeClass;
 use kube::Client;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, timeout};
 
-use self::kinds::{NamespaceKind, NodeKind, RuntimeClassKind, ServiceAccountKind};
-use super::events::{Events, events};
+use super::events::{Events, events, pool_events};
 use super::freshness::Freshness;
 use super::optional::{self, Installed};
 use super::state::{DeclaredNodes, Kind, Record, State};
 use super::view::View;
+use crate::objects::pool::PoolKind;
 
 /// How long events may gather before a new view is made of them.
 const QUIET: Duration = Duration::from_millis(20);
@@ -127,22 +127,22 @@ fn watch_without(
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
     let events = select_all([
-        events::<NodeKind>(&client, "v1"),
+        events::<Node>(&client),
         match left_out.namespaces {
-            false => events::<NamespaceKind>(&client, "v1"),
+            false => events::<Namespace>(&client),
             true => none(Kind::Namespace),
         },
         match left_out.runtime_classes {
-            false => events::<RuntimeClassKind>(&client, "v1"),
+            false => events::<RuntimeClass>(&client),
             true => none(Kind::RuntimeClass),
         },
         match left_out.accounts {
-            false => events::<ServiceAccountKind>(&client, "v1"),
+            false => events::<ServiceAccount>(&client),
             true => none(Kind::ServiceAccount),
         },
     ]);
     let discoveries = optional::discoveries(client.clone(), every);
-    let open = move |kind, version: &str| optional::stream(&client, kind, version);
+    let open = move |kind, version: &str| pool_events(&client, kind, version);
     follow(events, discoveries, open, settings)
 }
 
@@ -157,7 +157,7 @@ fn none(kind: Kind) -> Events {
 fn follow(
     events: SelectAll<Events>,
     discoveries: impl Stream<Item = Installed> + Unpin + Send,
-    open: impl Fn(Kind, &str) -> Events + Send,
+    open: impl Fn(PoolKind, &str) -> Events + Send,
     settings: DeclaredNodes,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -176,7 +176,7 @@ fn follow(
         settings: changed,
         views: sender,
         state,
-        listings: Default::default(),
+        listings: BTreeMap::new(),
         optional: None,
         freshness,
     };
@@ -188,9 +188,9 @@ struct Watching {
     settings: channel::Receiver<DeclaredNodes>,
     views: channel::Sender<u64>,
     state: State,
-    listings: [Listing; Kind::COUNT],
+    listings: BTreeMap<Kind, Listing>,
     /// The kinds of pools that are watched; nothing before the first look for them.
-    optional: Option<BTreeMap<Kind, Watch>>,
+    optional: Option<BTreeMap<PoolKind, Watch>>,
     freshness: Freshness,
 }
 
@@ -220,7 +220,7 @@ impl Watching {
         mut self,
         mut events: SelectAll<Events>,
         mut discoveries: impl Stream<Item = Installed> + Unpin,
-        open: impl Fn(Kind, &str) -> Events,
+        open: impl Fn(PoolKind, &str) -> Events,
     ) {
         loop {
             let mut changed = tokio::select! {
@@ -267,19 +267,16 @@ impl Watching {
             Kind::RuntimeClass,
             Kind::ServiceAccount,
         ];
-        let mut expected = always.iter().chain(optional.keys());
-        expected.all(|kind| {
-            self.listings
-                .get(*kind as usize)
-                .is_some_and(|list| list.complete)
-        })
+        let pools = optional.keys().map(|kind| Kind::Pool(*kind));
+        let mut listings = always.into_iter().chain(pools);
+        listings.all(|kind| self.listings.get(&kind).is_some_and(|list| list.complete))
     }
 
     /// Watches the kinds of pools that are there now, and forgets those that are gone.
     fn watch_installed(
         &mut self,
         installed: Installed,
-        open: impl Fn(Kind, &str) -> Events,
+        open: impl Fn(PoolKind, &str) -> Events,
         events: &mut SelectAll<Events>,
     ) -> bool {
         let mut changed = self.optional.is_none();
@@ -295,10 +292,8 @@ impl Watching {
         });
         for kind in gone {
             changed = true;
-            self.state.retain(kind, &HashSet::new());
-            if let Some(listing) = self.listings.get_mut(kind as usize) {
-                *listing = Listing::default();
-            }
+            self.state.retain(Kind::Pool(kind), &HashSet::new());
+            self.listings.remove(&Kind::Pool(kind));
             tracing::info!(kind = ?kind, "pools are no longer watched");
         }
         for (kind, version) in installed.pools {
@@ -314,9 +309,7 @@ impl Watching {
 
     /// Takes an event in; tells whether the view has to change.
     fn fold(&mut self, kind: Kind, event: Result<Event<Record>, watcher::Error>) -> bool {
-        let Some(listing) = self.listings.get_mut(kind as usize) else {
-            return false;
-        };
+        let listing = self.listings.entry(kind).or_default();
         if event.is_ok() {
             self.freshness.heard(kind);
         }

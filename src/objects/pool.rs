@@ -19,50 +19,82 @@ use crate::domain::node::Source;
 use crate::domain::pool::Pool;
 use crate::domain::taint::Taint;
 
-/// API groups whose pools are read.
-pub const KARPENTER_GROUP: &str = "karpenter.sh";
+const KARPENTER: &str = "karpenter.sh";
 /// Source: <https://cluster-api.sigs.k8s.io/developer/core/controllers/machine-deployment>
-pub const CLUSTER_API_GROUP: &str = "cluster.x-k8s.io";
+const CLUSTER_API: &str = "cluster.x-k8s.io";
 /// Source: <https://docs.openshift.com/container-platform/latest/rest_api/machine_apis/machineset-machine-openshift-io-v1beta1.html>
-pub const OPENSHIFT_GROUP: &str = "machine.openshift.io";
+const OPENSHIFT: &str = "machine.openshift.io";
+
+/// A kind of pool objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PoolKind {
+    /// Of Karpenter.
+    NodePool,
+    /// Of the Cluster API.
+    MachineDeployment,
+    /// Of the Cluster API.
+    MachineSet,
+    /// Of the Cluster API.
+    MachinePool,
+    /// Of OpenShift, whose MachineSets are not the Cluster API's.
+    OpenShiftMachineSet,
+}
+
+impl PoolKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::NodePool,
+        Self::MachineDeployment,
+        Self::MachineSet,
+        Self::MachinePool,
+        Self::OpenShiftMachineSet,
+    ];
+
+    /// Its API group and kind, in any version, and where its nodes come from.
+    pub fn names(self) -> (&'static str, &'static str, Source) {
+        match self {
+            Self::NodePool => (KARPENTER, "NodePool", Source::NodePool),
+            Self::MachineDeployment => {
+                (CLUSTER_API, "MachineDeployment", Source::MachineDeployment)
+            }
+            Self::MachineSet => (CLUSTER_API, "MachineSet", Source::MachineSet),
+            Self::MachinePool => (CLUSTER_API, "MachinePool", Source::MachinePool),
+            Self::OpenShiftMachineSet => (OPENSHIFT, "MachineSet", Source::MachineSet),
+        }
+    }
+
+    /// The kind that a group and a kind name, in any version.
+    pub fn named(group: &str, kind: &str) -> Option<Self> {
+        let mut kinds = Self::ALL.into_iter();
+        kinds.find(|pool| matches!(pool.names(), (of, named, _) if (of, named) == (group, kind)))
+    }
+}
 
 /// A pool object: what it is called, and what it can grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolRecord {
     /// The kind of object.
-    pub source: Source,
-    /// Its API group; OpenShift's MachineSets are not the Cluster API's.
-    pub group: &'static str,
+    pub kind: PoolKind,
     /// Its name, with its namespace where it has one.
     pub name: String,
     /// None where no autoscaler grows nodes from it.
     pub pool: Option<Pool>,
 }
 
-/// The kind of pool that a group and a kind name, in any version.
-pub fn kind(group: &str, kind: &str) -> Option<(Source, &'static str)> {
-    Some(match (group, kind) {
-        (KARPENTER_GROUP, "NodePool") => (Source::NodePool, KARPENTER_GROUP),
-        (CLUSTER_API_GROUP, "MachineDeployment") => (Source::MachineDeployment, CLUSTER_API_GROUP),
-        (CLUSTER_API_GROUP, "MachineSet") => (Source::MachineSet, CLUSTER_API_GROUP),
-        (CLUSTER_API_GROUP, "MachinePool") => (Source::MachinePool, CLUSTER_API_GROUP),
-        (OPENSHIFT_GROUP, "MachineSet") => (Source::MachineSet, OPENSHIFT_GROUP),
-        _ => return None,
-    })
-}
-
-/// Reads a pool object of a kind that [`kind`] knows.
+/// Reads a pool object.
 ///
 /// # Errors
 /// A field of a wrong type, or one that its controller refuses; the text names the object.
-pub fn read(source: Source, group: &'static str, value: &Value) -> Result<PoolRecord, ObjectError> {
-    let pool = match group {
-        KARPENTER_GROUP => karpenter::read(value)?,
-        _ => cluster_api::read(source, group, value)?,
+pub fn read(kind: PoolKind, value: &Value) -> Result<PoolRecord, ObjectError> {
+    let pool = match kind {
+        PoolKind::NodePool => karpenter::read(value)?,
+        PoolKind::MachineDeployment
+        | PoolKind::MachineSet
+        | PoolKind::MachinePool
+        | PoolKind::OpenShiftMachineSet => cluster_api::read(kind, value)?,
     };
     Ok(PoolRecord {
-        source,
-        group,
+        kind,
         name: name(value),
         pool,
     })

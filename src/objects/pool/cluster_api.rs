@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Metadata, OPENSHIFT_GROUP, name, taints};
+use super::{Metadata, PoolKind, name, taints};
 use crate::domain::labels::Labels;
-use crate::domain::node::Source;
 use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::pool::Pool;
@@ -66,14 +65,11 @@ struct MachineSpec<'a> {
 ///
 /// The autoscaler takes a pool that does not say its architecture for amd64, or what its own
 /// environment says. That is not known here, so such an architecture is open.
-pub(super) fn read(
-    source: Source,
-    group: &str,
-    value: &Value,
-) -> Result<Option<Pool>, ObjectError> {
+pub(super) fn read(kind: PoolKind, value: &Value) -> Result<Option<Pool>, ObjectError> {
+    let (group, named, source) = kind.names();
     let name = name(value);
-    let kind = format!("{} {name}", value["kind"].as_str().unwrap_or("MachineSet"));
-    let object: MachineGroupObject<'_> = json::from_value(&kind, value)?;
+    let named = format!("{named} {name}");
+    let object: MachineGroupObject<'_> = json::from_value(&named, value)?;
     let metadata = &object.metadata;
     let size = |which: &str| {
         let key = format!("{group}/cluster-api-autoscaler-node-group-{which}-size");
@@ -82,7 +78,7 @@ pub(super) fn read(
         };
         let size: Option<u64> = text.parse().ok();
         let path = format!("metadata.annotations.{key}");
-        let wrong = || ObjectError::new(&kind, &path, "expected a number of nodes");
+        let wrong = || ObjectError::new(&named, &path, "expected a number of nodes");
         size.ok_or_else(wrong).map(Some)
     };
     let (Some(smallest), Some(largest)) = (size("min")?, size("max")?) else {
@@ -98,7 +94,7 @@ pub(super) fn read(
     let mut labels = Labels::new();
     let machine = template.metadata.labels.to_labels().into_iter();
     labels.extend(machine.filter(|(key, _)| is_propagated(key)));
-    let is_openshift = group == OPENSHIFT_GROUP;
+    let is_openshift = kind == PoolKind::OpenShiftMachineSet;
     if is_openshift {
         labels.extend(template.spec.metadata.labels.to_labels());
     }

@@ -38,8 +38,8 @@ fn machines(kind: &str, annotations: Value) -> Value {
 fn record(object: &Value) -> Result<PoolRecord, ObjectError> {
     let api_version = object["apiVersion"].as_str().unwrap();
     let (group, _) = api_version.split_once('/').unwrap();
-    let (source, group) = kind(group, object["kind"].as_str().unwrap()).expect("a pool");
-    read(source, group, object)
+    let kind = PoolKind::named(group, object["kind"].as_str().unwrap());
+    read(kind.expect("a pool"), object)
 }
 
 fn found(object: &Value, placement: &Placement) -> Candidates {
@@ -510,11 +510,11 @@ fn whatever_stands_in_a_field_is_read_or_refused_by_name() {
             for intruder in &intruders {
                 let mut broken = object.clone();
                 *broken.pointer_mut(place).unwrap() = intruder.clone();
-                let (source, group) = match object["kind"].as_str() {
-                    Some("NodePool") => (Source::NodePool, KARPENTER_GROUP),
-                    _ => (Source::MachineSet, CLUSTER_API_GROUP),
+                let kind = match object["kind"].as_str() {
+                    Some("NodePool") => PoolKind::NodePool,
+                    _ => PoolKind::MachineSet,
                 };
-                let Err(error) = read(source, group, &broken) else {
+                let Err(error) = read(kind, &broken) else {
                     continue;
                 };
                 refused += 1;

@@ -9,20 +9,20 @@ use serde_json::{Map, Value};
 
 /// Fields that make most of an object, and that no decision reads: who wrote which field,
 /// and the images that a node holds.
-const UNREAD: [(&str, &str); 2] = [("metadata", "managedFields"), ("status", "images")];
+const LARGE_FIELDS: [(&str, &str); 2] = [("metadata", "managedFields"), ("status", "images")];
 
 /// An object, read without these fields.
-pub(super) struct Pruned(pub(super) Value);
+pub(super) struct WithoutLargeFields(pub(super) Value);
 
-impl<'de> Deserialize<'de> for Pruned {
+impl<'de> Deserialize<'de> for WithoutLargeFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object).map(Self)
+        deserializer.deserialize_map(ObjectVisitor).map(Self)
     }
 }
 
-struct Object;
+struct ObjectVisitor;
 
-impl<'de> Visitor<'de> for Object {
+impl<'de> Visitor<'de> for ObjectVisitor {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +32,7 @@ impl<'de> Visitor<'de> for Object {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            let value = match UNREAD.into_iter().find(|(parent, _)| *parent == key) {
+            let value = match LARGE_FIELDS.into_iter().find(|(parent, _)| *parent == key) {
                 Some((_, unread)) => map.next_value_seed(Without(unread))?,
                 None => map.next_value()?,
             };
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Value, serde_json::Error> {
-        serde_json::from_str(text).map(|Pruned(value)| value)
+        serde_json::from_str(text).map(|WithoutLargeFields(value)| value)
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         });
         assert_eq!(read(&object.to_string()).unwrap(), expected);
         // The same where the watch says the type last and the object comes from a buffer.
-        let buffered: Pruned = serde_json::from_value(object).unwrap();
+        let buffered: WithoutLargeFields = serde_json::from_value(object).unwrap();
         assert_eq!(buffered.0, expected);
     }
 

@@ -8,39 +8,21 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 
 use super::Watched;
-use super::pruned::Pruned;
+use super::without_large_fields::WithoutLargeFields;
 use crate::cluster::state::Record;
 
 /// An object that is reduced while it is read.
-pub(super) struct Lean<K> {
+#[derive(Clone, Debug)]
+pub(super) struct Reduced<K> {
     /// What a watch needs: name and resource version.
     metadata: ObjectMeta,
     pub(super) record: Record,
     kind: PhantomData<K>,
 }
 
-impl<K> Clone for Lean<K> {
-    fn clone(&self) -> Self {
-        Self {
-            metadata: self.metadata.clone(),
-            record: self.record.clone(),
-            kind: PhantomData,
-        }
-    }
-}
-
-impl<K> std::fmt::Debug for Lean<K> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Lean")
-            .field("record", &self.record)
-            .finish()
-    }
-}
-
-impl<'de, K: Watched> Deserialize<'de> for Lean<K> {
+impl<'de, K: Watched> Deserialize<'de> for Reduced<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Pruned(value) = Pruned::deserialize(deserializer)?;
+        let WithoutLargeFields(value) = WithoutLargeFields::deserialize(deserializer)?;
         let text = |key: &str| value["metadata"][key].as_str().map(str::to_owned);
         let metadata = ObjectMeta {
             name: text("name"),
@@ -57,25 +39,24 @@ impl<'de, K: Watched> Deserialize<'de> for Lean<K> {
     }
 }
 
-impl<K: Watched> Resource for Lean<K> {
-    /// The version of the API.
-    type DynamicType = String;
-    type Scope = k8s_openapi::ClusterResourceScope;
+impl<K: Watched> Resource for Reduced<K> {
+    type DynamicType = ();
+    type Scope = K::Scope;
 
-    fn kind(_: &String) -> Cow<'_, str> {
-        K::NAME.into()
+    fn kind((): &()) -> Cow<'_, str> {
+        K::kind(&())
     }
 
-    fn group(_: &String) -> Cow<'_, str> {
-        K::GROUP.into()
+    fn group((): &()) -> Cow<'_, str> {
+        K::group(&())
     }
 
-    fn version(version: &String) -> Cow<'_, str> {
-        version.into()
+    fn version((): &()) -> Cow<'_, str> {
+        K::version(&())
     }
 
-    fn plural(_: &String) -> Cow<'_, str> {
-        K::PLURAL.into()
+    fn plural((): &()) -> Cow<'_, str> {
+        K::plural(&())
     }
 
     fn meta(&self) -> &ObjectMeta {
