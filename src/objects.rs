@@ -10,6 +10,7 @@
 pub mod context;
 pub mod json;
 pub mod kinds;
+mod metadata;
 pub mod node;
 pub mod pod;
 pub mod pool;

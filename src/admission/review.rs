@@ -17,7 +17,7 @@ pub(crate) use self::head::head;
 use crate::domain::text::shortened;
 use crate::domain::workload::Workload;
 use crate::objects::ObjectError;
-use crate::objects::kinds::{self, Inline, KindRef, KindRule};
+use crate::objects::kinds::{self, KindRef, KindRule, KindSeed};
 
 /// The one version that the API server and we speak.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
@@ -339,9 +339,9 @@ impl RequestSeed {
     ) -> Result<(Object, Option<&'de RawValue>), A::Error> {
         if self.0 == Objects::Inline
             && !request.is_from_node()
-            && let Some(inline) = Inline::of(request.kind())
+            && let Some(seed) = KindSeed::of(request.kind())
         {
-            let workload = map.next_value_seed(inline)?;
+            let workload = map.next_value_seed(seed)?;
             return Ok((workload.map_or(Object::Absent, Object::Workload), None));
         }
         Ok((Object::Absent, map.next_value()?))

@@ -11,6 +11,7 @@ use serde_json::Value;
 use zeroize::Zeroize;
 
 use super::json::{self, ObjectError, Pairs, Text, object, objects, or_default};
+use super::metadata::Metadata;
 use super::pod::{Named, TolerationObject};
 use crate::domain::labels::Labels;
 use crate::domain::placement::RuntimeClass;
@@ -87,33 +88,16 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The part of a Namespace object that matters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct NamespaceObject<'a> {
+struct NamespaceObject<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    namespace: Text<'a>,
-    #[serde(borrow)]
-    uid: Text<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    labels: Pairs<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    annotations: Pairs<'a>,
-}
-
-/// The part of a RuntimeClass object that matters.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct RuntimeClassObject<'a> {
+struct RuntimeClassObject<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "object")]
@@ -151,63 +135,60 @@ struct SecretObject<'a> {
     string_data: Pairs<'a>,
 }
 
-impl NamespaceObject<'_> {
-    /// The namespace's name.
-    pub fn name(&self) -> &str {
-        &self.metadata.name
-    }
-
-    /// The namespace, and warnings about annotations that cannot be read. The API server
-    /// refuses pods there; their placement is judged without them.
-    pub fn to_namespace(&self) -> (Namespace, Vec<String>) {
-        let label = |key: &str| self.metadata.labels.value(key).map(str::parse);
-        let mut warnings = Vec::new();
-        let mut ignored = |key: &str, expected: &str| {
-            let name = self.name();
-            warnings.push(format!(
-                "namespace {name}: annotation {key} has no effect: expected {expected}"
-            ));
-        };
-        let mut selector = |key: &str| {
-            let text = self.metadata.annotations.value(key).unwrap_or("");
-            parse_selector(text).unwrap_or_else(|| {
-                ignored(key, "labels such as disk=ssd,pool=z");
-                Labels::new()
-            })
-        };
-        let node_selector = selector(NODE_SELECTOR_ANNOTATION);
-        let project_node_selector = selector(OPENSHIFT_NODE_SELECTOR_ANNOTATION);
-        let tolerations = self.metadata.annotations.value(TOLERATIONS_ANNOTATION);
-        let tolerations = match tolerations.filter(|text| !text.is_empty()) {
-            None => Vec::new(),
-            Some(text) => match parse_tolerations(text) {
-                Ok(tolerations) => tolerations,
-                Err(_) => {
-                    ignored(TOLERATIONS_ANNOTATION, "a JSON list of tolerations");
-                    Vec::new()
-                }
-            },
-        };
-        let namespace = Namespace {
-            uid: Arc::from(&*self.metadata.uid),
-            enforce: label(ENFORCE_LABEL),
-            warn: label(WARN_LABEL),
-            audit: label(AUDIT_LABEL),
-            node_selector,
-            project_node_selector,
-            tolerations,
-        };
-        (namespace, warnings)
-    }
+/// Reads a Namespace: its name, itself, and warnings about annotations that cannot be read.
+/// The API server refuses pods there; their placement is judged without them.
+///
+/// # Errors
+/// A field of a wrong type.
+pub fn read_namespace(value: &Value) -> Result<(String, Namespace, Vec<String>), ObjectError> {
+    let NamespaceObject { metadata } = json::from_value("Namespace", value)?;
+    let name = metadata.name.to_string();
+    let label = |key: &str| metadata.labels.value(key).map(str::parse);
+    let mut warnings = Vec::new();
+    let mut ignored = |key: &str, expected: &str| {
+        warnings.push(format!(
+            "namespace {name}: annotation {key} has no effect: expected {expected}"
+        ));
+    };
+    let annotation = |key: &str| metadata.annotations.value(key).unwrap_or("");
+    let mut selector = |key: &str| {
+        parse_selector(annotation(key)).unwrap_or_else(|| {
+            ignored(key, "labels such as disk=ssd,pool=z");
+            Labels::new()
+        })
+    };
+    let node_selector = selector(NODE_SELECTOR_ANNOTATION);
+    let project_node_selector = selector(OPENSHIFT_NODE_SELECTOR_ANNOTATION);
+    let tolerations = parse_tolerations(annotation(TOLERATIONS_ANNOTATION));
+    let tolerations = tolerations.unwrap_or_else(|_| {
+        ignored(TOLERATIONS_ANNOTATION, "a JSON list of tolerations");
+        Vec::new()
+    });
+    let namespace = Namespace {
+        uid: Arc::from(&*metadata.uid),
+        enforce: label(ENFORCE_LABEL),
+        warn: label(WARN_LABEL),
+        audit: label(AUDIT_LABEL),
+        node_selector,
+        project_node_selector,
+        tolerations,
+    };
+    Ok((name, namespace, warnings))
 }
 
 fn parse_tolerations(text: &str) -> serde_json::Result<Vec<Toleration>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
     let value: Value = serde_json::from_str(text)?;
-    let tolerations: Vec<TolerationObject<'_>> = objects(&value)?;
-    Ok(tolerations
+    objects(&value).map(to_tolerations)
+}
+
+fn to_tolerations(objects: Vec<TolerationObject<'_>>) -> Vec<Toleration> {
+    objects
         .iter()
         .map(TolerationObject::to_toleration)
-        .collect())
+        .collect()
 }
 
 /// Parses `a=b,c=d`.
@@ -225,43 +206,20 @@ fn parse_selector(text: &str) -> Option<Labels> {
     pairs.collect()
 }
 
-impl RuntimeClassObject<'_> {
-    /// The class's name.
-    pub fn name(&self) -> &str {
-        &self.metadata.name
-    }
-
-    /// Its scheduling rules.
-    pub fn to_runtime_class(&self) -> RuntimeClass {
-        RuntimeClass {
-            node_selector: self.scheduling.node_selector.to_labels(),
-            tolerations: self
-                .scheduling
-                .tolerations
-                .iter()
-                .map(TolerationObject::to_toleration)
-                .collect(),
-        }
-    }
-}
-
-/// Reads a Namespace: its name, itself, and warnings.
-///
-/// # Errors
-/// A field of a wrong type.
-pub fn read_namespace(value: &Value) -> Result<(String, Namespace, Vec<String>), ObjectError> {
-    let object: NamespaceObject<'_> = json::from_value("Namespace", value)?;
-    let (namespace, warnings) = object.to_namespace();
-    Ok((object.name().to_owned(), namespace, warnings))
-}
-
 /// Reads a RuntimeClass: its name and its scheduling rules.
 ///
 /// # Errors
 /// A field of a wrong type.
 pub fn read_runtime_class(value: &Value) -> Result<(String, RuntimeClass), ObjectError> {
-    let object: RuntimeClassObject<'_> = json::from_value("RuntimeClass", value)?;
-    Ok((object.name().to_owned(), object.to_runtime_class()))
+    let RuntimeClassObject {
+        metadata,
+        scheduling,
+    } = json::from_value("RuntimeClass", value)?;
+    let class = RuntimeClass {
+        node_selector: scheduling.node_selector.to_labels(),
+        tolerations: to_tolerations(scheduling.tolerations),
+    };
+    Ok((metadata.name.to_string(), class))
 }
 
 /// Reads a ServiceAccount: its namespace and name, and itself.
@@ -305,12 +263,6 @@ pub fn read_secret(value: &Value) -> Result<((String, String), Secret), ObjectEr
         data,
     };
     Ok((object.metadata.address(), secret))
-}
-
-impl Metadata<'_> {
-    fn address(&self) -> (String, String) {
-        (self.namespace.to_string(), self.name.to_string())
-    }
 }
 
 #[cfg(test)]

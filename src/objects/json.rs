@@ -8,15 +8,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-pub(super) use self::bounded::{
-    Bounded, BoundedLabels, BoundedSet, Item, bounded, bounded_texts, weight_of,
-};
+pub(super) use self::bounded::{Bounded, Item, bounded, bounded_texts, weight_of};
 pub use self::error::ObjectError;
-pub(super) use self::error::{from_slice, from_value, seed_from_slice, seed_from_value};
-pub(super) use self::resources::{Resources, ZeroQuantities, extended_requests};
+pub(super) use self::error::{Input, from_value};
+pub(super) use self::resources::{Quantities, extended_requests};
 use crate::domain::labels::Labels;
 
 /// Reads `null` as the default, as Go does.
@@ -43,7 +42,8 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::<Whole<T>>::deserialize(deserializer).map(|read| read.map(|Whole(object)| object))
+    Option::<StrictObject<T>>::deserialize(deserializer)
+        .map(|read| read.map(|StrictObject(object)| object))
 }
 
 /// Reads a list of objects.
@@ -66,8 +66,8 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
 {
-    each(deserializer, |item: Option<Whole<T>>| {
-        take(item.map(|Whole(object)| object).unwrap_or_default());
+    each(deserializer, |item: Option<StrictObject<T>>| {
+        take(item.map(|StrictObject(object)| object).unwrap_or_default());
     })
 }
 
@@ -103,25 +103,25 @@ where
 }
 
 /// An object that is written as an object.
-pub(super) struct Whole<T>(pub(super) T);
+pub(super) struct StrictObject<T>(pub(super) T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Whole<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for StrictObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct WholeVisitor<T>(PhantomData<T>);
+        struct StrictObjectVisitor<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for WholeVisitor<T> {
-            type Value = Whole<T>;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for StrictObjectVisitor<T> {
+            type Value = StrictObject<T>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Whole<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Whole)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StrictObject<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(StrictObject)
             }
         }
 
-        deserializer.deserialize_any(WholeVisitor(PhantomData))
+        deserializer.deserialize_any(StrictObjectVisitor(PhantomData))
     }
 }
 
@@ -177,8 +177,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// A map of strings, in the order of the input.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pairs<'a>(pub(super) Vec<(Text<'a>, Text<'a>)>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Pairs<'a>(
+    #[serde(borrow, deserialize_with = "entries")] pub(super) Vec<(Text<'a>, Text<'a>)>,
+);
 
 impl Pairs<'_> {
     /// The value of a key; the last one counts, as in Go.
@@ -197,12 +200,6 @@ impl Pairs<'_> {
         pairs
             .map(|(key, value)| (key.to_string(), value.to_string()))
             .collect()
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        entries(deserializer).map(Self)
     }
 }
 

@@ -15,9 +15,9 @@ use self::shapes::{
     CronJobObject, Envelope, PodObject, PodTemplateObject, TemplatedObject, TypeMeta,
 };
 pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
-use super::json::{self, ObjectError};
+use super::json::{self, Input, ObjectError};
 use super::pod::SpecOrigin;
-use crate::domain::workload::{PodTemplate, Templates, Workload};
+use crate::domain::workload::{Templates, Workload};
 
 /// A kind, as an admission request or an object names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,13 +146,7 @@ pub fn from_json(
     raw: &[u8],
     rules: &[KindRule],
 ) -> Result<Option<Workload>, ObjectError> {
-    if let Some(shape) = kind.shape() {
-        return built_in(kind, shape, Input::Bytes(raw)).map(Some);
-    }
-    let Some(rule) = kind.rule(rules) else {
-        return Ok(None);
-    };
-    configured(kind, rule, Input::Bytes(raw)).map(Some)
+    workload(kind, Input::Bytes(raw), rules)
 }
 
 /// Whether a Pod carries the annotation of a mirror pod, which a kubelet makes of a file.
@@ -188,32 +182,26 @@ pub fn read(value: &Value, rules: &[KindRule]) -> Result<Option<Workload>, Objec
         }
     }
     let kind = KindRef::from_object(&what.api_version, &what.kind);
-    if let Some(shape) = kind.shape() {
-        return built_in(&kind, shape, Input::Tree(value)).map(Some);
-    }
-    match kind.rule(rules) {
-        Some(rule) => configured(&kind, rule, Input::Tree(value)).map(Some),
-        None => Ok(None),
-    }
+    workload(&kind, Input::Tree(value), rules)
 }
 
 /// Reads an object of a built-in kind while the document around it is being read, which
 /// spares a second pass over its bytes. `null` is none. The error does not say where in the
 /// object something is wrong; [`from_json`] does.
 #[derive(Clone, Copy, Debug)]
-pub struct Inline<'k> {
+pub struct KindSeed<'k> {
     kind: KindRef<'k>,
     shape: Shape,
 }
 
-impl<'k> Inline<'k> {
+impl<'k> KindSeed<'k> {
     /// A reader of objects of this kind; none when the kind is not built in.
     pub fn of(kind: KindRef<'k>) -> Option<Self> {
         kind.shape().map(|shape| Self { kind, shape })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Inline<'_> {
+impl<'de> DeserializeSeed<'de> for KindSeed<'_> {
     type Value = Option<Workload>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -233,49 +221,21 @@ impl<'de> DeserializeSeed<'de> for Inline<'_> {
     }
 }
 
-/// An object to be read.
-#[derive(Clone, Copy)]
-enum Input<'a> {
-    Bytes(&'a [u8]),
-    Tree(&'a Value),
-}
-
-impl<'a> Input<'a> {
-    fn object<T: Deserialize<'a>>(self, kind: &str) -> Result<T, ObjectError> {
-        match self {
-            Self::Bytes(raw) => json::from_slice(kind, raw),
-            Self::Tree(value) => json::from_value(kind, value),
-        }
+fn workload(
+    kind: &KindRef<'_>,
+    input: Input<'_>,
+    rules: &[KindRule],
+) -> Result<Option<Workload>, ObjectError> {
+    if let Some(seed) = KindSeed::of(*kind) {
+        let named = kind_name(kind);
+        let workload = input.read(named, || seed)?;
+        let null = || ObjectError::new(named, "", "invalid type: null, expected an object");
+        return workload.ok_or_else(null).map(Some);
     }
-
-    fn templates(self, kind: &str, path: &TemplatePath) -> Result<Vec<PodTemplate>, ObjectError> {
-        match self {
-            Self::Bytes(raw) => json::seed_from_slice(kind, raw, || path.seed()),
-            Self::Tree(value) => json::seed_from_value(kind, value, || path.seed()),
-        }
+    match kind.rule(rules) {
+        Some(rule) => configured(kind, rule, input).map(Some),
+        None => Ok(None),
     }
-}
-
-fn built_in(kind: &KindRef<'_>, shape: Shape, input: Input<'_>) -> Result<Workload, ObjectError> {
-    let named = kind_name(kind);
-    Ok(match shape {
-        Shape::Pod => {
-            let object: PodObject<'_> = input.object(named)?;
-            object.into_workload(kind, SpecOrigin::Pod)
-        }
-        Shape::Templated(origin) => {
-            let object: TemplatedObject<'_> = input.object(named)?;
-            object.into_workload(kind, origin)
-        }
-        Shape::CronJob => {
-            let object: CronJobObject<'_> = input.object(named)?;
-            object.into_workload(kind, SpecOrigin::Template)
-        }
-        Shape::PodTemplate => {
-            let object: PodTemplateObject<'_> = input.object(named)?;
-            object.into_workload(kind)
-        }
-    })
 }
 
 fn kind_name<'a>(kind: &KindRef<'a>) -> &'a str {
@@ -296,7 +256,7 @@ fn configured(
     let envelope: Envelope<'_> = input.object(named)?;
     let mut templates = Templates::default();
     for path in &rule.templates {
-        for template in input.templates(named, path)? {
+        for template in input.read(named, || path.seed())? {
             templates.push(template);
         }
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{self, ObjectError, Pairs, Resources, Text, object, objects, or_default};
+use super::json::{self, ObjectError, Quantities, Text, object, objects, or_default};
+use super::metadata::Metadata;
 use crate::domain::labels::Labels;
 use crate::domain::node::{Node, NodeFacts, NodeOverride, NodePlatform, Source, parse_emulates};
 use crate::domain::taint::{Effect, Taint};
@@ -21,29 +22,18 @@ const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
 /// The part of a Node object that matters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct NodeObject<'a> {
+struct NodeObject<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "object")]
-    spec: Spec<'a>,
+    spec: NodeSpec<'a>,
     #[serde(borrow, deserialize_with = "object")]
-    status: Status<'a>,
+    status: NodeStatus<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    labels: Pairs<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    annotations: Pairs<'a>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Spec<'a> {
+struct NodeSpec<'a> {
     #[serde(borrow, deserialize_with = "objects")]
     taints: Vec<TaintObject<'a>>,
     #[serde(deserialize_with = "or_default")]
@@ -63,9 +53,9 @@ pub(super) struct TaintObject<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Status<'a> {
+struct NodeStatus<'a> {
     #[serde(borrow, deserialize_with = "or_default")]
-    allocatable: Resources<'a>,
+    allocatable: Quantities<'a>,
     #[serde(borrow, deserialize_with = "object")]
     node_info: NodeInfo<'a>,
 }
@@ -123,14 +113,14 @@ pub struct Interner {
     in_use: usize,
 }
 
-/// Below this, what is used no more is not worth a look.
-const FEW: usize = 1024;
+/// With fewer entries, what is used no more is not worth a look.
+const MIN_PRUNED_ENTRIES: usize = 1024;
 
 impl Interner {
     /// Drops what no node uses any more, each time the table has doubled: the cost for one
     /// change of a node stays constant on average.
     fn prune(&mut self) {
-        if self.labels.len() + self.strings.len() <= FEW.max(2 * self.in_use) {
+        if self.labels.len() + self.strings.len() <= MIN_PRUNED_ENTRIES.max(2 * self.in_use) {
             return;
         }
         self.labels.retain(|label| Arc::strong_count(label) > 1);
@@ -149,8 +139,7 @@ fn share<T: ?Sized + Eq + Hash>(value: &mut Arc<T>, known: &mut HashSet<Arc<T>>)
 }
 
 impl NodeObject<'_> {
-    /// The part of the node that is kept.
-    pub fn to_record(&self) -> NodeRecord {
+    fn to_record(&self) -> NodeRecord {
         let shared = |text: &str| Arc::<str>::from(text);
         let labels = self.metadata.labels.0.iter().map(|(key, value)| {
             Arc::new(Label {

@@ -2,18 +2,22 @@
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/core/v1/types.go>
 
+use std::collections::BTreeSet;
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::json::{
-    Bounded, BoundedLabels, BoundedSet, Item, Text, bounded, bounded_texts, each_object,
-    extended_requests, object, optional_object, or_default, weight_of,
+    Bounded, Item, Text, bounded, bounded_texts, each_object, extended_requests, object,
+    optional_object, or_default, weight_of,
 };
 use crate::domain::access::{Access, MOST_PULL_SECRETS};
+use crate::domain::labels::Labels;
 use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
 use crate::domain::placement::toleration::{Toleration, TolerationOperator};
 use crate::domain::placement::{Placement, Placer};
 use crate::domain::taint::Effect;
+use crate::domain::text::LONGEST_NAME;
 use crate::domain::workload::{Images, Limit, PodTemplate, Usage};
 
 /// What a pod specification belongs to.
@@ -42,11 +46,11 @@ pub struct PodSpec<'a> {
     volumes: Images,
     #[serde(borrow)]
     node_name: Text<'a>,
-    node_selector: BoundedLabels,
+    node_selector: Bounded<Labels>,
     #[serde(deserialize_with = "object")]
     affinity: Affinity,
     #[serde(deserialize_with = "bounded::<_, TolerationObject<'_>>")]
-    tolerations: Bounded<Toleration>,
+    tolerations: Bounded<Vec<Toleration>>,
     #[serde(borrow, deserialize_with = "object")]
     os: Named<'a>,
     #[serde(borrow)]
@@ -63,7 +67,7 @@ pub struct PodSpec<'a> {
 #[derive(Clone, Debug, Default)]
 struct Containers {
     images: Images,
-    resources: BoundedSet,
+    resources: Bounded<BTreeSet<String>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,9 +93,9 @@ struct Container<'a> {
 #[serde(default)]
 struct Requirements {
     #[serde(deserialize_with = "extended_requests")]
-    requests: Bounded<String>,
+    requests: Bounded<Vec<String>>,
     #[serde(deserialize_with = "extended_requests")]
-    limits: Bounded<String>,
+    limits: Bounded<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -155,16 +159,16 @@ struct NodeAffinity {
 #[serde(default, rename_all = "camelCase")]
 struct NodeSelectorObject {
     #[serde(deserialize_with = "bounded::<_, TermObject>")]
-    node_selector_terms: Bounded<Term>,
+    node_selector_terms: Bounded<Vec<Term>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct TermObject {
     #[serde(deserialize_with = "bounded::<_, RequirementObject<'_>>")]
-    match_expressions: Bounded<Requirement>,
+    match_expressions: Bounded<Vec<Requirement>>,
     #[serde(deserialize_with = "bounded::<_, RequirementObject<'_>>")]
-    match_fields: Bounded<Requirement>,
+    match_fields: Bounded<Vec<Requirement>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -175,7 +179,7 @@ struct RequirementObject<'a> {
     #[serde(borrow)]
     operator: Text<'a>,
     #[serde(deserialize_with = "bounded_texts")]
-    values: Bounded<String>,
+    values: Bounded<Vec<String>>,
 }
 
 /// A toleration, of a pod or of what admission adds to it.
@@ -191,9 +195,6 @@ pub(super) struct TolerationObject<'a> {
     #[serde(borrow)]
     effect: Text<'a>,
 }
-
-/// Longest name of an object or a node.
-const LONGEST_NAME: usize = 253;
 
 impl PodSpec<'_> {
     /// The domain's pod template.

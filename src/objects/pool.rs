@@ -10,10 +10,9 @@
 mod cluster_api;
 mod karpenter;
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{ObjectError, Pairs, Text, or_default};
+use super::json::ObjectError;
 use super::node::TaintObject;
 use crate::domain::node::Source;
 use crate::domain::pool::Pool;
@@ -107,26 +106,6 @@ pub fn name(value: &Value) -> String {
         "" => text("name").to_owned(),
         namespace => format!("{namespace}/{}", text("name")),
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
-    labels: Pairs<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
-    annotations: Pairs<'a>,
-    #[serde(borrow)]
-    deletion_timestamp: Text<'a>,
-    #[serde(borrow, deserialize_with = "super::json::objects")]
-    owner_references: Vec<Owner<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Owner<'a> {
-    #[serde(borrow)]
-    kind: Text<'a>,
 }
 
 fn taints(objects: &[TaintObject<'_>]) -> Vec<Taint> {

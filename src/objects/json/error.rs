@@ -2,16 +2,17 @@
 
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, DeserializeSeed};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer};
 use serde_json::Value;
-use serde_path_to_error::{Deserializer, Track};
+use serde_path_to_error::Track;
 use thiserror::Error;
 
-use super::Whole;
-use crate::domain::text::is_hidden;
+use super::StrictObject;
+use crate::domain::text::{printable, shortened};
 
-/// The longest problem text that is passed on.
-const LONGEST_PROBLEM: usize = 200;
+/// The longest path, and the longest problem, that is passed on.
+const MAX_TEXT_CHARACTERS: usize = 200;
+const MAX_KIND_CHARACTERS: usize = 64;
 
 /// Why an object cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,11 +24,13 @@ pub struct ObjectError {
 }
 
 impl ObjectError {
+    /// Objects come from strangers and errors go to terminals and logs.
     pub(in crate::objects) fn new(kind: &str, path: &str, problem: &str) -> Self {
+        let safe = |text, characters| printable(&shortened(text, characters));
         Self {
-            kind: printable(kind, 64),
-            path: printable(path, LONGEST_PROBLEM),
-            problem: printable(problem, LONGEST_PROBLEM),
+            kind: safe(kind, MAX_KIND_CHARACTERS),
+            path: safe(path, MAX_TEXT_CHARACTERS),
+            problem: safe(problem, MAX_TEXT_CHARACTERS),
         }
     }
 
@@ -38,88 +41,77 @@ impl ObjectError {
     }
 }
 
-/// Objects come from strangers and errors go to terminals and logs.
-fn printable(text: &str, longest: usize) -> String {
-    let mut characters = text.chars();
-    let mut safe: String = characters
-        .by_ref()
-        .take(longest)
-        .map(
-            |character| {
-                if is_hidden(character) { '?' } else { character }
-            },
-        )
-        .collect();
-    if characters.next().is_some() {
-        safe.push('…');
-    }
-    safe
-}
-
-/// Reads an object from its bytes.
-pub(in crate::objects) fn from_slice<'a, T>(kind: &str, raw: &'a [u8]) -> Result<T, ObjectError>
-where
-    T: Deserialize<'a>,
-{
-    seed_from_slice(kind, raw, || PhantomData).map(|Whole(object)| object)
-}
-
 /// Reads an object from a tree.
 pub(in crate::objects) fn from_value<'a, T>(kind: &str, value: &'a Value) -> Result<T, ObjectError>
 where
     T: Deserialize<'a>,
 {
-    seed_from_value(kind, value, || PhantomData).map(|Whole(object)| object)
+    Input::Tree(value).object(kind)
 }
 
-/// Reads from bytes what the seed makes of them. What cannot be read is read once more, and
-/// watched, to say where it went wrong.
-pub(in crate::objects) fn seed_from_slice<'a, S: DeserializeSeed<'a>>(
-    kind: &str,
-    raw: &'a [u8],
-    seed: impl Fn() -> S,
-) -> Result<S::Value, ObjectError> {
-    let read = |track: Option<&mut Track>| {
-        let mut deserializer = serde_json::Deserializer::from_slice(raw);
-        let value = match track {
-            None => seed().deserialize(&mut deserializer)?,
-            Some(track) => seed().deserialize(Deserializer::new(&mut deserializer, track))?,
-        };
-        deserializer.end().map(|()| value)
-    };
-    explained(kind, read)
+/// What an object is read from.
+#[derive(Clone, Copy)]
+pub(in crate::objects) enum Input<'a> {
+    Bytes(&'a [u8]),
+    Tree(&'a Value),
 }
 
-/// The same from a tree.
-pub(in crate::objects) fn seed_from_value<'a, S: DeserializeSeed<'a>>(
-    kind: &str,
-    value: &'a Value,
-    seed: impl Fn() -> S,
-) -> Result<S::Value, ObjectError> {
-    explained(kind, |track| match track {
-        None => seed().deserialize(value),
-        Some(track) => seed().deserialize(Deserializer::new(value, track)),
-    })
-}
-
-fn explained<T>(
-    kind: &str,
-    read: impl Fn(Option<&mut Track>) -> serde_json::Result<T>,
-) -> Result<T, ObjectError> {
-    if let Ok(value) = read(None) {
-        return Ok(value);
+impl<'a> Input<'a> {
+    /// Reads the object; `kind` is what an error calls it.
+    pub(in crate::objects) fn object<T: Deserialize<'a>>(
+        self,
+        kind: &str,
+    ) -> Result<T, ObjectError> {
+        self.read(kind, || PhantomData)
+            .map(|StrictObject(object)| object)
     }
-    let mut track = Track::new();
-    read(Some(&mut track)).map_err(|error| {
-        if !error.is_data() {
-            return ObjectError::new(kind, "", &error.to_string());
+
+    /// Reads what the seed makes of it. What cannot be read is read once more, and watched, to
+    /// say where it went wrong.
+    pub(in crate::objects) fn read<S: DeserializeSeed<'a>>(
+        self,
+        kind: &str,
+        seed: impl Fn() -> S,
+    ) -> Result<S::Value, ObjectError> {
+        let read = |track: Option<&mut Track>| match self {
+            Self::Bytes(raw) => {
+                let mut deserializer = serde_json::Deserializer::from_slice(raw);
+                let value = tracked(seed(), &mut deserializer, track)?;
+                deserializer.end().map(|()| value)
+            }
+            Self::Tree(value) => tracked(seed(), value, track),
+        };
+        if let Ok(value) = read(None) {
+            return Ok(value);
         }
-        // Where a field is says more than its line and column.
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        let problem = error.to_string();
-        let problem = problem.strip_suffix(&place).unwrap_or(&problem);
-        let path = track.path().to_string();
-        let path = if path == "." { "" } else { &path };
-        ObjectError::new(kind, path, problem)
-    })
+        let mut track = Track::new();
+        read(Some(&mut track)).map_err(|error| {
+            let problem = error.to_string();
+            if !error.is_data() {
+                return ObjectError::new(kind, "", &problem);
+            }
+            // Where a field is says more than its line and column.
+            let position = format!(" at line {} column {}", error.line(), error.column());
+            let problem = problem.strip_suffix(&position).unwrap_or(&problem);
+            let path = track.path().to_string();
+            ObjectError::new(kind, if path == "." { "" } else { &path }, problem)
+        })
+    }
+}
+
+fn tracked<'de, S, D>(
+    seed: S,
+    deserializer: D,
+    track: Option<&mut Track>,
+) -> Result<S::Value, D::Error>
+where
+    S: DeserializeSeed<'de>,
+    D: Deserializer<'de>,
+{
+    match track {
+        None => seed.deserialize(deserializer),
+        Some(track) => {
+            seed.deserialize(serde_path_to_error::Deserializer::new(deserializer, track))
+        }
+    }
 }

@@ -2,62 +2,47 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
-use super::{Bounded, Text, each_entry, entries};
+use super::{Bounded, Text, each_entry, entries, weight_of};
 
-/// A map of quantities: the names of those that are not zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::objects) struct Resources<'a>(pub(in crate::objects) Vec<Text<'a>>);
+/// A map of quantities, of which only zero matters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(in crate::objects) struct Quantities<'a>(
+    #[serde(borrow, deserialize_with = "entries")] Vec<(Text<'a>, Quantity)>,
+);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Resources<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let quantities: Vec<(Text<'de>, Quantity)> = entries(deserializer)?;
-        Ok(Self(
-            quantities
-                .into_iter()
-                .filter(|(_, quantity)| !quantity.zero)
-                .map(|(name, _)| name)
-                .collect(),
-        ))
-    }
-}
-
-/// A map of quantities: the names of those that are zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::objects) struct ZeroQuantities<'a>(Vec<Text<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for ZeroQuantities<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let quantities: Vec<(Text<'de>, Quantity)> = entries(deserializer)?;
-        let zeros = quantities.into_iter().filter(|(_, quantity)| quantity.zero);
-        Ok(Self(zeros.map(|(name, _)| name).collect()))
-    }
-}
-
-impl ZeroQuantities<'_> {
-    /// Names of resources.
-    pub(in crate::objects) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|name| &**name)
-    }
-}
-
-impl Resources<'_> {
-    /// The extended resources among the names.
+impl Quantities<'_> {
+    /// Names of the extended resources of which there are some.
     pub(in crate::objects) fn extended(&self) -> impl Iterator<Item = &str> {
-        let names = self.0.iter().map(|name| &**name);
-        names.filter(|name| is_extended_resource(name))
+        let is_extended = |name: &&str| is_extended_resource(name);
+        self.names(false).filter(is_extended)
+    }
+
+    /// Names of resources of which there are none.
+    pub(in crate::objects) fn zeros(&self) -> impl Iterator<Item = &str> {
+        self.names(true)
+    }
+
+    fn names(&self, zero: bool) -> impl Iterator<Item = &str> {
+        let entries = self.0.iter();
+        let wanted = entries.filter(move |(_, quantity)| quantity.zero == zero);
+        wanted.map(|(name, _)| &**name)
     }
 }
 
 /// Reads what a container asks for: the extended resources of which it wants some.
 pub(in crate::objects) fn extended_requests<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Bounded<String>, D::Error> {
+) -> Result<Bounded<Vec<String>>, D::Error> {
     let mut names = Bounded::default();
     each_entry(deserializer, |name, quantity: Quantity| {
         if !quantity.zero && is_extended_resource(&name) {
-            names.push(name.len(), || name.to_string());
+            names.add(weight_of(&[&name]), |kept: &mut Vec<_>| {
+                kept.push(name.to_string());
+            });
         }
     })?;
     Ok(names)
@@ -74,7 +59,7 @@ fn is_extended_resource(name: &str) -> bool {
 /// A quantity, of which only zero matters: the scheduler passes over a request of zero, and
 /// a device plugin that left keeps its resource at zero.
 /// Source: <https://github.com/kubernetes/kubernetes/blob/master/pkg/scheduler/framework/plugins/noderesources/fit.go>
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Quantity {
     zero: bool,
 }

@@ -29,12 +29,13 @@ pub(super) struct Envelope<'a> {
     #[serde(borrow)]
     kind: Text<'a>,
     #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
+    metadata: ObjectName<'a>,
 }
 
+/// What an object is called.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Metadata<'a> {
+pub(super) struct ObjectName<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     #[serde(borrow)]
@@ -60,7 +61,7 @@ pub(super) struct Object<'a, S> {
     api_version: Text<'a>,
     kind: Text<'a>,
     #[serde(deserialize_with = "object")]
-    metadata: Metadata<'a>,
+    metadata: ObjectName<'a>,
     #[serde(deserialize_with = "object")]
     spec: S,
 }
@@ -105,7 +106,7 @@ pub(super) struct PodTemplateObject<'a> {
     #[serde(borrow)]
     kind: Text<'a>,
     #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
+    metadata: ObjectName<'a>,
     #[serde(borrow, deserialize_with = "optional_object")]
     template: Option<Template<'a>>,
 }
@@ -180,7 +181,7 @@ fn workload(
     asked: &KindRef<'_>,
     api_version: &Text<'_>,
     kind: &Text<'_>,
-    metadata: &Metadata<'_>,
+    metadata: &ObjectName<'_>,
 ) -> Workload {
     let name = |text: &str| shortened(text, LONGEST_NAME).into_owned();
     let or = |text: &Text<'_>, other: String| match text.is_empty() {

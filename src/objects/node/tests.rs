@@ -138,7 +138,11 @@ fn what_no_node_uses_is_forgotten() {
         fleeting["metadata"]["labels"]["serial"] = json!(number.to_string());
         read(&fleeting).unwrap().intern(&mut interner);
     }
-    assert!(interner.labels.len() <= FEW, "{}", interner.labels.len());
+    assert!(
+        interner.labels.len() <= MIN_PRUNED_ENTRIES,
+        "{}",
+        interner.labels.len()
+    );
 }
 
 #[test]

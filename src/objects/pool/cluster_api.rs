@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Metadata, PoolKind, name, taints};
+use super::{PoolKind, name, taints};
 use crate::domain::labels::Labels;
 use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::pool::Pool;
 use crate::domain::taint::{Effect, Taint};
 use crate::objects::json::{self, ObjectError, object, objects};
+use crate::objects::metadata::Metadata;
 use crate::objects::node::TaintObject;
 
 const LABELS_ANNOTATION: &str = "capacity.cluster-autoscaler.kubernetes.io/labels";
@@ -25,7 +26,7 @@ const GPU_COUNT_ANNOTATION: &str = "capacity.cluster-autoscaler.kubernetes.io/gp
 
 /// Domains, with those below them, whose labels go from a machine to its node.
 /// Source: <https://cluster-api.sigs.k8s.io/reference/api/metadata-propagation#machine>
-const PROPAGATED: [&str; 2] = ["node-restriction.kubernetes.io", "node.cluster.x-k8s.io"];
+const PROPAGATED_DOMAINS: [&str; 2] = ["node-restriction.kubernetes.io", "node.cluster.x-k8s.io"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -33,19 +34,19 @@ struct MachineGroupObject<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "object")]
-    spec: Spec<'a>,
+    spec: MachineGroupSpec<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Spec<'a> {
+struct MachineGroupSpec<'a> {
     #[serde(borrow, deserialize_with = "object")]
-    template: Template<'a>,
+    template: MachineTemplate<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Template<'a> {
+struct MachineTemplate<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "object")]
@@ -134,7 +135,7 @@ pub(super) fn read(kind: PoolKind, value: &Value) -> Result<Option<Pool>, Object
 fn is_propagated(key: &str) -> bool {
     let domain = key.split('/').next().unwrap_or_default();
     domain == "node-role.kubernetes.io"
-        || PROPAGATED.iter().any(|propagated| {
+        || PROPAGATED_DOMAINS.iter().any(|propagated| {
             let below = domain.strip_suffix(propagated);
             below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
         })

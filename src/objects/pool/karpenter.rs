@@ -8,21 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Metadata, name, taints};
+use super::{name, taints};
 use crate::domain::labels::Labels;
 use crate::domain::node::Source;
 use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::placement::affinity::Operator;
 use crate::domain::pool::Pool;
-use crate::objects::json::{self, ObjectError, Text, ZeroQuantities, object, objects, or_default};
+use crate::objects::json::{self, ObjectError, Quantities, Text, object, objects, or_default};
+use crate::objects::metadata::Metadata;
 use crate::objects::node::TaintObject;
 
 const NODE_POOL_LABEL: &str = "karpenter.sh/nodepool";
 
 /// Labels that every node of Karpenter has, so that a pool that does not speak of them
 /// allows any value.
-const WELL_KNOWN: [&str; 6] = [
+const WELL_KNOWN_LABELS: [&str; 6] = [
     ARCHITECTURE_LABEL,
     OS_LABEL,
     "topology.kubernetes.io/zone",
@@ -35,10 +36,10 @@ const WELL_KNOWN: [&str; 6] = [
 const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
 
 /// Every instance has some of each: with a limit of zero for one, none may come.
-const LIMITS: [&str; 5] = ["cpu", "memory", "nodes", "pods", "ephemeral-storage"];
+const INDISPENSABLE_RESOURCES: [&str; 5] = ["cpu", "memory", "nodes", "pods", "ephemeral-storage"];
 
 /// Most architectures that are read of one NodePool; honest ones name a handful.
-const MOST_ARCHITECTURES: usize = 32;
+const MAX_ARCHITECTURES: usize = 32;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -46,31 +47,31 @@ struct NodePoolObject<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "object")]
-    spec: Spec<'a>,
+    spec: NodePoolSpec<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Spec<'a> {
+struct NodePoolSpec<'a> {
     #[serde(borrow, deserialize_with = "object")]
-    template: Template<'a>,
+    template: NodeTemplate<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
-    limits: ZeroQuantities<'a>,
+    limits: Quantities<'a>,
     replicas: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Template<'a> {
+struct NodeTemplate<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "object")]
-    spec: TemplateSpec<'a>,
+    spec: NodeTemplateSpec<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct TemplateSpec<'a> {
+struct NodeTemplateSpec<'a> {
     #[serde(borrow, deserialize_with = "objects")]
     requirements: Vec<RequirementObject<'a>>,
     #[serde(borrow, deserialize_with = "objects")]
@@ -139,14 +140,14 @@ pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
             return Err(wrong(&path, "contradicts the requirements"));
         }
     }
-    for key in WELL_KNOWN {
+    for key in WELL_KNOWN_LABELS {
         values.entry(key).or_insert_with(Values::any);
     }
     values
         .entry(WINDOWS_BUILD_LABEL)
         .or_insert_with(Values::any_or_absent);
     let architectures = values.get(ARCHITECTURE_LABEL).and_then(Values::listed);
-    if architectures.is_some_and(|listed| listed.len() > MOST_ARCHITECTURES) {
+    if architectures.is_some_and(|listed| listed.len() > MAX_ARCHITECTURES) {
         let problem = "names more architectures than there are";
         return Err(wrong("spec.template.spec.requirements", problem));
     }
@@ -155,8 +156,8 @@ pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
         || object
             .spec
             .limits
-            .names()
-            .any(|name| LIMITS.contains(&name))
+            .zeros()
+            .any(|name| INDISPENSABLE_RESOURCES.contains(&name))
     {
         return Ok(None);
     }
