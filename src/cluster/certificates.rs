@@ -13,31 +13,18 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
 
-pub use self::changes::{changes_of_secret, changes_of_webhook_configuration};
 pub use self::secret::{CertificateStore, Stored};
-pub use self::webhook::{CaBundles, Trust};
+pub use self::webhook::{CaBundleStore, CaBundles};
 
 /// How long one call to the API server may take.
 pub const CALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why the API server could not be asked, or refused.
 #[derive(Debug, Error)]
-pub enum CertificateStoreError {
-    /// The API server refused, or is away.
-    #[error("{action}")]
-    Api {
-        /// What was tried.
-        action: String,
-        /// What came back.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The API server took too long.
-    #[error("{action}: no answer within {CALL_LIMIT:?}")]
-    Silent {
-        /// What was tried.
-        action: String,
-    },
+#[error("{problem}")]
+pub struct CertificateStoreError {
+    problem: String,
+    source: Option<Box<kube::Error>>,
 }
 
 /// How a write ended.
@@ -50,17 +37,15 @@ pub enum Written {
 }
 
 async fn limited<T>(
-    action: impl Fn() -> String,
+    action: String,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, CertificateStoreError> {
-    match timeout(CALL_LIMIT, call).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(CertificateStoreError::Api {
-            action: action(),
-            source: Box::new(error),
-        }),
-        Err(_) => Err(CertificateStoreError::Silent { action: action() }),
-    }
+    let (problem, source) = match timeout(CALL_LIMIT, call).await {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => (action, Some(Box::new(error))),
+        Err(_) => (format!("{action}: no answer within {CALL_LIMIT:?}"), None),
+    };
+    Err(CertificateStoreError { problem, source })
 }
 
 /// A write's end, where being overtaken is no error: `codes` say so.

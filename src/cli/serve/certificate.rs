@@ -13,22 +13,20 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Arguments;
 use super::conditions::{Conditions, Reloads};
-use crate::cluster::certificates::{
-    CertificateStore, Stored, Trust, Written, changes_of_secret, changes_of_webhook_configuration,
-};
+use crate::cluster::certificates::{CaBundleStore, CertificateStore, Stored, Written};
 use crate::process::certificates::{
     Bundles, CHECK_EVERY, Material, PairFiles, Rotation, SelfSigned, Situation,
 };
 use crate::process::tls::ServingCertificate;
 
 /// How often the Secret and the caBundle are looked at while a change waits for its time.
-const PENDING: Duration = Duration::from_secs(1);
+const PENDING_CHECK: Duration = Duration::from_secs(1);
 /// Between two writes: where somebody else keeps writing too, both go on at this pace.
-const BETWEEN_WRITES: Duration = Duration::from_secs(1);
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 /// Clocks that differ by more are worth a line in the log.
-const SKEW: Duration = Duration::from_secs(60);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Rounds of reading and writing before others get time to write.
-const ROUNDS: usize = 4;
+const MAX_ROUNDS: usize = 4;
 
 /// What the replicas of a release share, by names.
 #[derive(Clone, Debug)]
@@ -104,9 +102,7 @@ pub(super) fn open(
 /// One replica that shares a certificate with others.
 pub struct Replica {
     store: CertificateStore,
-    trust: Option<Trust>,
-    names: ReleaseNames,
-    client: Client,
+    trust: Option<CaBundleStore>,
     rotation: Rotation,
     serving: Arc<ServingCertificate>,
     conditions: Conditions,
@@ -128,11 +124,9 @@ impl Replica {
     ) -> Result<Self> {
         let configuration = names.webhook_configuration.as_deref();
         Ok(Self {
-            store: CertificateStore::new(client.clone(), &names.namespace, &names.secret),
-            trust: configuration.map(|name| Trust::new(client.clone(), name)),
+            trust: configuration.map(|name| CaBundleStore::new(client.clone(), name)),
+            store: CertificateStore::new(client, &names.namespace, &names.secret),
             rotation: Rotation::new(&names.called(), names.all())?,
-            names,
-            client,
             serving,
             conditions,
             last_writes: [None; 2],
@@ -155,7 +149,11 @@ impl Replica {
                     true
                 }
             };
-            let limit = if pending { PENDING } else { Duration::MAX };
+            let limit = if pending {
+                PENDING_CHECK
+            } else {
+                Duration::MAX
+            };
             let mut change = timeout(limit, changes.next()).await.ok().flatten();
             // What was watched says when to read: several events are read once.
             while let Some(event) = change {
@@ -171,19 +169,14 @@ impl Replica {
     }
 
     fn changes(&self) -> impl Stream<Item = Result<(), kube::Error>> + Send + use<> {
-        let (client, names) = (&self.client, &self.names);
-        let secret = changes_of_secret(client, &names.namespace, &names.secret);
-        let configuration = names.webhook_configuration.as_deref();
-        let configuration = configuration.map_or_else(
-            || futures::stream::pending().boxed(),
-            |name| changes_of_webhook_configuration(client, name).boxed(),
-        );
-        futures::stream::select(secret, configuration)
+        let configuration = self.trust.as_ref().map(|trust| trust.changes().boxed());
+        let configuration = configuration.unwrap_or_else(|| futures::stream::pending().boxed());
+        futures::stream::select(self.store.changes(), configuration)
     }
 
     /// Reads, and does what is to be done; tells whether more is to be done soon.
     async fn reconcile(&mut self) -> Result<bool> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             // In this order: whoever changes the Secret goes on to the configuration, and then
             // what is written on the ground of an older Secret is refused.
             let configuration = match &self.trust {
@@ -246,7 +239,7 @@ impl Replica {
             return own;
         };
         let differ = now.duration_since(own).or_else(|_| own.duration_since(now));
-        let skewed = differ.is_ok_and(|by| by > SKEW);
+        let skewed = differ.is_ok_and(|by| by > MAX_CLOCK_SKEW);
         self.conditions.skewed(skewed);
         now
     }
@@ -263,7 +256,7 @@ impl Replica {
 
 async fn pace(last: &mut Option<Instant>) {
     if let Some(last) = last {
-        sleep(BETWEEN_WRITES.saturating_sub(last.elapsed())).await;
+        sleep(WRITE_INTERVAL.saturating_sub(last.elapsed())).await;
     }
     *last = Some(Instant::now());
 }

@@ -6,10 +6,8 @@
 use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt};
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 use kube::api::{WatchEvent, WatchParams};
-use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
@@ -18,29 +16,12 @@ use super::CALL_LIMIT;
 /// When a watch is asked anew.
 const WATCH_SECONDS: u32 = 30;
 /// A connection that died silently is noticed after as long.
-const IDLE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
+const SILENCE_LIMIT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 /// Between two watches of which the first did not end well.
-const PAUSE: Duration = Duration::from_secs(3);
+const RETRY_PAUSE: Duration = Duration::from_secs(3);
 
-/// An item whenever the Secret may have changed, for ever.
-pub fn changes_of_secret(
-    client: &Client,
-    namespace: &str,
-    name: &str,
-) -> impl Stream<Item = Result<(), kube::Error>> + Send + use<> {
-    changes(Api::<Secret>::namespaced(client.clone(), namespace), name)
-}
-
-/// The same for a webhook configuration.
-pub fn changes_of_webhook_configuration(
-    client: &Client,
-    name: &str,
-) -> impl Stream<Item = Result<(), kube::Error>> + Send + use<> {
-    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    changes(api, name)
-}
-
-fn changes<K>(
+/// An item whenever the object with this name may have changed, for ever.
+pub(super) fn changes<K>(
     api: Api<K>,
     name: &str,
 ) -> impl Stream<Item = Result<(), kube::Error>> + Send + use<K>
@@ -72,7 +53,7 @@ async fn next<E, T>(mut events: E) -> Option<(Result<(), kube::Error>, E)>
 where
     E: Stream<Item = Result<WatchEvent<T>, kube::Error>> + Unpin,
 {
-    match timeout(IDLE, events.next()).await.ok()?? {
+    match timeout(SILENCE_LIMIT, events.next()).await.ok()?? {
         Ok(WatchEvent::Error(_)) | Err(_) => None,
         Ok(_) => Some((Ok(()), events)),
     }
@@ -80,5 +61,5 @@ where
 
 /// No item, after a moment.
 fn pause() -> impl Stream<Item = Result<(), kube::Error>> + Send {
-    stream::once(sleep(PAUSE)).filter_map(|()| async { None })
+    stream::once(sleep(RETRY_PAUSE)).filter_map(|()| async { None })
 }

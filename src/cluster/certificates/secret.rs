@@ -3,27 +3,27 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use futures::Stream;
 use http_body_util::BodyExt;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{GetParams, PostParams, Request};
 use kube::client::Body;
 use kube::core::Status;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client};
 
+use super::changes::changes;
 use super::{CertificateStoreError, Written, limited, written};
 
 /// Marks a Secret that every replica watches: earlier versions read it once a minute.
-const WATCHED: &str = "archmatch.io/replicas-watch";
-/// Beyond this a clock is no clock.
-const CLOCK_ENDS: Duration = Duration::from_secs(300 * 365 * 24 * 60 * 60);
+const WATCHED_ANNOTATION: &str = "archmatch.io/replicas-watch";
+/// Beyond this much after 1970 a clock is no clock.
+const MAX_CLOCK: Duration = Duration::from_secs(300 * 365 * 24 * 60 * 60);
 
 /// The Secret, found by its name.
 #[derive(Clone)]
 pub struct CertificateStore {
-    client: Client,
     secrets: Api<Secret>,
-    namespace: String,
     name: String,
 }
 
@@ -42,11 +42,14 @@ impl CertificateStore {
     /// The Secret with this name; nothing is read yet.
     pub fn new(client: Client, namespace: &str, name: &str) -> Self {
         Self {
-            secrets: Api::namespaced(client.clone(), namespace),
-            client,
-            namespace: namespace.to_owned(),
+            secrets: Api::namespaced(client, namespace),
             name: name.to_owned(),
         }
+    }
+
+    /// An item whenever the Secret may have changed, for ever.
+    pub fn changes(&self) -> impl Stream<Item = Result<(), kube::Error>> + Send + use<> {
+        changes(self.secrets.clone(), &self.name)
     }
 
     /// What the Secret holds, as the newest write left it.
@@ -54,7 +57,7 @@ impl CertificateStore {
     /// # Errors
     /// When the API server cannot be asked.
     pub async fn read(&self) -> Result<Stored, CertificateStoreError> {
-        let (object, now) = limited(|| self.action("read"), self.get()).await?;
+        let (object, now) = limited(self.action("read"), self.get()).await?;
         let data = object.as_ref().and_then(|secret| secret.data.as_ref());
         let data = data.into_iter().flatten();
         Ok(Stored {
@@ -63,7 +66,7 @@ impl CertificateStore {
                 .collect(),
             all_watch: object.as_ref().is_none_or(|secret| {
                 let annotations = secret.metadata.annotations.as_ref();
-                annotations.is_some_and(|found| found.contains_key(WATCHED))
+                annotations.is_some_and(|found| found.contains_key(WATCHED_ANNOTATION))
             }),
             now,
             object,
@@ -87,7 +90,7 @@ impl CertificateStore {
         secret.data.get_or_insert_default().extend(data);
         if all_watch {
             let annotations = secret.metadata.annotations.get_or_insert_default();
-            annotations.insert(WATCHED.to_owned(), "true".to_owned());
+            annotations.insert(WATCHED_ANNOTATION.to_owned(), "true".to_owned());
         }
         let parameters = PostParams::default();
         let write = async {
@@ -99,7 +102,7 @@ impl CertificateStore {
                 written(self.secrets.create(&parameters, &secret).await, &[409])
             }
         };
-        limited(|| self.action("write"), write).await
+        limited(self.action("write"), write).await
     }
 
     fn empty(&self) -> Secret {
@@ -117,13 +120,14 @@ impl CertificateStore {
 
     /// The Secret with the time of the answer: its author also checks our certificates.
     async fn get(&self) -> Result<(Option<Secret>, Option<SystemTime>), kube::Error> {
-        let path = Secret::url_path(&(), Some(&self.namespace));
-        let request = Request::new(path).get(&self.name, &GetParams::default());
+        let request =
+            Request::new(self.secrets.resource_url()).get(&self.name, &GetParams::default());
         let request = request.map_err(kube::Error::BuildRequest)?;
-        let answer = self.client.send(request.map(Body::from)).await?;
+        let client = self.secrets.clone().into_client();
+        let answer = client.send(request.map(Body::from)).await?;
         let date = answer.headers().get("date");
         let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-        let now = date.filter(|date| *date < SystemTime::UNIX_EPOCH + CLOCK_ENDS);
+        let now = date.filter(|date| *date < SystemTime::UNIX_EPOCH + MAX_CLOCK);
         let code = answer.status().as_u16();
         let body = answer.into_body().collect().await?.to_bytes();
         if code == 404 {

@@ -1,16 +1,18 @@
 //! The caBundles of a webhook configuration, and nothing else of it.
 
+use futures::Stream;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
+use super::changes::changes;
 use super::{CertificateStoreError, Written, limited, written};
 
 /// A webhook configuration, found by its name.
 #[derive(Clone)]
-pub struct Trust {
+pub struct CaBundleStore {
     configurations: Api<ValidatingWebhookConfiguration>,
     name: String,
 }
@@ -29,7 +31,7 @@ impl CaBundles {
     }
 }
 
-impl Trust {
+impl CaBundleStore {
     /// The webhook configuration with this name; nothing is read yet.
     pub fn new(client: Client, name: &str) -> Self {
         Self {
@@ -38,13 +40,18 @@ impl Trust {
         }
     }
 
+    /// An item whenever the configuration may have changed, for ever.
+    pub fn changes(&self) -> impl Stream<Item = Result<(), kube::Error>> + Send + use<> {
+        changes(self.configurations.clone(), &self.name)
+    }
+
     /// The entries, or nothing when the configuration is not there.
     ///
     /// # Errors
     /// When the API server cannot be asked.
     pub async fn read(&self) -> Result<Option<CaBundles>, CertificateStoreError> {
         let read = self.configurations.get_opt(&self.name);
-        let found = limited(|| self.action("read"), read).await?;
+        let found = limited(self.action("read"), read).await?;
         Ok(found.map(|found| CaBundles {
             version: found.metadata.resource_version,
             entries: found
@@ -83,7 +90,7 @@ impl Trust {
             let patched = configurations.patch(&self.name, &parameters, &patch).await;
             written(patched, &[404, 409])
         };
-        limited(|| self.action("patch"), write).await
+        limited(self.action("patch"), write).await
     }
 
     fn action(&self, verb: &str) -> String {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use pem::{EncodeConfig, LineEnding, Pem};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData,
@@ -22,10 +21,10 @@ use super::CertificateError;
 use crate::process::tls::{TlsError, parse_pair};
 
 /// How long a leaf is valid.
-pub(super) const LEAF_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-const CA_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+pub(super) const LEAF_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// Clocks of a cluster differ a little.
-const BACKDATED: Duration = Duration::from_secs(5 * 60);
+const BACKDATED_BY: Duration = Duration::from_secs(5 * 60);
 /// CAs in one bundle. More are left out.
 pub(super) const MAX_AUTHORITIES: usize = 8;
 
@@ -72,7 +71,12 @@ impl Authority {
 
     /// A bundle of these, as PEM.
     pub fn to_pem<'a>(authorities: impl IntoIterator<Item = &'a Self>) -> String {
-        let texts = authorities.into_iter().map(Self::pem);
+        let authorities = authorities.into_iter();
+        let blocks = authorities.map(|authority| Pem::new("CERTIFICATE", authority.der.to_vec()));
+        let blocks: Vec<Pem> = blocks.collect();
+        // RFC 7468 lines, each block right behind the other.
+        let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
+        let texts = blocks.iter().map(|block| pem::encode_config(block, config));
         texts.collect()
     }
 
@@ -87,20 +91,6 @@ impl Authority {
             expires: certificate.validity().not_after.timestamp(),
             der: der.clone(),
         })
-    }
-
-    fn pem(&self) -> String {
-        let text = STANDARD.encode(&self.der);
-        let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
-        let mut rest = text.as_str();
-        while !rest.is_empty() {
-            let (line, after) = rest.split_at(rest.len().min(64));
-            pem.push_str(line);
-            pem.push('\n');
-            rest = after;
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-        pem
     }
 
     pub(super) fn der(&self) -> &[u8] {
@@ -130,7 +120,7 @@ impl SigningAuthority {
             .push(DnType::CommonName, "archmatch CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        set_life(&mut params, now, CA_LIFE);
+        set_life(&mut params, now, CA_LIFETIME);
         let certificate = params.self_signed(&key)?;
         let authority = Authority::parse(certificate.der().clone());
         Ok(Self {
@@ -168,7 +158,7 @@ impl SigningAuthority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
-        set_life(&mut params, now, LEAF_LIFE);
+        set_life(&mut params, now, LEAF_LIFETIME);
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
         let authorities = std::slice::from_ref(&self.authority);
         Ok(Leaf::check(
@@ -269,7 +259,7 @@ fn verify(
 
 /// The default validity of the library ends in the year 4096, so both ends are set.
 fn set_life(params: &mut CertificateParams, now: SystemTime, life: Duration) {
-    params.not_before = (now - BACKDATED).into();
+    params.not_before = (now - BACKDATED_BY).into();
     params.not_after = (now + life).into();
 }
 

@@ -20,7 +20,7 @@
 //!
 //! Whether something is due is told by the clock of the API server, who checks it: a wrong
 //! clock here changes nothing. Where API servers disagree, a leaf that is not valid yet is
-//! served and stays for [`EARLY_STAYS`], so that nobody fights.
+//! served and stays for [`EARLY_LEAF_STAYS`], so that nobody fights.
 
 mod trust;
 
@@ -32,7 +32,7 @@ use rustls::sign::CertifiedKey;
 use tokio::time::Instant;
 
 use self::trust::Trust;
-use super::authority::{Authority, LEAF_LIFE, Leaf, MAX_AUTHORITIES, SigningAuthority};
+use super::authority::{Authority, LEAF_LIFETIME, Leaf, MAX_AUTHORITIES, SigningAuthority};
 use super::{CertificateError, server_name};
 
 /// How long API servers and replicas have to see a step before the next one.
@@ -40,7 +40,7 @@ pub const SETTLE: Duration = Duration::from_secs(15);
 /// The same where replicas of a version that polls the Secret each minute may be left.
 const SETTLE_POLLED: Duration = Duration::from_secs(90);
 /// How long a leaf stays that is not valid yet.
-const EARLY_STAYS: Duration = Duration::from_secs(60 * 60);
+const EARLY_LEAF_STAYS: Duration = Duration::from_secs(60 * 60);
 
 /// What the Secret holds, by its keys; empty where there is nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -303,7 +303,7 @@ impl Rotation {
     }
 
     fn is_over(&self, leaf: &Leaf, now: SystemTime, at: Instant) -> bool {
-        leaf.is_due(now) || leaf.is_early(now) && self.stored_for(leaf, at) >= EARLY_STAYS
+        leaf.is_due(now) || leaf.is_early(now) && self.stored_for(leaf, at) >= EARLY_LEAF_STAYS
     }
 
     fn may_retire_others(
@@ -334,7 +334,7 @@ impl Rotation {
     ) -> Option<SigningAuthority> {
         let key = std::str::from_utf8(key).ok()?;
         let signing = SigningAuthority::find(candidates, key)?;
-        if !signing.authority.outlives(now, LEAF_LIFE) {
+        if !signing.authority.outlives(now, LEAF_LIFETIME) {
             return None;
         }
         if self.able.as_ref() != Some(&signing.authority) {

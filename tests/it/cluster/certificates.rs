@@ -7,9 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use archmatch::cli::serve::certificate::{ReleaseNames, Replica};
 use archmatch::cli::serve::conditions::Conditions;
-use archmatch::cluster::certificates::{
-    CALL_LIMIT, CertificateStore, Trust, Written, changes_of_secret,
-};
+use archmatch::cluster::certificates::{CALL_LIMIT, CaBundleStore, CertificateStore, Written};
 use archmatch::process::certificates::SelfSigned;
 use archmatch::process::readiness::Readiness;
 use archmatch::process::tls::{ServingCertificate, server_config};
@@ -545,7 +543,7 @@ fn four_keys() -> [(&'static str, Vec<u8>); 4] {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_wrote_since_it_was_read_is_not_written_over() {
     let api = Api::in_memory();
-    let trust = Trust::new(api.direct_client(), "archmatch");
+    let trust = CaBundleStore::new(api.direct_client(), "archmatch");
     let mut theirs = configuration();
     api.put(CONFIGURATION, theirs.clone());
     let read = trust.read().await.unwrap().unwrap();
@@ -584,7 +582,7 @@ async fn every_call_ends_in_time_also_where_nothing_is_answered() {
     let api = Api::in_memory();
     api.put(CONFIGURATION, configuration());
     api.put(SECRET, json!({}));
-    let trust = Trust::new(api.direct_client(), "archmatch");
+    let trust = CaBundleStore::new(api.direct_client(), "archmatch");
     let store = CertificateStore::new(api.direct_client(), "web", "tls");
     let entries = trust.read().await.unwrap().unwrap();
     let stored = store.read().await.unwrap();
@@ -607,7 +605,8 @@ async fn a_watch_that_is_not_answered_or_falls_silent_is_asked_anew() {
     let api = Api::in_memory();
     api.put(SECRET, json!({}));
     api.set_silent(true);
-    let mut changes = Box::pin(changes_of_secret(&api.direct_client(), "web", "tls"));
+    let store = CertificateStore::new(api.direct_client(), "web", "tls");
+    let mut changes = Box::pin(store.changes());
     assert!(timeout(2 * CALL_LIMIT, changes.next()).await.is_err());
     api.set_silent(false);
     let heard = timeout(2 * CALL_LIMIT, changes.next()).await;

@@ -502,7 +502,7 @@ fn clocks_that_are_days_apart_make_a_leaf_an_hour_and_no_authority() {
     }
     assert!(world.secret.authority_key == authority && world.authorities() == 1);
     assert!(world.writes.len() <= 2 * 3 + 1, "{:?}", world.writes);
-    assert!(HOUR >= EARLY_STAYS);
+    assert!(HOUR >= EARLY_LEAF_STAYS);
 }
 
 #[test]
