@@ -14,17 +14,22 @@ use super::turned_away::Cause;
 
 /// Places for reviews that wait.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    shared: Arc<Shared>,
-}
+pub(super) struct Waiting(Arc<Places>);
 
 #[derive(Debug)]
-struct Shared {
-    /// How much may wait in all. A namespace has a quarter of it and a peer half, so that
-    /// others may come.
+struct Places {
+    /// How much may wait in all.
     capacity: Load,
-    table: Mutex<Table>,
+    taken: Mutex<HashMap<Holder, Load>>,
     waiting: Gauge,
+}
+
+/// For whom reviews wait.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    Namespace(Arc<str>),
+    Peer(Option<IpAddr>),
+    Everybody,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,34 +38,24 @@ struct Load {
     bytes: usize,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    all: Load,
-    namespaces: HashMap<Arc<str>, Load>,
-    peers: HashMap<Option<IpAddr>, Load>,
-}
-
 /// The place of one review, free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct WaitingPlace {
-    shared: Arc<Shared>,
-    namespace: Arc<str>,
-    peer: Option<IpAddr>,
+    places: Arc<Places>,
+    holders: [Holder; 3],
     own: Load,
 }
 
 impl Waiting {
     pub(super) fn new(limits: &Limits, waiting: Gauge) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                capacity: Load {
-                    reviews: limits.waiting_reviews,
-                    bytes: limits.waiting_bytes,
-                },
-                table: Mutex::default(),
-                waiting,
-            }),
-        }
+        Self(Arc::new(Places {
+            capacity: Load {
+                reviews: limits.waiting_reviews,
+                bytes: limits.waiting_bytes,
+            },
+            taken: Mutex::default(),
+            waiting,
+        }))
     }
 
     /// A place for a review that holds so many bytes.
@@ -71,31 +66,37 @@ impl Waiting {
         bytes: usize,
     ) -> Result<WaitingPlace, Cause> {
         let own = Load { reviews: 1, bytes };
-        let capacity = self.shared.capacity;
-        let mut table = self.shared.table();
-        let table_of_namespace = table.namespaces.get(namespace).copied().unwrap_or_default();
-        let table_of_peer = table.peers.get(&peer).copied().unwrap_or_default();
-        if !table_of_namespace.plus(own).is_within(capacity.part(4)) {
-            return Err(Cause::WaitingNamespace);
+        let holders = [
+            Holder::Namespace(namespace.into()),
+            Holder::Peer(peer),
+            Holder::Everybody,
+        ];
+        let mut taken = self.0.taken();
+        for holder in &holders {
+            // Less than all, so that others may come.
+            let (divisor, cause) = match holder {
+                Holder::Namespace(_) => (4, Cause::WaitingNamespace),
+                Holder::Peer(_) => (2, Cause::Waiting),
+                Holder::Everybody => (1, Cause::Waiting),
+            };
+            let held = taken.get(holder).copied().unwrap_or_default();
+            let capacity = self.0.capacity;
+            if held.reviews + own.reviews > capacity.reviews / divisor
+                || held.bytes + own.bytes > capacity.bytes / divisor
+            {
+                return Err(cause);
+            }
         }
-        if !table_of_peer.plus(own).is_within(capacity.part(2))
-            || !table.all.plus(own).is_within(capacity)
-        {
-            return Err(Cause::Waiting);
+        for holder in &holders {
+            let held = taken.entry(holder.clone()).or_default();
+            held.reviews += own.reviews;
+            held.bytes += own.bytes;
         }
-        let namespace: Arc<str> = namespace.into();
-        table.all = table.all.plus(own);
-        let of_namespace = table_of_namespace.plus(own);
-        table
-            .namespaces
-            .insert(Arc::clone(&namespace), of_namespace);
-        table.peers.insert(peer, table_of_peer.plus(own));
-        drop(table);
-        self.shared.waiting.inc();
+        drop(taken);
+        self.0.waiting.inc();
         Ok(WaitingPlace {
-            shared: Arc::clone(&self.shared),
-            namespace,
-            peer,
+            places: Arc::clone(&self.0),
+            holders,
             own,
         })
     }
@@ -103,55 +104,25 @@ impl Waiting {
 
 impl Drop for WaitingPlace {
     fn drop(&mut self) {
-        let mut table = self.shared.table();
-        table.all = table.all.minus(self.own);
-        leave(&mut table.namespaces, &self.namespace, self.own);
-        leave(&mut table.peers, &self.peer, self.own);
-        drop(table);
-        self.shared.waiting.dec();
-    }
-}
-
-fn leave<K: Eq + std::hash::Hash>(loads: &mut HashMap<K, Load>, key: &K, own: Load) {
-    if let Some(load) = loads.get_mut(key) {
-        *load = load.minus(own);
-        if *load == Load::default() {
-            loads.remove(key);
+        let mut taken = self.places.taken();
+        for holder in &self.holders {
+            if let Some(held) = taken.get_mut(holder) {
+                held.reviews -= self.own.reviews;
+                held.bytes -= self.own.bytes;
+                if *held == Load::default() {
+                    taken.remove(holder);
+                }
+            }
         }
+        drop(taken);
+        self.places.waiting.dec();
     }
 }
 
-impl Shared {
-    fn table(&self) -> MutexGuard<'_, Table> {
+impl Places {
+    fn taken(&self) -> MutexGuard<'_, HashMap<Holder, Load>> {
         // Each change is whole before anything can panic.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Load {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            reviews: self.reviews + other.reviews,
-            bytes: self.bytes + other.bytes,
-        }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self {
-            reviews: self.reviews - other.reviews,
-            bytes: self.bytes - other.bytes,
-        }
-    }
-
-    fn part(self, divisor: usize) -> Self {
-        Self {
-            reviews: self.reviews / divisor,
-            bytes: self.bytes / divisor,
-        }
-    }
-
-    fn is_within(self, other: Self) -> bool {
-        self.reviews <= other.reviews && self.bytes <= other.bytes
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,8 +149,6 @@ mod tests {
         places.push(enter(4).unwrap());
         assert_eq!(enter(5).unwrap_err(), Cause::Waiting);
         drop(places);
-        let table = waiting.shared.table();
-        assert_eq!(table.all, Load::default());
-        assert!(table.namespaces.is_empty() && table.peers.is_empty());
+        assert!(waiting.0.taken().is_empty());
     }
 }
