@@ -3,8 +3,6 @@
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/admission/v1/types.go>
 
-mod head;
-
 use std::borrow::Cow;
 use std::fmt;
 
@@ -13,7 +11,6 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-pub(crate) use self::head::head;
 use crate::domain::text::shortened;
 use crate::domain::workload::Workload;
 use crate::objects::ObjectError;
@@ -120,8 +117,12 @@ pub(crate) struct ReviewError {
 /// # Errors
 /// When the body is no JSON, no AdmissionReview, of another version, or has no uid.
 pub(crate) fn parse(body: &[u8], rules: &[KindRule]) -> Result<Request, ReviewError> {
-    // What cannot be read in one pass is read in two, so that the error can say where.
-    let read = read(body, Objects::Inline).or_else(|_| read(body, Objects::Bytes));
+    // What cannot be read in one pass is read in two, so that the error can say where; so is
+    // the object of a node that is named behind it.
+    let read = match read(body, Objects::Inline) {
+        Ok(review) if !review.request.user_came_late() => Ok(review),
+        Ok(_) | Err(_) => read(body, Objects::Bytes),
+    };
     let review = read.map_err(|error| ReviewError {
         uid: read_uid(body),
         message: format!("read AdmissionReview: {error}"),
@@ -178,10 +179,22 @@ fn is_uid(text: &str) -> bool {
 }
 
 fn read(body: &[u8], objects: Objects) -> serde_json::Result<Review<'_>> {
+    let mut review = Review::default();
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let review = ReviewSeed(objects).deserialize(&mut deserializer)?;
+    deserializer.deserialize_map(ReviewFields(&mut review, objects))?;
     deserializer.end()?;
     Ok(review)
+}
+
+/// Who asks for what, as far as the beginning of a body says so. None without a uid. The
+/// API server writes the objects last.
+pub(crate) fn head(beginning: &[u8]) -> Option<Request> {
+    let mut review = Review::default();
+    let mut deserializer = serde_json::Deserializer::from_slice(beginning);
+    // It ends in the middle of something. What stands before that has been read.
+    let _ = deserializer.deserialize_map(ReviewFields(&mut review, Objects::Skipped));
+    let request = review.request.read;
+    is_uid(&request.uid).then_some(request)
 }
 
 #[derive(Default)]
@@ -200,6 +213,13 @@ struct Reading<'a> {
     old_object: Option<&'a RawValue>,
 }
 
+impl Reading<'_> {
+    /// Whether a node asks, and that came too late to keep the object's bytes.
+    fn user_came_late(&self) -> bool {
+        matches!(self.read.object, Object::Workload(_)) && self.read.is_from_node()
+    }
+}
+
 /// How the objects of a request are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Objects {
@@ -207,9 +227,12 @@ enum Objects {
     Inline,
     /// Later, whatever they are.
     Bytes,
+    /// Not at all.
+    Skipped,
 }
 
-struct ReviewSeed(Objects);
+/// Fills a review as far as it is there.
+struct ReviewFields<'r, 'de>(&'r mut Review<'de>, Objects);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
@@ -221,38 +244,37 @@ enum ReviewField {
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for ReviewSeed {
-    type Value = Review<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Review<'de>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ReviewSeed {
-    type Value = Review<'de>;
+impl<'de> Visitor<'de> for ReviewFields<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an AdmissionReview")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Review<'de>, A::Error> {
-        let mut review = Review::default();
-        let mut request = None;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self(review, objects) = self;
+        let mut has_request = false;
         while let Some(field) = map.next_key()? {
             match field {
                 ReviewField::ApiVersion => review.api_version = text(&mut map)?,
                 ReviewField::Kind => review.kind = text(&mut map)?,
-                ReviewField::Request => request = Some(map.next_value_seed(RequestSeed(self.0))?),
+                ReviewField::Request => {
+                    review.request = Reading::default();
+                    map.next_value_seed(RequestFields(&mut review.request, objects))?;
+                    has_request = true;
+                }
                 ReviewField::Other => skip(&mut map)?,
             }
         }
-        review.request = request.ok_or_else(|| A::Error::missing_field("request"))?;
-        Ok(review)
+        match has_request {
+            true => Ok(()),
+            false => Err(A::Error::missing_field("request")),
+        }
     }
 }
 
-struct RequestSeed(Objects);
+/// Fills a request as far as it is there.
+struct RequestFields<'r, 'de>(&'r mut Reading<'de>, Objects);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
@@ -271,73 +293,58 @@ enum RequestField {
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for RequestSeed {
-    type Value = Reading<'de>;
+impl<'de> DeserializeSeed<'de> for RequestFields<'_, 'de> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Reading<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for RequestSeed {
-    type Value = Reading<'de>;
+impl<'de> Visitor<'de> for RequestFields<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a request")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reading<'de>, A::Error> {
-        let mut reading = Reading::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self(reading, objects) = self;
         let request = &mut reading.read;
         while let Some(field) = map.next_key()? {
             match field {
+                RequestField::Uid => request.uid = text(&mut map)?,
+                RequestField::Kind => request.kind = map.next_value()?,
+                RequestField::Resource => request.resource = map.next_value()?,
+                RequestField::SubResource => request.sub_resource = optional_text(&mut map)?,
+                RequestField::Name => request.name = optional_text(&mut map)?,
+                RequestField::Namespace => request.namespace = optional_text(&mut map)?,
+                RequestField::Operation => request.operation = text(&mut map)?,
+                RequestField::UserInfo => request.user_info = map.next_value()?,
                 RequestField::Object => {
-                    (request.object, reading.object) = self.object(request, &mut map)?;
+                    (request.object, reading.object) = objects.read(request, &mut map)?;
                 }
                 RequestField::OldObject => {
-                    (request.old_object, reading.old_object) = self.object(request, &mut map)?;
+                    (request.old_object, reading.old_object) = objects.read(request, &mut map)?;
                 }
-                field => request.read(field, &mut map)?,
+                RequestField::Other => skip(&mut map)?,
             }
-        }
-        if matches!(request.object, Object::Workload(_)) && request.is_from_node() {
-            return Err(A::Error::custom("userInfo comes after the object"));
-        }
-        Ok(reading)
-    }
-}
-
-impl Request {
-    /// Reads a field that holds no object.
-    fn read<'de, A: MapAccess<'de>>(
-        &mut self,
-        field: RequestField,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match field {
-            RequestField::Uid => self.uid = text(map)?,
-            RequestField::Kind => self.kind = map.next_value()?,
-            RequestField::Resource => self.resource = map.next_value()?,
-            RequestField::SubResource => self.sub_resource = optional_text(map)?,
-            RequestField::Name => self.name = optional_text(map)?,
-            RequestField::Namespace => self.namespace = optional_text(map)?,
-            RequestField::Operation => self.operation = text(map)?,
-            RequestField::UserInfo => self.user_info = map.next_value()?,
-            RequestField::Object | RequestField::OldObject | RequestField::Other => skip(map)?,
         }
         Ok(())
     }
 }
 
-impl RequestSeed {
-    /// The API server writes kind and user before the objects. Where the user comes later
-    /// and turns out to be a node, the review is read once more.
-    fn object<'de, A: MapAccess<'de>>(
-        &self,
+impl Objects {
+    /// The API server writes kind and user before the objects.
+    fn read<'de, A: MapAccess<'de>>(
+        self,
         request: &Request,
         map: &mut A,
     ) -> Result<(Object, Option<&'de RawValue>), A::Error> {
-        if self.0 == Objects::Inline
+        if self == Self::Skipped {
+            return skip(map).map(|()| (Object::Absent, None));
+        }
+        if self == Self::Inline
             && !request.is_from_node()
             && let Some(seed) = KindSeed::of(request.kind())
         {
@@ -537,5 +544,27 @@ mod tests {
             r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u","object":{deep}}}}}"#
         );
         assert!(parse(body.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_beginning_of_a_review_says_who_asks_for_what() {
+        let body = br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u-7",
+            "kind":{"group":"apps","version":"v1","kind":"Deployment"},"namespace":"web","operation":"UPDATE",
+            "userInfo":{"username":"ann","groups":["a","b"]},"object":{"spec":[[[{}]]]},"oldObject":{}}}"#;
+        let position = |text: &str| String::from_utf8_lossy(body).find(text).unwrap();
+        for length in 0..=body.len() {
+            let request = head(&body[..length]);
+            assert_eq!(request.is_some(), length >= position("u-7") + 4, "{length}");
+            let Some(request) = request else { continue };
+            assert_eq!(request.uid, "u-7");
+            if length > position("\"object\"") {
+                assert_eq!(request.kind.kind, "Deployment");
+                assert_eq!(request.operation, "UPDATE");
+                assert_eq!(request.user_info.username, "ann");
+            }
+        }
+        assert!(head(br#"{"request":{"uid":""}}"#).is_none());
+        assert!(head(br#"{"metadata":{"uid":"u"},"request":{"a":{"uid":"u"}}}"#).is_none());
+        assert!(head("[".repeat(4096).as_bytes()).is_none());
     }
 }
