@@ -2,47 +2,39 @@
 
 use super::{ReportInput, Scope, WorkloadReport};
 use crate::domain::outcome::Ternary;
-use crate::domain::verdict::LevelResult;
+use crate::domain::verdict::{LevelResult, Verdict};
 
 /// `PASS at level portable: 2 of 2 workloads run on linux/amd64, linux/s390x`.
 pub(super) fn conclusion(run: &ReportInput) -> String {
     let judged: Vec<&WorkloadReport> = run.with_images().collect();
-    let count = |wanted| {
-        let judged = judged.iter();
-        judged.filter(|one| one.at(run.level) == wanted).count()
+    let with = |wanted| {
+        let judged = judged.iter().copied();
+        let such = judged.filter(|one| one.at(run.level) == wanted);
+        such.collect::<Vec<_>>()
     };
-    let (failing, undecided) = (count(LevelResult::Fail), count(LevelResult::Undecided));
+    let (failing, undecided) = (with(LevelResult::Fail), with(LevelResult::Undecided));
     let noun = match run.scope {
         Scope::Files => "workload",
         Scope::Images => "image",
     };
     let all = format!("of {}", plural(judged.len(), noun));
     let mut parts = Vec::new();
-    if failing > 0 {
-        let value = |value| value == Ternary::No;
-        let failed = judged
-            .iter()
-            .filter(|one| one.at(run.level) == LevelResult::Fail);
-        let platforms = platforms(failed.copied(), value);
-        let verb = if failing == 1 { "fails" } else { "fail" };
-        parts.push(format!("{failing} {all} {verb} on {platforms}"));
+    if !failing.is_empty() {
+        let (count, platforms) = (failing.len(), platforms(&failing, Ternary::No));
+        let verb = if count == 1 { "fails" } else { "fail" };
+        parts.push(format!("{count} {all} {verb} on {platforms}"));
     }
-    if undecided > 0 {
-        let value = |value| value == Ternary::Unknown;
-        let open = judged
-            .iter()
-            .filter(|one| one.at(run.level) == LevelResult::Undecided);
-        let platforms = match platforms(open.copied(), value) {
+    if !undecided.is_empty() {
+        let platforms = match platforms(&undecided, Ternary::Unknown) {
             names if names.is_empty() => "no node is known that may run it".to_owned(),
             names => format!("on {names}"),
         };
-        parts.push(format!("{undecided} {all} undecided, {platforms}"));
+        parts.push(format!("{} {all} undecided, {platforms}", undecided.len()));
     }
     if parts.is_empty() {
-        let names = platforms(judged.iter().copied(), |value| value == Ternary::Yes);
-        let names = match names.is_empty() {
-            true => String::new(),
-            false => format!(", on {names}"),
+        let names = match platforms(&judged, Ternary::Yes) {
+            names if names.is_empty() => names,
+            names => format!(", on {names}"),
         };
         parts.push(format!("{} {all}{names}", judged.len()));
     }
@@ -59,19 +51,14 @@ pub(super) fn conclusion(run: &ReportInput) -> String {
 }
 
 /// The platforms on which the workloads have such a value, each once.
-fn platforms<'a>(
-    judged: impl Iterator<Item = &'a WorkloadReport>,
-    wanted: impl Fn(Ternary) -> bool,
-) -> String {
+fn platforms(judged: &[&WorkloadReport], wanted: Ternary) -> String {
     let mut names: Vec<String> = Vec::new();
-    for verdict in judged.flat_map(|judged| &judged.verdicts) {
-        for (candidate, value) in verdict.platforms() {
-            if wanted(value) {
-                let name = candidate.platform.platform.to_string();
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
+    let verdicts = judged.iter().flat_map(|judged| &judged.verdicts);
+    let platforms = verdicts.flat_map(Verdict::platforms);
+    for (candidate, _) in platforms.filter(|(_, value)| *value == wanted) {
+        let name = candidate.platform.platform.to_string();
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     names.join(", ")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{ReportInput, Scope, SkippedKind, Unread, WorkloadReport};
 use crate::domain::candidates::CandidatePlatform;
@@ -11,6 +11,7 @@ use crate::domain::outcome::Ternary;
 use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
+use crate::domain::workload::ContainerImage;
 
 /// A report, as `check -o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -48,11 +49,13 @@ pub(super) struct Summary {
     pub(super) without_images: usize,
 }
 
+/// A node platform of the cluster.
 #[derive(Clone, Debug, Serialize)]
-struct Platform {
-    platform: String,
-    runtime: &'static str,
-    nodes: usize,
+pub(super) struct Platform {
+    pub(super) platform: String,
+    pub(super) runtime: &'static str,
+    /// How many live nodes have it.
+    pub(super) nodes: usize,
     sources: Vec<&'static str>,
 }
 
@@ -88,7 +91,12 @@ struct Candidate {
     nodes: Vec<String>,
     node_count: usize,
     sources: Vec<&'static str>,
-    value: &'static str,
+    #[serde(serialize_with = "name")]
+    value: Ternary,
+}
+
+fn name<S: Serializer>(value: &Ternary, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.name())
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -209,38 +217,42 @@ pub(super) fn reference_or_text(image: &ImageVerdict) -> String {
 }
 
 /// Node platforms of the whole cluster. Nodes that differ in emulation share a row.
-fn platforms(nodes: &Nodes) -> Vec<Platform> {
+pub(super) fn platforms(nodes: &Nodes) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
     for (group, members) in nodes.groups() {
-        let (name, runtime) = names(&group.platform);
-        let count = if group.source == Source::Node {
-            members.len()
-        } else {
-            0
-        };
-        let source = group.source.name();
-        let known = platforms
-            .iter_mut()
-            .find(|known| known.platform == name && known.runtime == runtime);
-        match known {
-            Some(known) => {
-                known.nodes += count;
-                if !known.sources.contains(&source) {
-                    known.sources.push(source);
-                }
-            }
-            None => platforms.push(Platform {
-                platform: name,
+        let (platform, runtime) = names(&group.platform);
+        let position = platforms
+            .iter()
+            .position(|known| known.is(&platform, runtime));
+        let position = position.unwrap_or_else(|| {
+            platforms.push(Platform {
+                platform,
                 runtime,
-                nodes: count,
-                sources: vec![source],
-            }),
+                nodes: 0,
+                sources: Vec::new(),
+            });
+            platforms.len() - 1
+        });
+        if let Some(row) = platforms.get_mut(position) {
+            if group.source == Source::Node {
+                row.nodes += members.len();
+            }
+            let source = group.source.name();
+            if !row.sources.contains(&source) {
+                row.sources.push(source);
+            }
         }
     }
     platforms
 }
 
-fn names(platform: &NodePlatform) -> (String, &'static str) {
+impl Platform {
+    pub(super) fn is(&self, platform: &str, runtime: &str) -> bool {
+        self.platform == platform && self.runtime == runtime
+    }
+}
+
+pub(super) fn names(platform: &NodePlatform) -> (String, &'static str) {
     (platform.platform.to_string(), platform.runtime.name())
 }
 
@@ -280,65 +292,58 @@ impl Workload {
     }
 
     fn add_image(&mut self, image: &ImageVerdict, platforms: &[CandidatePlatform]) {
-        let outcomes = ReportedOutcome::of(image, platforms);
-        let caveats = image.caveats(platforms).map(|caveat| caveat.to_string());
-        let known = self
-            .images
-            .iter_mut()
-            .find(|known| known.image == image.image.image);
-        if let Some(known) = known {
-            known
-                .containers
-                .extend(image.image.containers.iter().cloned());
-            for outcome in outcomes {
-                if !known.outcomes.contains(&outcome) {
-                    known.outcomes.push(outcome);
-                }
-            }
-            for caveat in caveats {
-                if !known.doubts.contains(&caveat) {
-                    known.doubts.push(caveat);
-                }
-            }
-            return;
-        }
-        self.images.push(Image {
-            image: image.image.image.clone(),
-            reference: image.image.reference.as_ref().ok().map(ToString::to_string),
-            containers: image.image.containers.clone(),
-            digest: image
-                .inspection
-                .as_ref()
-                .map(|inspection| inspection.digest.to_string()),
-            stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
-            doubts: caveats.collect(),
-            outcomes: outcomes.collect(),
+        let ContainerImage {
+            image: name,
+            reference,
+            containers,
+            ..
+        } = &image.image;
+        let position = self.images.iter().position(|known| known.image == *name);
+        let position = position.unwrap_or_else(|| {
+            let inspection = image.inspection.as_ref();
+            self.images.push(Image {
+                image: name.clone(),
+                reference: reference.as_ref().ok().map(ToString::to_string),
+                containers: Vec::new(),
+                digest: inspection.map(|found| found.digest.to_string()),
+                stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
+                doubts: Vec::new(),
+                outcomes: Vec::new(),
+            });
+            self.images.len() - 1
         });
+        if let Some(row) = self.images.get_mut(position) {
+            row.containers.extend(containers.iter().cloned());
+            let caveats = image.caveats(platforms).map(|caveat| caveat.to_string());
+            add_new(&mut row.doubts, caveats);
+            add_new(&mut row.outcomes, ReportedOutcome::of(image, platforms));
+        }
+    }
+}
+
+fn add_new<T: PartialEq>(known: &mut Vec<T>, all: impl Iterator<Item = T>) {
+    for one in all {
+        if !known.contains(&one) {
+            known.push(one);
+        }
     }
 }
 
 fn add_candidate(known: &mut Vec<Candidate>, candidate: &CandidatePlatform, value: Ternary) {
     let (platform, runtime) = names(&candidate.platform);
-    let same = known
-        .iter_mut()
-        .find(|known| known.platform == platform && known.runtime == runtime);
-    match same {
+    let mut rows = known.iter_mut();
+    if let Some(same) = rows.find(|row| row.platform == platform && row.runtime == runtime) {
         // The worse of two values is what holds for the workload.
-        Some(same) if value == Ternary::No || same.value == Ternary::Yes.name() => {
-            same.value = value.name();
-        }
-        Some(_) => {}
-        None => known.push(Candidate {
-            platform,
-            runtime,
-            nodes: candidate.nodes.iter().map(ToString::to_string).collect(),
-            node_count: candidate.node_count,
-            sources: candidate
-                .sources
-                .iter()
-                .map(|source| source.name())
-                .collect(),
-            value: value.name(),
-        }),
+        same.value = same.value.max(value);
+        return;
     }
+    let sources = candidate.sources.iter().map(|source| source.name());
+    known.push(Candidate {
+        platform,
+        runtime,
+        nodes: candidate.nodes.iter().map(ToString::to_string).collect(),
+        node_count: candidate.node_count,
+        sources: sources.collect(),
+        value,
+    });
 }

@@ -7,8 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::ReportInput;
 use super::conclusion::{conclusion, plural};
-use super::model::{Summary, reference_or_text};
-use crate::domain::node::Source;
+use super::model::{Summary, names, platforms, reference_or_text};
 use crate::domain::outcome::Outcome;
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
@@ -155,97 +154,49 @@ fn summary(run: &ReportInput) -> String {
     )
 }
 
-/// A column of the matrix: a platform with its runtime, and how many nodes have it.
-struct Column {
-    platform: String,
-    runtime: &'static str,
-    nodes: usize,
-    is_declared: bool,
-}
-
 fn matrix(run: &ReportInput, style: Style) -> String {
-    let columns = matrix_columns(run);
-    let several_runtimes = columns
-        .iter()
-        .any(|column| column.runtime != columns[0].runtime);
-    let header = columns.iter().map(|column| {
-        let runtime = if several_runtimes { column.runtime } else { "" };
-        let nodes = if column.is_declared {
-            String::new()
-        } else {
-            format!("({})", column.nodes)
-        };
-        let parts = [column.platform.as_str(), runtime, &nodes];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        parts.join(" ")
+    let columns = platforms(&run.nodes);
+    let mut runtimes = columns.iter().map(|column| column.runtime);
+    let several_runtimes = runtimes
+        .next()
+        .is_some_and(|first| runtimes.any(|one| one != first));
+    let titles = columns.iter().map(|column| {
+        let mut title = column.platform.clone();
+        if several_runtimes {
+            let _ = write!(title, " {}", column.runtime);
+        }
+        // What is declared has no node yet.
+        if column.nodes > 0 {
+            let _ = write!(title, " ({})", column.nodes);
+        }
+        title
     });
-    let header = std::iter::once("IMAGE".to_owned()).chain(header).collect();
+    let header = std::iter::once("IMAGE".to_owned()).chain(titles).collect();
+    // Widths are counted before colours are added.
+    let plain = style.plain();
     // One image is one row, however it is spelled.
     let mut known: HashMap<String, usize> = HashMap::new();
-    let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    let mut rows: Vec<Vec<String>> = Vec::new();
     for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
         for image in &verdict.images {
             let position = *known.entry(reference_or_text(image)).or_insert_with(|| {
-                let name = visible(&image.image.image);
-                rows.push((name, vec![None; columns.len()]));
+                let mut row = vec![plain.mark("not checked"); columns.len() + 1];
+                row[0] = visible(&image.image.image);
+                rows.push(row);
                 rows.len() - 1
             });
             for at in image.on(&verdict.candidates.platforms) {
-                let platform = at.candidate.platform.platform.to_string();
-                let runtime = at.candidate.platform.runtime.name();
+                let (platform, runtime) = names(&at.candidate.platform);
                 let column = columns
                     .iter()
-                    .position(|column| column.platform == platform && column.runtime == runtime);
-                if let Some(cell) = column.and_then(|column| rows[position].1.get_mut(column)) {
-                    *cell = Some(cell_text(at.outcome));
+                    .position(|column| column.is(&platform, runtime));
+                if let Some(cell) = column.and_then(|column| rows[position].get_mut(column + 1)) {
+                    *cell = plain.mark(&cell_text(at.outcome));
                 }
             }
         }
     }
-    let rows = rows.into_iter().map(|(name, cells)| {
-        let cells = cells
-            .into_iter()
-            .map(|cell| cell.unwrap_or_else(|| "not checked".to_owned()));
-        std::iter::once(name).chain(cells).collect()
-    });
-    // Widths are counted before colours are added.
-    let plain = style.plain();
-    let rows: Vec<Vec<String>> = rows
-        .map(|row: Vec<String>| {
-            let mut cells = row.into_iter();
-            let name = cells.next().unwrap_or_default();
-            std::iter::once(name)
-                .chain(cells.map(|cell| plain.mark(&cell)))
-                .collect()
-        })
-        .collect();
     self::columns(style, header, rows)
-}
-
-fn matrix_columns(run: &ReportInput) -> Vec<Column> {
-    let mut columns: Vec<Column> = Vec::new();
-    for (group, members) in run.nodes.groups() {
-        let platform = group.platform.platform.to_string();
-        let runtime = group.platform.runtime.name();
-        let is_declared = group.source != Source::Node;
-        let count = if is_declared { 0 } else { members.len() };
-        let known = columns
-            .iter_mut()
-            .find(|column| column.platform == platform && column.runtime == runtime);
-        match known {
-            Some(known) => {
-                known.nodes += count;
-                known.is_declared &= is_declared;
-            }
-            None => columns.push(Column {
-                platform,
-                runtime,
-                nodes: count,
-                is_declared,
-            }),
-        }
-    }
-    columns
 }
 
 fn cell_text(outcome: &Outcome) -> String {

@@ -42,25 +42,20 @@ fn workload(judged: &WorkloadReport, style: Style) -> String {
 
 fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> String {
     let mut text = String::new();
-    let rows: Vec<String> = verdict
-        .platforms()
-        .map(|(candidate, value)| {
-            format!(
-                "{} {}, {}: {}",
-                candidate.platform.platform,
-                candidate.platform.runtime,
-                wording::nodes_or_pools(candidate),
-                style.mark(value.name())
-            )
-        })
-        .collect();
-    let none = vec!["none".to_owned()];
-    for (position, row) in (if rows.is_empty() { none } else { rows })
-        .iter()
-        .enumerate()
-    {
-        let label = if position == 0 { "Candidates:" } else { "" };
-        let _ = writeln!(text, "{label:<13}{row}");
+    let mut label = "Candidates:";
+    for (candidate, value) in verdict.platforms() {
+        let _ = writeln!(
+            text,
+            "{label:<13}{} {}, {}: {}",
+            candidate.platform.platform,
+            candidate.platform.runtime,
+            wording::nodes_or_pools(candidate),
+            style.mark(value.name())
+        );
+        label = "";
+    }
+    if !label.is_empty() {
+        let _ = writeln!(text, "{label:<13}none");
     }
     if let Some(excluded) = verdict.candidates.exclusions(usize::MAX) {
         let _ = writeln!(text, "Excluded:    {excluded}");
