@@ -164,31 +164,30 @@ fn is_platform_character(character: char) -> bool {
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let normalized = self.normalize();
-        write_part(formatter, &normalized.os)?;
-        formatter.write_str("/")?;
-        write_part(formatter, &normalized.architecture)?;
-        if !normalized.variant.is_empty() {
-            formatter.write_str("/")?;
-            write_part(formatter, &normalized.variant)?;
+        let (os, architecture) = (&normalized.os, &normalized.architecture);
+        write!(
+            formatter,
+            "{}/{}",
+            platform_part(os),
+            platform_part(architecture)
+        )?;
+        match &*normalized.variant {
+            "" => Ok(()),
+            variant => write!(formatter, "/{}", platform_part(variant)),
         }
-        Ok(())
     }
 }
 
 /// Registries choose these strings, and people and terminals read them.
-pub(crate) fn write_part(formatter: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
+pub(crate) fn platform_part(part: &str) -> String {
     if part.is_empty() {
-        return formatter.write_str("unknown");
+        return "unknown".to_owned();
     }
-    for character in part.chars().take(32) {
-        let safe = if is_platform_character(character) {
-            character
-        } else {
-            '?'
-        };
-        fmt::Write::write_char(formatter, safe)?;
-    }
-    Ok(())
+    let safe = |character| match is_platform_character(character) {
+        true => character,
+        false => '?',
+    };
+    part.chars().take(32).map(safe).collect()
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@
 
 use std::fmt::{self, Formatter};
 
+use super::nodes::counted;
 use crate::domain::inspection::{Content, Entry, Inspection};
 use crate::domain::node::NodePlatform;
 use crate::domain::outcome::{
     Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason, Outcome,
 };
-use crate::domain::platform::{Platform, write_part};
+use crate::domain::platform::{Platform, platform_part};
 use crate::domain::text::printable;
 use crate::domain::verdict::ImageOutcome;
 
@@ -62,157 +63,131 @@ impl Explanation<'_> {
         self.entry(place)?.platform.as_deref()
     }
 
-    fn is_for(&self, formatter: &mut Formatter<'_>, place: EntryPosition) -> fmt::Result {
+    fn is_for(&self, place: EntryPosition) -> String {
         match self.platform_of(place) {
-            Some(platform) => write!(formatter, "{place} is for {platform}"),
-            None => write!(formatter, "{place} is for another platform"),
+            Some(platform) => format!("{place} is for {platform}"),
+            None => format!("{place} is for another platform"),
         }
     }
 
-    fn match_reason(&self, formatter: &mut Formatter<'_>, why: MatchReason) -> fmt::Result {
+    fn match_reason(&self, why: MatchReason) -> String {
         let node = &self.node.platform;
         let runtime = self.node.runtime;
+        let with_config = |text: String, compatibility| {
+            text + ", and its config says " + &self.config(compatibility)
+        };
         match why {
             MatchReason::Plain(compatibility) => {
-                formatter.write_str("it is one manifest without an index")?;
-                self.config(formatter, compatibility)
+                let text = "it is one manifest without an index".to_owned();
+                with_config(text, compatibility)
             }
-            MatchReason::Exact(place) => write!(formatter, "{place} is for {node}"),
+            MatchReason::Exact(place) => format!("{place} is for {node}"),
             MatchReason::Fallback(place) => {
-                self.is_for(formatter, place)?;
-                write!(formatter, ", which {runtime} takes on {node}")
+                format!("{}, which {runtime} takes on {node}", self.is_for(place))
             }
             MatchReason::Unstated(place, compatibility) => {
-                write!(formatter, "{place} names no platform")?;
-                self.config(formatter, compatibility)
+                with_config(format!("{place} names no platform"), compatibility)
             }
             MatchReason::Verified(place, compatibility) => {
-                self.is_for(formatter, place)?;
-                self.config(formatter, compatibility)
+                with_config(self.is_for(place), compatibility)
             }
-            MatchReason::Artifact => {
-                formatter.write_str("it is an artifact, which is mounted as it is")
-            }
+            MatchReason::Artifact => "it is an artifact, which is mounted as it is".to_owned(),
         }
     }
 
     /// What the config of the manifest says.
-    fn config(&self, formatter: &mut Formatter<'_>, compatibility: Compatibility) -> fmt::Result {
+    fn config(&self, compatibility: Compatibility) -> String {
         let node = &self.node.platform;
         let made_for = match (self.outcome, self.root.map(|root| &root.content)) {
             (Outcome::Mismatched { made_for, .. }, _) => Some(made_for),
             (_, Some(Content::Manifest(config))) => Some(config),
             _ => None,
         };
-        match made_for {
-            _ if compatibility == Compatibility::Own => {
-                write!(formatter, ", and its config says {node}")?;
-            }
-            Some(made_for) => write!(formatter, ", and its config says {made_for}")?,
-            None => formatter.write_str(", and its config says another platform")?,
-        }
+        let says = made_for.map_or_else(|| "another platform".to_owned(), Platform::to_string);
         match compatibility {
-            Compatibility::Own | Compatibility::Foreign => Ok(()),
-            Compatibility::Related => write!(formatter, ", which {node} runs"),
-            Compatibility::Emulated => formatter.write_str(", which the node emulates"),
+            Compatibility::Own => node.to_string(),
+            Compatibility::Foreign => says,
+            Compatibility::Related => format!("{says}, which {node} runs"),
+            Compatibility::Emulated => format!("{says}, which the node emulates"),
         }
     }
 
-    fn miss_reason(&self, formatter: &mut Formatter<'_>, miss_reason: &MissReason) -> fmt::Result {
+    fn miss_reason(&self, miss_reason: &MissReason) -> String {
         let node = &self.node.platform;
         let runtime = self.node.runtime;
+        let is_for = |place: &EntryPosition| self.is_for(*place);
         match miss_reason {
-            MissReason::NoEntries(depth) => write!(formatter, "its {depth} lists nothing"),
-            MissReason::AttestationsOnly(depth) => {
-                write!(formatter, "its {depth} lists attestations only")
-            }
+            MissReason::NoEntries(depth) => format!("its {depth} lists nothing"),
+            MissReason::AttestationsOnly(depth) => format!("its {depth} lists attestations only"),
             MissReason::NoEntry(depth) => {
-                write!(formatter, "no entry of its {depth} is for {node}")?;
-                self.has(formatter, *depth)
+                format!("no entry of its {depth} is for {node}{}", self.has(*depth))
             }
-            MissReason::Variant(place) => {
-                self.is_for(formatter, *place)?;
-                write!(
-                    formatter,
-                    ", a variant that {runtime} does not take on {node}"
-                )
-            }
-            MissReason::Fallback(place) => {
-                self.is_for(formatter, *place)?;
-                write!(
-                    formatter,
-                    ", which containerd takes on {node} only before 2.1"
-                )
-            }
-            MissReason::Features(place) => {
-                self.is_for(formatter, *place)?;
-                formatter.write_str(", but demands os.features that the node does not have")
-            }
+            MissReason::Variant(place) => format!(
+                "{}, a variant that {runtime} does not take on {node}",
+                is_for(place)
+            ),
+            MissReason::Fallback(place) => format!(
+                "{}, which containerd takes on {node} only before 2.1",
+                is_for(place)
+            ),
+            MissReason::Features(place) => format!(
+                "{}, but demands os.features that the node does not have",
+                is_for(place)
+            ),
             MissReason::Build(place) => {
-                self.is_for(formatter, *place)?;
-                let stated = self.platform_of(*place);
-                if let Some(stated) = stated.filter(|stated| !stated.os_version.is_empty()) {
-                    formatter.write_str(" build ")?;
-                    write_part(formatter, &stated.os_version)?;
-                }
-                formatter.write_str(", which the node's build ")?;
-                write_part(formatter, &node.os_version)?;
-                formatter.write_str(" does not run")
+                let build = self.platform_of(*place).map(|stated| &stated.os_version);
+                let build = build.filter(|build| !build.is_empty());
+                let build = build.map(|build| format!(" build {}", platform_part(build)));
+                format!(
+                    "{}{}, which the node's build {} does not run",
+                    is_for(place),
+                    build.unwrap_or_default(),
+                    platform_part(&node.os_version)
+                )
             }
-            MissReason::Spelling(place) => write!(
-                formatter,
+            MissReason::Spelling(place) => format!(
                 "{place} spells {node} in another way, and {runtime} compares letter by letter"
             ),
-            MissReason::Unstated(place) => write!(
-                formatter,
+            MissReason::Unstated(place) => format!(
                 "{place} names no platform, and {runtime} takes none such from a Docker list"
             ),
-            MissReason::Hidden(place) => {
-                self.is_for(formatter, *place)?;
-                write!(formatter, ", an index that nobody looks into for {node}")
-            }
-            MissReason::Config(place, config) => write!(
-                formatter,
+            MissReason::Hidden(place) => format!(
+                "{}, an index that nobody looks into for {node}",
+                is_for(place)
+            ),
+            MissReason::Config(place, config) => format!(
                 "{place} names no platform, its config says {config}, and {runtime} tries no \
                  other"
             ),
             MissReason::IndexInIndex(place) => {
-                write!(
-                    formatter,
-                    "{place} is an index, which {runtime} does not follow"
-                )
+                format!("{place} is an index, which {runtime} does not follow")
             }
-            MissReason::NoImage(place) => write!(formatter, "{place} is no image manifest"),
+            MissReason::NoImage(place) => format!("{place} is no image manifest"),
         }
     }
 
     /// What the index has, where it is at hand.
-    fn has(&self, formatter: &mut Formatter<'_>, depth: IndexDepth) -> fmt::Result {
-        let platforms = match (self.root, depth) {
-            (Some(root), IndexDepth::First) => root.platforms(),
-            _ => Vec::new(),
-        };
-        for (position, platform) in platforms.iter().take(PLATFORMS).enumerate() {
-            let before = if position == 0 { "; it has " } else { ", " };
-            write!(formatter, "{before}{platform}")?;
+    fn has(&self, depth: IndexDepth) -> String {
+        let root = self.root.filter(|_| depth == IndexDepth::First);
+        let platforms = root.map(Inspection::platforms).unwrap_or_default();
+        let names = platforms.iter().map(ToString::to_string);
+        match names.len() {
+            0 => String::new(),
+            _ => format!("; it has {}", counted(names, PLATFORMS)),
         }
-        if platforms.len() > PLATFORMS {
-            write!(formatter, " and {} more", platforms.len() - PLATFORMS)?;
-        }
-        Ok(())
     }
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self.outcome {
+        formatter.write_str(&match self.outcome {
             Outcome::Supported { why, .. } | Outcome::Mismatched { why, .. } => {
-                self.match_reason(formatter, *why)
+                self.match_reason(*why)
             }
-            Outcome::Missing(miss_reason) => self.miss_reason(formatter, miss_reason),
-            Outcome::Invalid(error) => write!(formatter, "{error}"),
-            Outcome::Unknown(unknown) => formatter.write_str(&printable(&unknown.detail)),
-        }
+            Outcome::Missing(miss_reason) => self.miss_reason(miss_reason),
+            Outcome::Invalid(error) => error.to_string(),
+            Outcome::Unknown(unknown) => printable(&unknown.detail),
+        })
     }
 }
 

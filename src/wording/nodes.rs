@@ -22,6 +22,30 @@ pub(super) fn first_names<N: AsRef<str>>(
     shown.join(", ") + more
 }
 
+/// The first names, and how many more there are.
+pub(super) fn counted(names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let shown = names.take(most).collect::<Vec<_>>().join(", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// What belongs together, in the order in which each key comes first.
+pub(super) fn grouped<K: PartialEq, V>(
+    pairs: impl IntoIterator<Item = (K, V)>,
+) -> Vec<(K, Vec<V>)> {
+    let mut groups: Vec<(K, Vec<V>)> = Vec::new();
+    for (key, value) in pairs {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((key, vec![value])),
+        }
+    }
+    groups
+}
+
 impl Candidates {
     /// Why the other nodes are no candidates, up to so many reasons:
     /// `2 cordoned, 3 untolerated taint dedicated=gpu:NoSchedule`.

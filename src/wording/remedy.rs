@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::nodes::{NAMES, quoted};
+use super::nodes::{NAMES, counted, grouped, quoted};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::labels::Labels;
 use crate::domain::outcome::{Outcome, Ternary};
@@ -48,10 +48,9 @@ impl Remedy<'_> {
         let mut text = String::new();
         let mut begins = "To fix it, ";
         let invalid = distinct(verdicts, |outcome| matches!(outcome, Outcome::Invalid(_)));
-        let names = invalid.iter().map(|(_, image)| quoted(&image.image));
-        let names: Vec<String> = names.collect();
-        if !names.is_empty() {
-            let names = listed(&names, NAMES);
+        if !invalid.is_empty() {
+            let names = invalid.iter().map(|(_, image)| quoted(&image.image));
+            let names = counted(names, NAMES);
             let _ = writeln!(text, "{begins}correct the name {names}");
             begins = "and then ";
         }
@@ -78,78 +77,56 @@ impl Remedy<'_> {
     /// What to change of where the pods go: the least change of every template, then what
     /// else would do if there is but one.
     fn elsewhere(&self) -> Vec<String> {
-        let mut changes: Vec<(String, Vec<String>)> = Vec::new();
-        let mut alternatives = Vec::new();
-        for (template, found) in self.templates.iter().zip(self.elsewhere) {
-            let mut found = found.iter().map(|then| change(template, then));
-            let Some(first) = found.next() else {
-                continue;
-            };
-            let path = path(template);
-            match changes.iter_mut().find(|(known, _)| *known == first) {
-                Some((_, paths)) => paths.push(path),
-                None => {
-                    alternatives = found.map(|other| (other, path.clone())).collect();
-                    changes.push((first, vec![path]));
-                }
-            }
+        let templates = self.templates.iter().zip(self.elsewhere);
+        let changes = templates.filter_map(|(template, found)| {
+            let mut changes = found.iter().map(|then| change(template, then));
+            Some((changes.next()?, (path(template), changes)))
+        });
+        let changes = grouped(changes);
+        if changes.is_empty() {
+            return Vec::new();
         }
-        let mut ways = Vec::new();
         let blocks = changes.iter().take(CHANGES);
         let mut blocks: Vec<String> = blocks
-            .map(|(change, paths)| format!("in {}:\n{change}", listed(paths, PATHS)))
+            .map(|(change, places)| {
+                let paths = places.iter().map(|(path, _)| path.clone());
+                format!("in {}:\n{change}", counted(paths, PATHS))
+            })
             .collect();
-        if blocks.is_empty() {
-            return ways;
-        }
         if changes.len() > CHANGES {
             blocks.push(format!("{} more", changes.len() - CHANGES));
         }
-        ways.push(format!(
+        let mut ways = vec![format!(
             "run it where its images work, {}",
             blocks.join("\nand ")
-        ));
-        if let [(_, paths)] = changes.as_slice()
-            && paths.len() == 1
+        )];
+        if changes.len() == 1
+            && let Some((_, mut places)) = changes.into_iter().next()
+            && places.len() == 1
+            && let Some((path, others)) = places.pop()
         {
-            let others = alternatives.into_iter();
-            ways.extend(others.map(|(change, path)| format!("in {path}:\n{change}")));
+            ways.extend(others.map(|change| format!("in {path}:\n{change}")));
         }
         ways
     }
 
     /// The builds of images that users of this cluster build.
     fn builds(&self, verdicts: &[Verdict], lacking: &[Lacking<'_>]) -> Option<String> {
-        let mut commands: Vec<(String, Vec<String>)> = Vec::new();
-        for (_, image) in lacking.iter().filter(|(_, image)| !self.is_foreign(image)) {
-            let command = build(verdicts, image);
-            let position = commands.iter().position(|(known, _)| *known == command);
-            let position = position.unwrap_or_else(|| {
-                commands.push((command, Vec::new()));
-                commands.len() - 1
-            });
-            let is_pinned = image.image.image.contains('@');
-            if let Some((_, pinned)) = commands.get_mut(position).filter(|_| is_pinned) {
-                pinned.push(quoted(&image.image));
-            }
-        }
-        if commands.is_empty() {
-            return None;
-        }
-        let what = if commands.len() == 1 {
-            "image"
-        } else {
-            "images"
+        let own = lacking.iter().filter(|(_, image)| !self.is_foreign(image));
+        let commands = grouped(own.map(|(_, image)| (build(verdicts, image), &image.image)));
+        let what = match commands.len() {
+            0 => return None,
+            1 => "image",
+            _ => "images",
         };
         let mut text = format!("build the {what} for every node:");
-        for (command, pinned) in commands.iter().take(NAMES) {
+        for (command, images) in commands.iter().take(NAMES) {
             let _ = write!(text, "\n  {command}");
+            let pinned = images.iter().filter(|image| image.image.contains('@'));
+            let pinned: Vec<String> = pinned.map(|image| quoted(image)).collect();
             if !pinned.is_empty() {
-                let _ = write!(
-                    text,
-                    "\n  and name its new digest in place of {}",
-                    listed(pinned, NAMES)
-                );
+                let pinned = counted(pinned.into_iter(), NAMES);
+                let _ = write!(text, "\n  and name its new digest in place of {pinned}");
             }
         }
         if commands.len() > NAMES {
@@ -161,29 +138,21 @@ impl Remedy<'_> {
     /// What to look for in place of images that nobody here builds, those that lack the same
     /// together.
     fn others(&self, verdicts: &[Verdict], lacking: &[Lacking<'_>]) -> Option<String> {
-        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-        for (_, image) in lacking.iter().filter(|(_, image)| self.is_foreign(image)) {
+        let foreign = lacking.iter().filter(|(_, image)| self.is_foreign(image));
+        let groups = grouped(foreign.map(|(_, image)| {
             let wanted = wanted(verdicts, image).into_iter().take(PLATFORMS);
             let wanted = wanted.collect::<Vec<_>>().join(", ");
-            let name = quoted(&image.image);
-            match groups.iter_mut().find(|(known, _)| *known == wanted) {
-                Some((_, names)) => names.push(name),
-                None => groups.push((wanted, vec![name])),
-            }
-        }
-        let parts = groups.iter().take(NAMES);
-        let parts: Vec<String> = parts
-            .map(|(wanted, names)| {
-                format!(
-                    "another tag or image that has {wanted} in place of {}",
-                    listed(names, NAMES)
-                )
-            })
-            .collect();
-        let more = match groups.len().saturating_sub(parts.len()) {
+            (wanted, quoted(&image.image))
+        }));
+        let more = match groups.len().saturating_sub(NAMES) {
             0 => String::new(),
             more => format!(", and {more} more"),
         };
+        let parts = groups.into_iter().take(NAMES).map(|(wanted, names)| {
+            let names = counted(names.into_iter(), NAMES);
+            format!("another tag or image that has {wanted} in place of {names}")
+        });
+        let parts: Vec<String> = parts.collect();
         (!parts.is_empty()).then(|| format!("use {}{more}", parts.join(", ")))
     }
 
@@ -205,15 +174,6 @@ fn distinct(verdicts: &[Verdict], is_such: impl Fn(&Outcome) -> bool) -> Vec<Lac
     all.filter(|(_, image)| image.outcomes.iter().any(&is_such))
         .filter(|(_, image)| names.insert(&image.image.image))
         .collect()
-}
-
-/// The first of the names, and how many more there are.
-fn listed(names: &[String], most: usize) -> String {
-    let shown = names.iter().take(most).cloned().collect::<Vec<_>>();
-    match names.len().saturating_sub(shown.len()) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 fn path(template: &PodTemplate) -> String {
