@@ -193,13 +193,12 @@ fn position(node: &Normalized<'_>, candidate: &Normalized<'_>) -> Option<usize> 
         }),
         // An arm64 variant that the table does not know matches nothing, not even itself.
         ("arm64", "arm64") => {
-            let variants = Arm64Variants::up_to(arm64_version(own)?);
-            variants.position(arm64_version(variant)?)
+            let stated = arm64_version(variant)?;
+            arm64_variants(arm64_version(own)?).position(|accepted| accepted == stated)
         }
         ("arm64", "arm") => {
-            let variants = Arm64Variants::up_to(arm64_version(own)?);
             let level = canonical_level(variant, 5).filter(|level| *level <= 8)?;
-            Some(variants.count() + 8 - level)
+            Some(arm64_variants(arm64_version(own)?).count() + 8 - level)
         }
         (own, other) if own == other => same,
         _ => None,
@@ -233,39 +232,15 @@ fn arm64_version(variant: &str) -> Option<(u8, usize)> {
     }
 }
 
-/// The arm64 variants that a node accepts: from its own down, and from v9 on to the v8 that
-/// is as able.
-struct Arm64Variants {
-    nines: Option<usize>,
-    eights: usize,
-}
-
-impl Arm64Variants {
-    fn up_to((major, minor): (u8, usize)) -> Self {
-        if major == 9 {
-            Self {
-                nines: Some(minor),
-                eights: (minor + 5).min(9),
-            }
-        } else {
-            Self {
-                nines: None,
-                eights: minor,
-            }
-        }
-    }
-
-    fn position(&self, (major, minor): (u8, usize)) -> Option<usize> {
-        if major == 9 {
-            return self.nines?.checked_sub(minor);
-        }
-        let before = self.nines.map_or(0, |highest| highest + 1);
-        Some(before + self.eights.checked_sub(minor)?)
-    }
-
-    fn count(&self) -> usize {
-        self.nines.map_or(0, |highest| highest + 1) + self.eights + 1
-    }
+/// The arm64 variants that a node accepts, as major and minor numbers: from its own down, and
+/// from v9 on to the v8 that is as able.
+fn arm64_variants((major, minor): (u8, usize)) -> impl Iterator<Item = (u8, usize)> {
+    let (nines, eights) = match major {
+        9 => (minor + 1, (minor + 5).min(9)),
+        _ => (0, minor),
+    };
+    let nines = (0..nines).rev().map(|minor| (9, minor));
+    nines.chain((0..=eights).rev().map(|minor| (8, minor)))
 }
 
 /// Long-term servicing builds: a host runs images from the one before its own generation on.
