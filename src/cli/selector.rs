@@ -10,7 +10,7 @@ use std::str::FromStr;
 use kube::core::{Expression, Selector, SelectorExt};
 
 use crate::domain::labels::Labels;
-use crate::domain::placement::affinity::{is_label_key, is_label_value};
+use crate::domain::labels::{is_label_key, is_label_value};
 
 /// A selector of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::labels::is_dns_subdomain;
+
 /// A pull secret by name: `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretName(Box<str>);
@@ -33,15 +35,12 @@ pub struct Access {
 /// How many pull secrets of a pod are looked at.
 pub const MOST_PULL_SECRETS: usize = 64;
 
-/// Longest name of an object. Source: RFC 1123, as the API server applies it.
-const LONGEST_NAME: usize = 253;
-
 impl SecretName {
     /// The name, if such a Secret can exist: whatever else a pod says names nothing, and
     /// must not become part of a URL.
     /// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
     pub fn new(namespace: &str, name: &str) -> Option<Self> {
-        let valid = is_object_name(namespace) && is_object_name(name);
+        let valid = is_dns_subdomain(namespace) && is_dns_subdomain(name);
         valid.then(|| Self(format!("{namespace}/{name}").into()))
     }
 
@@ -71,17 +70,6 @@ impl fmt::Display for SecretName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
-}
-
-fn is_object_name(name: &str) -> bool {
-    let allowed = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
-    };
-    !name.is_empty()
-        && name.len() <= LONGEST_NAME
-        && name.bytes().all(allowed)
-        && !name.starts_with(['-', '.'])
-        && !name.ends_with(['-', '.'])
 }
 
 #[cfg(test)]

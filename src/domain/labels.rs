@@ -2,5 +2,47 @@
 
 use std::collections::BTreeMap;
 
+use super::text::LONGEST_NAME;
+
 /// Keys with their values.
 pub type Labels = BTreeMap<String, String>;
+
+/// A qualified name: an optional DNS subdomain, a slash, and a name of up to 63 characters.
+/// Source: <https://github.com/kubernetes/apimachinery/blob/master/pkg/util/validation/validation.go>
+pub fn is_label_key(key: &str) -> bool {
+    match key.split_once('/') {
+        None => is_name_part(key),
+        Some((prefix, name)) => is_dns_subdomain(prefix) && is_name_part(name),
+    }
+}
+
+fn is_name_part(name: &str) -> bool {
+    !name.is_empty() && is_label_value(name)
+}
+
+/// Up to 63 characters, alphanumeric at both ends; empty is a value, too.
+pub fn is_label_value(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return true;
+    };
+    bytes.len() <= 63
+        && first.is_ascii_alphanumeric()
+        && last.is_ascii_alphanumeric()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// A name as objects and the prefixes of labels have it, by RFC 1123.
+/// Source: `IsDNS1123Subdomain` in the same file
+pub fn is_dns_subdomain(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.len() <= LONGEST_NAME
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(is_part)
+        })
+}

@@ -1,9 +1,10 @@
 //! What a pod may give up of what it says of nodes, and what a person can write.
 
 use super::{LONGEST, Question, is_platform};
+use crate::domain::labels::{is_label_key, is_label_value};
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, canonical_label};
 use crate::domain::placement::Placement;
-use crate::domain::placement::affinity::{NodeSelector, is_label_key, is_label_value};
+use crate::domain::placement::affinity::NodeSelector;
 
 /// How many labels are given up one at a time.
 const ALONE: usize = 8;

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::labels::{is_label_key, is_label_value};
+
 /// The only field of a node that can be selected by.
 pub const NAME_FIELD: &str = "metadata.name";
 
@@ -196,46 +198,4 @@ impl Requirement {
     fn is_valid_field(&self) -> bool {
         matches!(self.operator, Operator::In | Operator::NotIn) && self.values.len() == 1
     }
-}
-
-/// A qualified name: an optional DNS subdomain, a slash, and a name of up to 63 characters.
-/// Source: <https://github.com/kubernetes/apimachinery/blob/master/pkg/util/validation/validation.go>
-pub fn is_label_key(key: &str) -> bool {
-    match key.split_once('/') {
-        None => is_name_part(key),
-        Some((prefix, name)) => is_dns_subdomain(prefix) && is_name_part(name),
-    }
-}
-
-fn is_name_part(name: &str) -> bool {
-    !name.is_empty() && is_label_value(name)
-}
-
-/// Up to 63 characters, alphanumeric at both ends; empty is a value, too.
-pub fn is_label_value(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
-        return true;
-    };
-    bytes.len() <= 63
-        && first.is_ascii_alphanumeric()
-        && last.is_ascii_alphanumeric()
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-}
-
-fn is_dns_subdomain(text: &str) -> bool {
-    text.len() <= 253
-        && text.split('.').all(|label| {
-            let bytes = label.as_bytes();
-            let edge = |byte: Option<&u8>| {
-                byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            };
-            edge(bytes.first())
-                && edge(bytes.last())
-                && bytes
-                    .iter()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
-        })
 }
