@@ -43,8 +43,13 @@ impl Answer {
 
     /// Allowed with one warning.
     pub(super) fn warned(text: &str) -> Self {
+        Self::with_warnings(vec![format!("archmatch: {}", printable(text))])
+    }
+
+    /// Allowed with these warnings, or without a word.
+    pub(super) fn with_warnings(warnings: Vec<String>) -> Self {
         Self {
-            warnings: vec![format!("archmatch: {}", printable(text))],
+            warnings,
             ..Self::default()
         }
     }

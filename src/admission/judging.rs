@@ -1,21 +1,26 @@
 //! What is done about a review whose images are known.
 
+use futures::future::join_all;
 use tokio::time::Instant;
 
+use super::leniency;
 use super::ratchet::Past;
 use super::review::{Object, Request};
-use super::{Settings, leniency, with_defaults};
-use crate::checker::Checker;
+use super::reviewer::{is_update, with_defaults};
+use super::settings::Settings;
+use crate::checker::{Checker, RestsOn};
 use crate::cluster::view::View;
-use crate::domain::policy::{Action, Leniency, Level, Levels, decide};
+use crate::domain::policy::{Action, Leniency, Level, LevelResults, Levels, decide};
 use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::Workload;
 
 /// A review whose images are known.
 pub(super) struct Judging<'a> {
+    pub(super) checker: &'a Checker,
     pub(super) request: &'a Request,
     pub(super) workload: &'a Workload,
-    pub(super) verdicts: &'a [Verdict],
+    /// One for each of its pod templates.
+    pub(super) verdicts: Vec<Verdict>,
     pub(super) view: &'a View,
     pub(super) settings: &'a Settings,
     pub(super) levels: Levels,
@@ -33,6 +38,22 @@ impl Judging<'_> {
         decide(templates, &levels, self.settings.on_unknown)
     }
 
+    /// Asks again for what a denial would rest on, so that it rests on what the registries say
+    /// now.
+    pub(super) async fn confirm(&mut self) {
+        let rests_on = match LevelResults::of(&self.verdicts).at(self.levels.enforce) {
+            LevelResult::Fail => RestsOn::Gaps,
+            LevelResult::Pass | LevelResult::Undecided => RestsOn::Unknowns,
+        };
+        let (checker, rules, deadline) = (self.checker, self.settings.rules, self.deadline);
+        let verdicts = std::mem::take(&mut self.verdicts).into_iter();
+        let judged = self.workload.templates.iter().zip(verdicts);
+        let confirmed = judged.map(|(template, verdict)| {
+            checker.confirm(template, verdict, rests_on, rules, deadline)
+        });
+        self.verdicts = join_all(confirmed).await;
+    }
+
     /// Levels that would deny what the enforced one lets through. Of an update, new gaps
     /// count, and none that the old object had.
     pub(super) fn stricter_denials(&self, leniencies: &[Leniency]) -> impl Iterator<Item = Level> {
@@ -45,16 +66,18 @@ impl Judging<'_> {
     }
 
     /// What speaks for each template: who asks, gates, and what the object was before.
-    pub(super) async fn leniencies(&self, checker: &Checker, old: &Object) -> Vec<Leniency> {
-        let Judging {
+    pub(super) async fn leniencies(&self, old: &Object) -> Vec<Leniency> {
+        let Self {
+            checker,
             request,
             workload,
-            verdicts,
             view,
             settings,
             levels,
             deadline,
+            ..
         } = *self;
+        let verdicts = &self.verdicts;
         let mut leniencies = leniency::of_request(request, workload, settings);
         // Only a denial depends on what the object was, be it one that a stricter level makes.
         let may_deny = self.action(Level::Portable, &leniencies) == Action::Deny;
@@ -89,8 +112,4 @@ impl Judging<'_> {
         }
         leniencies
     }
-}
-
-pub(super) fn is_update(request: &Request) -> bool {
-    request.operation == "UPDATE"
 }

@@ -1,8 +1,8 @@
 //! Whose requests are judged more leniently than everybody's: controllers of the cluster,
 //! gates that hold a pod back, and nodes with pods of their own.
 
-use super::Settings;
 use super::review::{NODE_USER_PREFIX, Request};
+use super::settings::Settings;
 use crate::domain::glob;
 use crate::domain::policy::{Leniency, OwnedPods};
 use crate::domain::workload::Workload;

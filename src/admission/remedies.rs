@@ -1,40 +1,30 @@
 //! A denial, with what was found to help.
 
-use tokio::time::Instant;
-
-use super::Settings;
 use super::answer::Answer;
-use crate::checker::Checker;
-use crate::cluster::view::View;
+use super::judging::Judging;
 use crate::domain::labels::Labels;
 use crate::domain::placement::Placement;
-use crate::domain::verdict::Verdict;
-use crate::domain::workload::{PodTemplate, Workload};
+use crate::domain::workload::PodTemplate;
 use crate::wording;
 
-/// An object that is denied.
-pub(super) struct Remedies<'a> {
-    pub(super) workload: &'a Workload,
-    /// One for each of its pod templates.
-    pub(super) verdicts: &'a [Verdict],
-    pub(super) namespace: &'a str,
-    pub(super) view: &'a View,
-    pub(super) settings: &'a Settings,
-}
-
-impl Remedies<'_> {
+impl Judging<'_> {
     /// The denial. Where the pods would run is looked for until the deadline.
-    pub(super) async fn denial(&self, checker: &Checker, deadline: Instant) -> Answer {
-        let (templates, verdicts) = (&self.workload.templates, self.verdicts);
+    pub(super) async fn denial(&self) -> Answer {
+        let (templates, verdicts) = (&self.workload.templates, &self.verdicts);
         let fixed: Vec<Labels> = templates.iter().map(|one| self.fixed(one)).collect();
         let is_template = !self.workload.is_pod();
         let nodes = (&self.view.nodes, self.settings.rules);
-        let elsewhere = checker
-            .elsewhere(templates, verdicts, &fixed, is_template, nodes, deadline)
-            .await;
+        let elsewhere = self.checker.elsewhere(
+            templates,
+            verdicts,
+            &fixed,
+            is_template,
+            nodes,
+            self.deadline,
+        );
         let remedy = wording::Remedy {
             templates,
-            elsewhere: &elsewhere,
+            elsewhere: &elsewhere.await,
             foreign: &self.settings.foreign_images,
         };
         Answer::denied(
@@ -45,9 +35,10 @@ impl Remedies<'_> {
 
     /// What admission adds to the selector of a template's pods, and would add again.
     fn fixed(&self, template: &PodTemplate) -> Labels {
+        let namespace = &self.request.namespace;
         let class = template.placement.runtime_class.as_deref();
         let mut added = Placement::default();
-        added.add_defaults(&self.view.placement_defaults(self.namespace, class));
+        added.add_defaults(&self.view.placement_defaults(namespace, class));
         added.node_selector
     }
 }

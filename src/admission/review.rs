@@ -32,9 +32,12 @@ pub(crate) struct Request {
     pub(crate) uid: String,
     pub(crate) kind: GroupVersionKind,
     pub(crate) resource: GroupVersionResource,
-    pub(crate) sub_resource: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) namespace: Option<String>,
+    /// Empty where it is the object itself.
+    pub(crate) sub_resource: String,
+    /// Empty where the API server makes it up later.
+    pub(crate) name: String,
+    /// Empty where the object has none.
+    pub(crate) namespace: String,
     pub(crate) operation: String,
     pub(crate) user_info: UserInfo,
     pub(crate) object: Object,
@@ -55,13 +58,6 @@ pub(crate) enum Object {
     OtherKind,
     /// An object with something wrong.
     Unreadable(ObjectError),
-}
-
-impl Object {
-    /// Whether something is wrong with it.
-    pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Unreadable(_))
-    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -128,21 +124,19 @@ pub(crate) fn parse(body: &[u8], rules: &[KindRule]) -> Result<Request, ReviewEr
         message: format!("read AdmissionReview: {error}"),
     })?;
     let mut request = review.request.read;
-    let refuse = |uid: &str, message: String| ReviewError {
-        uid: is_uid(uid).then(|| uid.to_owned()),
-        message,
-    };
-    if review.kind != "AdmissionReview" || review.api_version != API_VERSION {
-        let found = format!("{} {}", review.api_version, review.kind);
+    let (api_version, kind) = (review.api_version.0, review.kind.0);
+    if kind != "AdmissionReview" || api_version != API_VERSION {
+        let found = format!("{api_version} {kind}");
         let found: String = found.chars().filter(|c| !c.is_control()).take(80).collect();
         let message = format!(
             "read AdmissionReview: expected {API_VERSION} AdmissionReview, found {found:?}"
         );
-        return Err(refuse(&request.uid, message));
+        let uid = Some(request.uid).filter(|uid| is_uid(uid));
+        return Err(ReviewError { uid, message });
     }
     if !is_uid(&request.uid) {
         let message = "read AdmissionReview: request.uid is empty or too long".to_owned();
-        return Err(refuse(&request.uid, message));
+        return Err(ReviewError { uid: None, message });
     }
     if let Some(object) = review.request.object {
         request.claims_mirror_pod =
@@ -156,6 +150,11 @@ pub(crate) fn parse(body: &[u8], rules: &[KindRule]) -> Result<Request, ReviewEr
 }
 
 impl Object {
+    /// Whether something is wrong with it.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable(_))
+    }
+
     /// Bytes that are kept of the object.
     pub(crate) fn size(&self) -> usize {
         match self {
@@ -199,8 +198,8 @@ pub(crate) fn head(beginning: &[u8]) -> Option<Request> {
 
 #[derive(Default)]
 struct Review<'a> {
-    api_version: String,
-    kind: String,
+    api_version: Text<'a>,
+    kind: Text<'a>,
     request: Reading<'a>,
 }
 
@@ -256,8 +255,8 @@ impl<'de> Visitor<'de> for ReviewFields<'_, 'de> {
         let mut has_request = false;
         while let Some(field) = map.next_key()? {
             match field {
-                ReviewField::ApiVersion => review.api_version = text(&mut map)?,
-                ReviewField::Kind => review.kind = text(&mut map)?,
+                ReviewField::ApiVersion => review.api_version = map.next_value()?,
+                ReviewField::Kind => review.kind = map.next_value()?,
                 ReviewField::Request => {
                     review.request = Reading::default();
                     map.next_value_seed(RequestFields(&mut review.request, objects))?;
@@ -356,7 +355,7 @@ impl Objects {
 }
 
 /// A string, borrowed where it has no escapes.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Text<'_> {
@@ -376,9 +375,9 @@ fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<String, A::Error> {
     map.next_value().map(Text::name)
 }
 
-fn optional_text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<String>, A::Error> {
+fn optional_text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<String, A::Error> {
     let text: Option<Text<'de>> = map.next_value()?;
-    Ok(text.map(Text::name))
+    Ok(text.map(Text::name).unwrap_or_default())
 }
 
 fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
@@ -416,7 +415,7 @@ mod tests {
         assert_eq!(request.uid, "u1");
         assert!(matches!(request.object, Object::Workload(_)));
         assert!(matches!(request.old_object, Object::Absent));
-        assert_eq!(request.namespace.as_deref(), Some("web"));
+        assert_eq!(request.namespace, "web");
         assert_eq!(request.user_info.username, "ann");
     }
 

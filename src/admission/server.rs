@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::body::{self, HEAD_BYTES, Refused};
 use super::review;
+use super::reviewer::{Reviewer, SHORT_BODY_BYTES};
 use super::room::Room;
 use super::turned_away::Cause;
 use super::waiting::Waiting;
-use super::{Reviewer, SHORT_BODY};
 use crate::domain::text::printable;
 use crate::go::parse_duration;
 
@@ -59,7 +59,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(2),
             body_start: Duration::from_secs(1),
             body_bytes_per_second: 256 * 1024,
-            small_body_bytes: SHORT_BODY,
+            small_body_bytes: SHORT_BODY_BYTES,
             small_room_bytes: 8 * 1024 * 1024,
             large_room_bytes: 20 * 1024 * 1024,
             patience: Duration::from_millis(30),
@@ -117,7 +117,7 @@ async fn validate(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -
         Err(Refused { cause, request }) => return webhook.turn_away(cause, request.as_ref()),
     };
     // The body goes while it is parsed, and what is parsed elsewhere may not come back.
-    let head = (body.len() > SHORT_BODY).then(|| review::head(&body[..HEAD_BYTES]));
+    let head = (body.len() > SHORT_BODY_BYTES).then(|| review::head(&body[..HEAD_BYTES]));
     let Some(parsed) = webhook.reviewer.parse(body, deadline).await else {
         return webhook.turn_away(Cause::Unread, head.flatten().as_ref());
     };
@@ -141,13 +141,10 @@ async fn validate(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -
     let at_once = std::future::poll_fn(|context| Poll::Ready(answering.as_mut().poll(context)));
     let answer = match at_once.await {
         Poll::Ready(answer) => answer,
-        Poll::Pending => {
-            let namespace = request.namespace.as_deref().unwrap_or_default();
-            match webhook.waiting.enter(namespace, peer, bytes) {
-                Ok(_place) => answering.await,
-                Err(cause) => return webhook.turn_away(cause, Some(&request)),
-            }
-        }
+        Poll::Pending => match webhook.waiting.enter(&request.namespace, peer, bytes) {
+            Ok(_place) => answering.await,
+            Err(cause) => return webhook.turn_away(cause, Some(&request)),
+        },
     };
     webhook.reviewer.metrics.took(started.elapsed());
     json(answer.to_json(&request.uid))

@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 
 use super::answer::Answer;
 use super::review::Request;
-use super::{Reviewer, annotations, is_judged, leniency, levels};
+use super::reviewer::{Reviewer, is_judged};
+use super::{annotations, leniency, levels};
 use crate::domain::policy::{Action, Leniency, Level, LevelResults, decide_unread};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::LevelResult;
@@ -115,14 +116,11 @@ impl Reviewer {
             return Answer::allowed();
         }
         let settings = self.settings.load();
-        let namespace = request.namespace.as_deref().unwrap_or_default();
         let view = self.view.load();
-        let (levels, label_warnings) = levels::of_namespace(&view, namespace, settings.levels);
+        let (levels, label_warnings) =
+            levels::of_namespace(&view, &request.namespace, settings.levels);
         if levels.strictest() == Level::Off {
-            return Answer {
-                warnings: label_warnings,
-                ..Answer::allowed()
-            };
+            return Answer::with_warnings(label_warnings);
         }
         let results = LevelResults {
             runnable: LevelResult::Undecided,
