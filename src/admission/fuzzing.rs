@@ -114,43 +114,30 @@ fn check_template(templates: &[PodTemplate], spec: &typed::PodSpec) {
 type Image = (String, Usage, bool, Vec<String>);
 
 fn images(spec: &typed::PodSpec) -> Vec<Image> {
-    let mut images: Vec<Image> = Vec::new();
-    let mut add = |name: &str, image: &Option<String>, usage, policy: &Option<String>| {
-        let image = image.clone().unwrap_or_default();
-        let never = policy.as_deref() == Some("Never");
-        let known = images
-            .iter_mut()
-            .find(|known| (&known.0, known.1, known.2) == (&image, usage, never));
-        match known {
-            Some(known) => known.3.push(name.to_owned()),
-            None => images.push((image, usage, never, vec![name.to_owned()])),
-        }
-    };
+    let mut all: Vec<(&str, &Option<String>, Usage, &Option<String>)> = Vec::new();
     let init = spec.init_containers.iter().flatten();
     for one in spec.containers.iter().chain(init) {
-        add(
-            &one.name,
-            &one.image,
-            Usage::Container,
-            &one.image_pull_policy,
-        );
+        let (name, policy) = (&one.name, &one.image_pull_policy);
+        all.push((name, &one.image, Usage::Container, policy));
     }
     for one in spec.ephemeral_containers.iter().flatten() {
-        add(
-            &one.name,
-            &one.image,
-            Usage::Container,
-            &one.image_pull_policy,
-        );
+        let (name, policy) = (&one.name, &one.image_pull_policy);
+        all.push((name, &one.image, Usage::Container, policy));
     }
     for volume in spec.volumes.iter().flatten() {
         if let Some(image) = &volume.image {
-            add(
-                &volume.name,
-                &image.reference,
-                Usage::Volume,
-                &image.pull_policy,
-            );
+            let (name, policy) = (&volume.name, &image.pull_policy);
+            all.push((name, &image.reference, Usage::Volume, policy));
+        }
+    }
+    let mut images: Vec<Image> = Vec::new();
+    for (name, image, usage, policy) in all {
+        let image = image.clone().unwrap_or_default();
+        let never = policy.as_deref() == Some("Never");
+        let mut known = images.iter_mut();
+        match known.find(|known| (&known.0, known.1, known.2) == (&image, usage, never)) {
+            Some(known) => known.3.push(name.to_owned()),
+            None => images.push((image, usage, never, vec![name.to_owned()])),
         }
     }
     images

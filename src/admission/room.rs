@@ -189,25 +189,19 @@ impl Ticket {
         };
         let more = wanted - own.taken;
         if more > 0 {
-            let before = table.taken;
             let made = self.lane.make_room(&mut table, &own, more, now, has_waited);
-            if let Err(cause) = made {
-                self.lane.publish(before, table.taken);
-                return Err(cause);
+            if made.is_ok() {
+                table.taken += more;
+                *table.peers.entry(self.peer).or_default() += more;
             }
-            table.taken += more;
-            *table.peers.entry(self.peer).or_default() += more;
-            self.lane.publish(before, table.taken);
+            self.lane.publish(&table);
+            made?;
         }
-        let id = match self.id {
-            Some(id) => id,
-            None => {
-                table.next += 1;
-                table.next
-            }
-        };
+        let id = *self.id.get_or_insert_with(|| {
+            table.next += 1;
+            table.next
+        });
         table.bodies.insert(id, new);
-        self.id = Some(id);
         drop(table);
         self.taken = wanted;
         Ok(())
@@ -228,9 +222,8 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(id) = self.id {
             let mut table = self.lane.table();
-            let before = table.taken;
             table.remove(id);
-            self.lane.publish(before, table.taken);
+            self.lane.publish(&table);
         }
     }
 }
@@ -284,9 +277,9 @@ impl Lane {
         }
     }
 
-    fn publish(&self, before: usize, after: usize) {
-        let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.taken.inc_by(signed(after) - signed(before));
+    fn publish(&self, table: &Table) {
+        self.taken
+            .set(i64::try_from(table.taken).unwrap_or(i64::MAX));
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -6,7 +6,9 @@
 
 mod changes;
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use super::candidates::{CandidateRules, Steps, candidates_within};
 use super::labels::Labels;
@@ -28,6 +30,9 @@ const LONGEST: usize = 24;
 
 /// A label of a group, and the group.
 type Pair<'a> = (&'a str, &'a str, &'a GroupKey);
+
+/// Finds placements that work, from one that does not.
+type Way<'a> = &'a dyn Fn(&Placement) -> Vec<Placement>;
 
 /// What is asked: a pod that may not run where it goes now.
 pub struct Question<'a> {
@@ -57,14 +62,15 @@ impl Question<'_> {
     /// None where there is none, or too little could be tried.
     pub fn answer(&self) -> Vec<Placement> {
         let bases = self.relaxed();
-        let values = self.values();
-        let found = self.first(&bases, |base| self.by_platform(base, &values));
-        let found = found.or_else(|| {
-            let (own, others) = self.pairs();
-            let found = self.first(&bases, |base| self.by_label(base, &own));
-            found.or_else(|| self.first(&bases, |base| self.by_absence(base, &others, &values.1)))
-        });
-        let found = found.or_else(|| self.first(&bases, |base| self.by_name(base)));
+        let (systems, architectures) = &self.values();
+        let pairs = LazyCell::new(|| self.pairs());
+        let ways: [Way<'_>; 4] = [
+            &|base| self.by_platform(base, systems, architectures),
+            &|base| self.by_label(base, &pairs.0),
+            &|base| self.by_absence(base, &pairs.1, architectures),
+            &|base| self.by_name(base),
+        ];
+        let found = ways.iter().find_map(|way| self.first(&bases, way));
         found.unwrap_or_default()
     }
 
@@ -80,6 +86,12 @@ impl Question<'_> {
             found.truncate(ALTERNATIVES);
             (!found.is_empty()).then_some(found)
         })
+    }
+
+    /// The first of some placements that works, if any does.
+    fn first_working(&self, mut placements: impl Iterator<Item = Placement>) -> Vec<Placement> {
+        let found = placements.find(|placement| self.works(placement));
+        found.into_iter().collect()
     }
 
     /// Whether a pod with this placement goes somewhere, and runs wherever it goes.
@@ -102,24 +114,21 @@ impl Question<'_> {
     fn by_platform(
         &self,
         base: &Placement,
-        (systems, architectures): &(Vec<String>, Vec<String>),
+        systems: &[String],
+        architectures: &[String],
     ) -> Vec<Placement> {
         if self.works(base) {
             return vec![base.clone()];
         }
-        let mut working = Vec::new();
-        for system in systems {
-            let with = with_label(base, OS_LABEL, system);
-            if self.works(&with) {
-                working.push(with);
-            }
-        }
+        let on = systems.iter();
+        let on = on.map(|system| with_label(base, OS_LABEL, system));
+        let working: Vec<Placement> = on.filter(|with| self.works(with)).collect();
         if !working.is_empty() {
             return working;
         }
         // The system is named only where that leaves more architectures.
         let mut most: Option<(Placement, Vec<&str>)> = None;
-        for system in std::iter::once(None).chain(systems.iter().map(Some)) {
+        for system in iter::once(None).chain(systems.iter().map(Some)) {
             let with =
                 system.map_or_else(|| base.clone(), |system| with_label(base, OS_LABEL, system));
             let values = architectures.iter().map(String::as_str);
@@ -134,7 +143,8 @@ impl Question<'_> {
             return Vec::new();
         };
         if values.len() > 1 && !self.names_architecture() {
-            let all = with_values(&with, ARCHITECTURE_LABEL, &values);
+            let listed = values.iter().map(|value| (*value).to_owned()).collect();
+            let all = with_expression(&with, ARCHITECTURE_LABEL, Operator::In, listed);
             if self.works(&all) {
                 return vec![all];
             }
@@ -145,19 +155,12 @@ impl Question<'_> {
 
     /// By any other label that nodes have on which the images run.
     fn by_label(&self, base: &Placement, pairs: &[Pair<'_>]) -> Vec<Placement> {
-        for (key, value, group) in pairs {
+        self.first_working(pairs.iter().flat_map(|(key, value, group)| {
             let with = with_label(base, key, value);
-            if self.works(&with) {
-                return vec![with];
-            }
-            if let Some(architecture) = group.labels.get(ARCHITECTURE_LABEL) {
-                let with = with_label(&with, ARCHITECTURE_LABEL, architecture);
-                if self.works(&with) {
-                    return vec![with];
-                }
-            }
-        }
-        Vec::new()
+            let architecture = group.labels.get(ARCHITECTURE_LABEL);
+            let narrower = architecture.map(|one| with_label(&with, ARCHITECTURE_LABEL, one));
+            iter::once(with).chain(narrower)
+        }))
     }
 
     /// Labels of nodes on which the images run; those that other nodes have as well come last.
@@ -194,26 +197,15 @@ impl Question<'_> {
         others: &[(&str, &str)],
         architectures: &[String],
     ) -> Vec<Placement> {
-        for (key, value) in others {
+        self.first_working(others.iter().flat_map(|(key, value)| {
             let values = vec![(*value).to_owned()];
-            let without = with_requirement(
-                base,
-                |term| &mut term.expressions,
-                key,
-                Operator::NotIn,
-                values,
-            );
-            if self.works(&without) {
-                return vec![without];
-            }
-            for architecture in architectures.iter().take(ALTERNATIVES) {
-                let with = with_label(&without, ARCHITECTURE_LABEL, architecture);
-                if self.works(&with) {
-                    return vec![with];
-                }
-            }
-        }
-        Vec::new()
+            let without = with_expression(base, key, Operator::NotIn, values);
+            let named = architectures.iter().take(ALTERNATIVES);
+            let narrower: Vec<Placement> = named
+                .map(|one| with_label(&without, ARCHITECTURE_LABEL, one))
+                .collect();
+            iter::once(without).chain(narrower)
+        }))
     }
 
     /// By the name of one node.
@@ -223,17 +215,13 @@ impl Question<'_> {
             .running()
             .filter(|(group, _)| group.source == Source::Node);
         let members = nodes.flat_map(|(_, members)| members.iter().take(NAMED.0));
-        for (name, individual) in members.take(NAMED.1) {
+        self.first_working(members.take(NAMED.1).map(|(name, individual)| {
             let host = individual.iter().find(|(key, _)| **key == *HOST_NAME);
-            let with = match host {
+            match host {
                 Some((_, host)) => with_label(base, HOST_NAME, host),
                 None => with_name(base, name),
-            };
-            if self.works(&with) {
-                return vec![with];
             }
-        }
-        Vec::new()
+        }))
     }
 
     /// The groups of nodes on which every image runs.
@@ -291,48 +279,39 @@ fn with_label(base: &Placement, key: &str, value: &str) -> Placement {
     with
 }
 
-/// One requirement more in each term of the affinity.
-fn with_values(base: &Placement, key: &str, values: &[&str]) -> Placement {
-    let mut values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-    values.sort();
-    with_requirement(
-        base,
-        |term| &mut term.expressions,
-        key,
-        Operator::In,
-        values,
-    )
-}
-
-fn with_name(base: &Placement, name: &str) -> Placement {
-    let values = vec![name.to_owned()];
-    with_requirement(
-        base,
-        |term| &mut term.fields,
-        NAME_FIELD,
-        Operator::In,
-        values,
-    )
-}
-
-fn with_requirement(
+/// One requirement on a label more in each term of the affinity.
+fn with_expression(
     base: &Placement,
-    part: impl Fn(&mut Term) -> &mut Vec<Requirement>,
     key: &str,
     operator: Operator,
-    values: Vec<String>,
+    mut values: Vec<String>,
 ) -> Placement {
+    values.sort();
+    let key = key.to_owned();
+    let wanted = Requirement {
+        key,
+        operator,
+        values,
+    };
+    with_requirement(base, |term| term.expressions.push(wanted.clone()))
+}
+
+/// One requirement on the name more in each term of the affinity.
+fn with_name(base: &Placement, name: &str) -> Placement {
+    let wanted = Requirement {
+        key: NAME_FIELD.to_owned(),
+        operator: Operator::In,
+        values: vec![name.to_owned()],
+    };
+    with_requirement(base, |term| term.fields.push(wanted.clone()))
+}
+
+fn with_requirement(base: &Placement, add: impl FnMut(&mut Term)) -> Placement {
     let mut with = base.clone();
     let affinity = with.required_affinity.get_or_insert_with(|| NodeSelector {
         terms: vec![Term::default()],
     });
-    for term in &mut affinity.terms {
-        part(term).push(Requirement {
-            key: key.to_owned(),
-            operator,
-            values: values.clone(),
-        });
-    }
+    affinity.terms.iter_mut().for_each(add);
     with
 }
 

@@ -47,14 +47,19 @@ pub enum Source {
 impl Source {
     /// The name in reports.
     pub fn name(self) -> &'static str {
+        self.names().0
+    }
+
+    /// The names in reports and in sentences.
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Node => "node",
-            Self::Pool => "pool",
-            Self::NodePool => "nodepool",
-            Self::MachineDeployment => "machinedeployment",
-            Self::MachineSet => "machineset",
-            Self::MachinePool => "machinepool",
-            Self::Flag => "flag",
+            Self::Node => ("node", "node"),
+            Self::Pool => ("pool", "the declared pool"),
+            Self::NodePool => ("nodepool", "NodePool"),
+            Self::MachineDeployment => ("machinedeployment", "MachineDeployment"),
+            Self::MachineSet => ("machineset", "MachineSet"),
+            Self::MachinePool => ("machinepool", "MachinePool"),
+            Self::Flag => ("flag", "--platform"),
         }
     }
 }
@@ -70,16 +75,7 @@ pub struct PoolName {
 
 impl fmt::Display for PoolName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.source {
-            Source::Node => "node",
-            Source::Pool => "the declared pool",
-            Source::NodePool => "NodePool",
-            Source::MachineDeployment => "MachineDeployment",
-            Source::MachineSet => "MachineSet",
-            Source::MachinePool => "MachinePool",
-            Source::Flag => "--platform",
-        };
-        write!(formatter, "{kind} {}", self.name)
+        write!(formatter, "{} {}", self.source.names().1, self.name)
     }
 }
 

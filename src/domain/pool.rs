@@ -47,42 +47,40 @@ impl Pool {
     /// An operating system that the pool leaves open is Linux: what an image is built for
     /// unless somebody says otherwise, and what a Windows pool has to say.
     pub fn to_nodes(&self, overrides: &[NodeOverride]) -> Vec<Node> {
-        let open = self.open_labels.values(OS_LABEL);
-        let systems: Vec<String> = match (self.labels.get(OS_LABEL), open) {
-            (Some(os), _) => vec![os.clone()],
-            (None, None) => vec!["linux".to_owned()],
-            (None, Some(values)) => match values.listed() {
-                Some(listed) => listed.iter().cloned().collect(),
-                None if values.allows("linux") => vec!["linux".to_owned()],
-                None => vec!["windows".to_owned()],
-            },
-        };
-        systems
-            .iter()
-            .flat_map(|os| {
-                let mut labels = self.labels.clone();
-                labels.insert(OS_LABEL.to_owned(), os.clone());
-                self.nodes_of_system(os, labels, overrides)
-            })
-            .collect()
+        let systems = self.choices(OS_LABEL, |values| match values.allows("linux") {
+            true => vec!["linux".to_owned()],
+            false => vec!["windows".to_owned()],
+        });
+        let systems = systems.unwrap_or_else(|| vec!["linux".to_owned()]);
+        let nodes = systems.iter().flat_map(|os| {
+            let mut labels = self.labels.clone();
+            labels.insert(OS_LABEL.to_owned(), os.clone());
+            self.nodes_of_system(os, labels, overrides)
+        });
+        nodes.collect()
+    }
+
+    /// The values that a label may have on the pool's nodes: the fixed one, those that are
+    /// listed, or what `open` makes of all others. None where nothing is said of the label.
+    fn choices(&self, key: &str, open: impl FnOnce(&Values) -> Vec<String>) -> Option<Vec<String>> {
+        if let Some(fixed) = self.labels.get(key) {
+            return Some(vec![fixed.clone()]);
+        }
+        let values = self.open_labels.values(key)?;
+        Some(match values.listed() {
+            Some(listed) => listed.iter().cloned().collect(),
+            None => open(&values),
+        })
     }
 
     fn nodes_of_system(&self, os: &str, labels: Labels, overrides: &[NodeOverride]) -> Vec<Node> {
-        let fixed = self.labels.get(ARCHITECTURE_LABEL).cloned();
-        let open = self.open_labels.values(ARCHITECTURE_LABEL);
-        let architectures: Vec<String> = match (fixed, &open) {
-            (Some(architecture), _) => vec![architecture],
-            (None, Some(values)) => match values.listed() {
-                Some(listed) => listed.iter().cloned().collect(),
-                None => {
-                    let settled = NodeOverride::find(overrides, &labels);
-                    let settled = settled.map_or(&[][..], |found| &found.architectures);
-                    let allowed = settled.iter().filter(|name| values.allows(name));
-                    allowed.cloned().collect()
-                }
-            },
-            (None, None) => Vec::new(),
-        };
+        let architectures = self.choices(ARCHITECTURE_LABEL, |values| {
+            let settled = NodeOverride::find(overrides, &labels);
+            let settled = settled.map_or(&[][..], |found| &found.architectures);
+            let allowed = settled.iter().filter(|name| values.allows(name));
+            allowed.cloned().collect()
+        });
+        let architectures = architectures.unwrap_or_default();
         let node = |architecture: Option<&str>| {
             let mut open_labels = self.open_labels.clone();
             open_labels.labels.remove(OS_LABEL);

@@ -64,31 +64,13 @@ pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
     }
 }
 
-/// The name that takes the fewest changes of letters, where it is alike at all.
+/// The name that takes the fewest changes of letters, case aside, where it is alike at all.
 pub fn nearest<'n>(text: &str, names: &[&'n str]) -> Option<&'n str> {
-    let changes = names.iter().map(|name| (changes(text, name), *name));
-    let (least, name) = changes.min_by_key(|(changes, _)| *changes)?;
+    let text = text.to_ascii_lowercase();
+    let changes = |name: &str| strsim::levenshtein(&text, &name.to_ascii_lowercase());
+    let names = names.iter().map(|name| (changes(name), *name));
+    let (least, name) = names.min_by_key(|(changes, _)| *changes)?;
     (least <= name.len() / 3).then_some(name)
-}
-
-/// How many letters to add, drop or replace, case aside, to get from one word to another.
-fn changes(one: &str, other: &str) -> usize {
-    let letters = |word: &str| word.to_ascii_lowercase().into_bytes();
-    let (one, other) = (letters(one), letters(other));
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (above, letter) in one.iter().enumerate() {
-        let (mut corner, mut left) = (above, above + 1);
-        for (cell, wanted) in row.iter_mut().skip(1).zip(&other) {
-            let replaced = corner + usize::from(letter != wanted);
-            corner = *cell;
-            left = replaced.min(left + 1).min(corner + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = above + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const RANKS: [(&str, u8); 16] = [
 ];
 
 /// Crates that the pure core may use: no I/O, no clock, no logging; of serde, derives alone.
-const DOMAIN_CRATES: [&str; 6] = ["std", "core", "serde", "thiserror", "rpds", "crate"];
+const DOMAIN_CRATES: [&str; 7] = ["std", "core", "serde", "strsim", "thiserror", "rpds", "crate"];
 
 fn rank(module: &str) -> u8 {
     let known = RANKS.iter().find(|(name, _)| *name == module);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::filter::{Filter, Granularity};
+use super::filter::{Filter, Granularity, NodeView};
 use super::{CandidatePlatform, Candidates, Exclusion, NAMES, possible};
 use crate::domain::node::{GroupKey, IndividualLabel, Members};
 
@@ -36,10 +36,11 @@ impl<'a> CandidateBuilder<'a> {
         match reach {
             Granularity::Groups => {
                 let named = || (Arc::clone(members.first_names()), members.len());
-                match self.filter.exclusion(group, "", &[]) {
+                let node = NodeView::of(group);
+                match self.filter.exclusion(node) {
                     None => add_nodes(&mut self.found.platforms, group, named()),
                     Some(why) => {
-                        if self.waits(&why, group, "", &[]) {
+                        if self.filter.waits(&why, node) {
                             add_nodes(&mut self.found.cordoned, group, named());
                         }
                         self.exclude(why, members.len());
@@ -70,10 +71,15 @@ impl<'a> CandidateBuilder<'a> {
             if self.filter.steps.ran_out() {
                 return;
             }
-            match self.filter.exclusion(group, name, individual) {
+            let node = NodeView {
+                group,
+                name,
+                individual,
+            };
+            match self.filter.exclusion(node) {
                 None => open.add(name),
                 Some(why) => {
-                    if self.waits(&why, group, name, individual) {
+                    if self.filter.waits(&why, node) {
                         cordoned.add(name);
                     }
                     self.exclude(why, 1);
@@ -88,17 +94,6 @@ impl<'a> CandidateBuilder<'a> {
                 add_nodes(platforms, group, (named.first.into(), named.count));
             }
         }
-    }
-
-    /// Whether a node is excluded for nothing but a cordon.
-    fn waits(
-        &self,
-        why: &Exclusion,
-        group: &GroupKey,
-        name: &str,
-        individual: &[IndividualLabel],
-    ) -> bool {
-        *why == Exclusion::Cordoned && self.filter.is_open_otherwise(group, name, individual)
     }
 
     /// Judges pools, which stand for nodes that do not exist yet: none of them has a name. A
@@ -122,11 +117,11 @@ impl<'a> CandidateBuilder<'a> {
             let (rest, parts) = possible::by_architecture(&group, self.filter.placement);
             let before = self.possible.len();
             for part in parts {
-                if self.filter.exclusion(&part, "", &[]).is_none() {
+                if self.filter.exclusion(NodeView::of(&part)).is_none() {
                     self.possible.push((part, Arc::clone(name)));
                 }
             }
-            match self.filter.exclusion(&rest, "", &[]) {
+            match self.filter.exclusion(NodeView::of(&rest)) {
                 None => add(&mut self.found.platforms, &rest, |entry| {
                     entry.add_pool(rest.source, name);
                 }),

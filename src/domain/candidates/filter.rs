@@ -49,6 +49,30 @@ impl GroupKey {
     }
 }
 
+/// A node as filters see it. Where a group is judged as one, it has no name.
+#[derive(Clone, Copy)]
+pub(super) struct NodeView<'a> {
+    pub(super) group: &'a GroupKey,
+    pub(super) name: &'a str,
+    pub(super) individual: &'a [IndividualLabel],
+}
+
+impl<'a> NodeView<'a> {
+    pub(super) fn of(group: &'a GroupKey) -> Self {
+        Self {
+            group,
+            name: "",
+            individual: &[],
+        }
+    }
+
+    fn label(&self, key: &str) -> Option<&'a str> {
+        let own = self.individual.iter().find(|(own, _)| **own == *key);
+        own.map(|(_, value)| &**value)
+            .or_else(|| self.group.labels.get(key).map(String::as_str))
+    }
+}
+
 /// What keeps a pod away from nodes.
 pub(super) struct Filter<'a> {
     pub(super) placement: &'a Placement,
@@ -106,50 +130,27 @@ impl<'a> Filter<'a> {
     }
 
     /// Why a node is no candidate; none where it is one.
-    pub(super) fn exclusion(
-        &self,
-        group: &GroupKey,
-        name: &str,
-        individual: &[IndividualLabel],
-    ) -> Option<Exclusion> {
-        self.exclusion_where(self.rules.cordoned, group, name, individual)
+    pub(super) fn exclusion(&self, node: NodeView<'_>) -> Option<Exclusion> {
+        self.exclusion_where(self.rules.cordoned, node)
     }
 
-    /// Whether a node that is excluded for a cordon would be a candidate without it.
-    pub(super) fn is_open_otherwise(
-        &self,
-        group: &GroupKey,
-        name: &str,
-        individual: &[IndividualLabel],
-    ) -> bool {
-        let why = self.exclusion_where(Cordoned::Counted, group, name, individual);
-        why.is_none()
+    /// Whether a node is excluded for nothing but a cordon.
+    pub(super) fn waits(&self, why: &Exclusion, node: NodeView<'_>) -> bool {
+        *why == Exclusion::Cordoned && self.exclusion_where(Cordoned::Counted, node).is_none()
     }
 
-    fn exclusion_where(
-        &self,
-        cordoned: Cordoned,
-        group: &GroupKey,
-        name: &str,
-        individual: &[IndividualLabel],
-    ) -> Option<Exclusion> {
+    fn exclusion_where(&self, cordoned: Cordoned, node: NodeView<'_>) -> Option<Exclusion> {
+        let group = node.group;
         let placement = self.placement;
         if !self.steps.take(1) {
             // Whatever is answered is thrown away.
             return Some(Exclusion::Selector);
         }
-        if placement
-            .node_name
-            .as_deref()
-            .is_some_and(|wanted| wanted != name && !group.may_have_any_name())
-        {
+        let is_other = |wanted: &str| wanted != node.name && !group.may_have_any_name();
+        if placement.node_name.as_deref().is_some_and(is_other) {
             return Some(Exclusion::OtherNodeName);
         }
-        let label = |key: &str| {
-            let own = individual.iter().find(|(own, _)| **own == *key);
-            own.map(|(_, value)| &**value)
-                .or_else(|| group.labels.get(key).map(String::as_str))
-        };
+        let label = |key: &str| node.label(key);
         let selector = &placement.node_selector;
         let selected = match &group.open_labels {
             // Nobody can name a node that does not exist yet.
@@ -163,7 +164,7 @@ impl<'a> Filter<'a> {
                         .iter()
                         .all(|(key, value)| label(key) == Some(value))
                     && self.some_term(|term, cost| {
-                        self.steps.take(cost) && term.is_none_or(|term| term.fits(name, label))
+                        self.steps.take(cost) && term.is_none_or(|term| term.fits(node.name, label))
                     })
             }
         };
