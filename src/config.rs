@@ -1,25 +1,30 @@
 //! The configuration file: every key optional, unknown keys refused with their path.
 //!
-//! README has a sample with each key. What comes out of [`Configuration::parse`] is checked.
+//! Each part has the type of its settings, with their defaults; here they are put together.
 
-mod sections;
-mod tree;
+mod document;
+mod problem;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use thiserror::Error;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
-use crate::domain::node::{Node, NodeOverride};
+use self::document::Document;
+use crate::domain::node::NodeOverride;
 use crate::domain::placement::AdmissionPlugin;
-use crate::domain::placement::toleration::ComparisonOperators;
-use crate::domain::policy::{ForeignImages, Levels, OnUnknown, OwnedPods};
-use crate::domain::text::is_hidden;
+use crate::domain::policy::{ForeignImages, Level, Levels, OnUnknown, OwnedPods};
+use crate::domain::pool::DeclaredPool;
+use crate::domain::text::printable;
+use crate::go::parse_duration;
+use crate::objects::kinds::KindRule;
+use crate::registry::{CacheSettings, HostSettings};
 
 /// Why a configuration is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{}{}{problem}", Place(file.as_deref(), *line), Colon(path))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     file: Option<PathBuf>,
     line: u64,
@@ -27,41 +32,24 @@ pub struct ConfigError {
     problem: String,
 }
 
-/// Where in which file: `config.yaml:12: `, as editors and terminals link it.
-struct Place<'a>(Option<&'a Path>, u64);
-
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.0, self.1) {
-            (None, 0) => Ok(()),
-            (None, line) => write!(formatter, "line {line}: "),
-            (Some(file), 0) => write!(formatter, "{}: ", file.display()),
-            (Some(file), line) => write!(formatter, "{}:{line}: ", file.display()),
+impl fmt::Display for ConfigError {
+    /// Begins as editors and terminals link it: `config.yaml:12: `.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (None, 0) => {}
+            (None, line) => write!(formatter, "line {line}: ")?,
+            (Some(file), 0) => write!(formatter, "{}: ", file.display())?,
+            (Some(file), line) => write!(formatter, "{}:{line}: ", file.display())?,
         }
-    }
-}
-
-struct Colon<'a>(&'a str);
-
-impl std::fmt::Display for Colon<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_empty() {
-            return Ok(());
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
         }
-        write!(formatter, "{}: ", self.0)
+        formatter.write_str(&self.problem)
     }
 }
 
 impl ConfigError {
     fn new(line: u64, path: &str, problem: &str) -> Self {
-        let printable = |text: &str| {
-            let characters = text.chars().map(
-                |character| {
-                    if is_hidden(character) { '?' } else { character }
-                },
-            );
-            characters.collect()
-        };
         Self {
             file: None,
             line,
@@ -76,204 +64,206 @@ impl ConfigError {
     }
 }
 
-/// The whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The configuration file of archmatch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Configuration {
-    /// `policy`
+    api_version: Option<ApiVersion>,
+    kind: Option<Kind>,
+    /// What to do about a verdict.
     pub policy: PolicySettings,
-    /// `nodes`
+    /// How nodes are read.
     pub nodes: NodeSettings,
-    /// `pools`: nodes that do not exist yet.
-    pub pools: Vec<Node>,
-    /// `registries`: by host, the first match wins.
-    pub registries: Vec<RegistrySettings>,
-    /// `credentials`
+    /// Nodes that do not exist yet.
+    pub pools: Vec<DeclaredPool>,
+    /// How to talk to registries, by host: the first entry that matches counts.
+    pub registries: Vec<HostSettings>,
+    /// Where look-ups get credentials.
     pub credentials: CredentialSettings,
-    /// `clientAuth`: who may ask the webhook; everybody where absent.
+    /// Only clients with such a certificate may ask the webhook; everybody where absent.
     pub client_auth: Option<ClientAuth>,
-    /// `kinds`: further workload kinds.
-    pub kinds: Vec<KindSettings>,
-    /// `cache`
+    /// Workload kinds that are not built in.
+    pub kinds: Vec<KindRule>,
+    /// What is kept of look-ups.
     pub cache: CacheSettings,
-    /// `audit`
+    /// Reserved: accepted, without effect in this version.
     pub audit: AuditSettings,
 }
 
-/// `policy`: what to do about a verdict.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum ApiVersion {
+    #[serde(rename = "archmatch.io/v1alpha1")]
+    V1Alpha1,
+}
+
+/// What the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum Kind {
+    Configuration,
+}
+
+/// What to do about a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicySettings {
-    /// `enforce`, `warn`, `audit`: the cluster's defaults.
-    pub levels: Levels,
-    /// `onUnknown`
+    /// A workload below this level is denied.
+    pub enforce: Level,
+    /// A workload below this level is admitted with a warning.
+    pub warn: Level,
+    /// A workload below this level is recorded.
+    pub audit: Level,
+    /// What an undecided level does.
     pub on_unknown: OnUnknown,
-    /// `ownedPods`
+    /// What happens to pods and objects that a controller of the cluster creates.
     pub owned_pods: OwnedPods,
-    /// `controllers`: users that count as workload controllers.
-    pub controllers: BTreeSet<String>,
-    /// `foreignImages`: images that nobody here builds.
+    /// Further users that count as workload controllers; `*` spans anything but a colon.
+    #[cfg_attr(test, schemars(inner(regex(pattern = r"^[^\x00-\x1f\x7f]+$"))))]
+    pub controllers: Vec<String>,
+    /// Images that nobody here builds, as globs against `registry/repository`: no build
+    /// command is proposed for them.
+    #[cfg_attr(test, schemars(inner(regex(pattern = r"^[^\x00-\x1f\x7f]+$"))))]
     pub foreign_images: ForeignImages,
-    /// `verifyChildren`: whether the configs of index entries are read, too.
+    /// Whether the configs of index entries are read, too.
     pub verify_children: bool,
 }
 
-/// `nodes`: how nodes are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeSettings {
-    /// `countCordoned`: whether cordoned nodes are candidates.
-    pub count_cordoned: bool,
-    /// `tolerationComparison`: the cluster's feature gate of the operators `Lt` and `Gt`.
-    pub toleration_comparison: ComparisonOperators,
-    /// `admissionPlugins`: what the cluster's admission adds to pods.
-    pub admission_plugins: BTreeSet<AdmissionPlugin>,
-    /// `overrides`: what nodes do not say of themselves; the first match wins.
-    pub overrides: Vec<NodeOverride>,
-}
-
-/// `registries[]`: how to talk to the registries whose host matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegistrySettings {
-    /// `host`: a glob against `host[:port]` as the reference has it.
-    pub host: String,
-    /// `plainHttp`
-    pub plain_http: bool,
-    /// `ca`: a PEM file of certificates to trust besides the public ones.
-    pub ca: Option<PathBuf>,
-    /// `addresses`: which addresses may be contacted.
-    pub addresses: AllowedAddresses,
-    /// `mirrors`: `host/prefix`, tried in order before the registry itself.
-    pub mirrors: Vec<String>,
-    /// `blocked`: whether the host is never contacted.
-    pub blocked: bool,
-    /// `concurrency`: requests at once.
-    pub concurrency: u32,
-    /// `requestsPerSecond`, with bursts of as many.
-    pub requests_per_second: u32,
-}
-
-impl Default for RegistrySettings {
-    /// The settings of a host that none of the entries matches.
+impl Default for PolicySettings {
     fn default() -> Self {
+        let levels = Levels::default();
         Self {
-            host: String::new(),
-            plain_http: false,
-            ca: None,
-            addresses: AllowedAddresses::default(),
-            mirrors: Vec::new(),
-            blocked: false,
-            concurrency: 8,
-            requests_per_second: 50,
+            enforce: levels.enforce,
+            warn: levels.warn,
+            audit: levels.audit,
+            on_unknown: OnUnknown::default(),
+            owned_pods: OwnedPods::default(),
+            controllers: Vec::new(),
+            foreign_images: ForeignImages::default(),
+            verify_children: false,
         }
     }
 }
 
-/// `registries[].addresses`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AllowedAddresses {
-    /// Public ranges only.
-    Public,
-    /// Public and private ranges.
-    #[default]
-    Private,
-    /// Loopback and link-local ranges, too.
-    Any,
+impl PolicySettings {
+    /// The cluster's levels.
+    pub fn levels(&self) -> Levels {
+        Levels {
+            enforce: self.enforce,
+            warn: self.warn,
+            audit: self.audit,
+        }
+    }
 }
 
-/// `credentials`: where look-ups get theirs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How nodes are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeSettings {
+    /// Whether cordoned nodes are candidates.
+    pub count_cordoned: bool,
+    /// Whether the operators `Lt` and `Gt` of tolerations count: the cluster's feature gate
+    /// `TaintTolerationComparisonOperators`.
+    pub toleration_comparison: bool,
+    /// What the cluster's admission adds to pods.
+    pub admission_plugins: BTreeSet<AdmissionPlugin>,
+    /// What nodes do not say of themselves: the first entry that matches counts.
+    pub overrides: Vec<NodeOverride>,
+}
+
+/// Where look-ups get credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct CredentialSettings {
-    /// `secrets`: which pull secrets of a live cluster may be read.
+    /// Which pull secrets of a live cluster may be read.
     pub secrets: SecretAccess,
-    /// `dockerConfig`: the operator's own file.
+    /// The operator's own docker `config.json`.
     pub docker_config: Option<PathBuf>,
-    /// `providers`: kubelet credential providers.
+    /// The kubelet's credential providers.
     pub providers: Option<CredentialProviders>,
 }
 
-/// `credentials.secrets`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which pull secrets of a live cluster may be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
 pub enum SecretAccess {
     /// None at all.
     #[default]
     None,
-    /// Those of these namespaces.
-    Namespaces(BTreeSet<String>),
     /// Those of every namespace.
     Cluster,
+    /// Those of these namespaces.
+    Namespaces(BTreeSet<String>),
 }
 
-/// `credentials.providers`
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The kubelet's credential providers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CredentialProviders {
-    /// `config`: the kubelet's CredentialProviderConfig.
+    /// A `CredentialProviderConfig`.
     pub config: PathBuf,
-    /// `binDir`: the folder of the plugins.
+    /// The folder of the plugins.
     pub bin_dir: PathBuf,
 }
 
-/// `clientAuth`: only clients with such a certificate may ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which clients may ask the webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct ClientAuth {
-    /// `ca`: a PEM file.
+    /// A PEM file with the CA of their certificates.
     pub ca: PathBuf,
-    /// `names`: common or alternative names; every name of the CA's where empty.
+    /// Common or alternative names; every name of the CA's where empty.
+    #[serde(default)]
     pub names: BTreeSet<String>,
 }
 
-/// `kinds[]`: a workload kind that is not built in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KindSettings {
-    /// API group.
-    pub group: String,
-    /// Version in the group, or `*`.
-    pub version: String,
-    /// Resource, in the plural.
-    pub resource: String,
-    /// Paths of its pod templates, well formed.
-    pub templates: Vec<String>,
-}
-
-/// `cache`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CacheSettings {
-    /// `file`: where it outlives the process.
-    pub file: Option<PathBuf>,
-    /// `digests`: how many documents are kept.
-    pub digests: u64,
-    /// `tagSeconds`: how long a tag is believed.
-    pub tag_lifetime: Duration,
-}
-
-impl Default for CacheSettings {
-    fn default() -> Self {
-        Self {
-            file: None,
-            digests: 20_000,
-            tag_lifetime: Duration::from_secs(300),
-        }
-    }
-}
-
-/// `audit`: none where the key is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How the cluster is audited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditSettings {
-    /// `interval`: from one pass to the next.
+    /// From one pass to the next, such as `1h`.
+    #[serde(deserialize_with = "above_zero")]
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<String>", regex(pattern = "^([0-9]+[hms])+$"))
+    )]
     pub interval: Option<Duration>,
-    /// `reports`: which report objects are written.
-    pub reports: Option<Reports>,
+    /// Which report objects are written.
+    pub reports: Option<ReportObjects>,
 }
 
-/// `audit.reports`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reports {
+/// Which report objects are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ReportObjects {
     /// `openreports.io/v1alpha1`
     Openreports,
     /// `wgpolicyk8s.io/v1alpha2`
     Policyreport,
     /// Whichever the API server has.
-    #[default]
     Auto,
     /// None.
     None,
+}
+
+/// A duration as Go writes it.
+fn above_zero<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Duration>, D::Error> {
+    match parse_duration(&String::deserialize(source)?) {
+        Some(duration) if !duration.is_zero() => Ok(Some(duration)),
+        _ => Err(D::Error::custom(
+            "expected a duration such as 30s, 15m or 1h30m",
+        )),
+    }
 }
 
 impl Configuration {
@@ -282,8 +272,21 @@ impl Configuration {
     /// # Errors
     /// The first thing that is wrong, with its path and line.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let document = tree::Document::parse(text)?;
-        sections::configuration(&document.root())
+        let document = Document::parse(text)?;
+        let read: Self = document.read()?;
+        let mut names = BTreeSet::new();
+        for (position, pool) in read.pools.iter().enumerate() {
+            if !names.insert(&pool.name) {
+                let line = document.line_of_item("pools", position);
+                let problem = format!("a second pool named {:?}", pool.name);
+                return Err(ConfigError::new(
+                    line,
+                    &format!("pools[{position}]"),
+                    &problem,
+                ));
+            }
+        }
+        Ok(read)
     }
 
     /// Reads and parses a file.
@@ -301,13 +304,13 @@ impl Configuration {
     }
 
     /// Reserved keys that are set: accepted, without effect in this version.
-    pub fn without_effect(&self) -> Vec<String> {
+    pub fn without_effect(&self) -> Vec<&'static str> {
         let rows = [
             ("audit.interval", self.audit.interval.is_some()),
             ("audit.reports", self.audit.reports.is_some()),
         ];
-        let without = rows.into_iter().filter(|(_, set)| *set);
-        without.map(|(key, _)| key.to_owned()).collect()
+        let set = rows.into_iter().filter(|(_, is_set)| *is_set);
+        set.map(|(key, _)| key).collect()
     }
 }
 

@@ -6,7 +6,6 @@
 //! - [`go`]: what is read by the rules of Go.
 //! - [`process`]: the process itself: certificates, readiness, shutdown, telemetry.
 //! - [`objects`]: Kubernetes objects as they arrive, into domain values.
-//! - [`config`]: the configuration file.
 //! - [`wording`]: the sentences that are made of domain values.
 //! - [`report`]: the report model and its renderers.
 //! - [`checker`]: the one use case, and the trait it asks images through.
@@ -15,6 +14,7 @@
 //! - [`registry`]: adapter to OCI registries.
 //! - [`cluster`]: adapter to the Kubernetes API, and the same view from a snapshot.
 //! - [`files`]: adapter to Kubernetes objects in files.
+//! - [`config`]: the configuration file, read into the settings of the parts above.
 //! - [`admission`]: the webhook.
 //! - [`cli`]: arguments, and the only place that knows all parts.
 

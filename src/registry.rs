@@ -22,6 +22,7 @@ pub(crate) mod fuzzing;
 pub mod host;
 mod inspector;
 mod jitter;
+mod settings;
 mod statistics;
 mod token;
 mod transport;
@@ -38,8 +39,9 @@ pub use address::Addresses;
 pub use cache::file::CacheFile;
 pub use cache::writer::CacheWriter;
 pub use client::Registry;
-pub use host::{Discretion, HostClass, HostSettings, LookUpLimits, LookUpSettings, SettingsError};
+pub use host::{Discretion, HostClass, LookUpLimits, LookUpSettings, SettingsError};
 pub use inspector::Inspector;
+pub use settings::{CacheSettings, HostSettings, Mirror, MirrorError};
 pub use statistics::Statistics;
 
 /// Registries as everything uses them, with the pull secrets that the reader can read.
@@ -64,11 +66,11 @@ pub fn open(
         limits: settings.limits,
         statistics: Arc::clone(&statistics),
     });
-    let fresh = Duration::from_secs(settings.tag_seconds);
+    let fresh = Duration::from_secs(settings.cache.tag_seconds);
     let cache = Cache::new(
         registry,
         Arc::clone(&hosts),
-        settings.digests,
+        settings.cache.digests,
         fresh,
         statistics,
     );

@@ -80,13 +80,12 @@ fn parse_level(text: &str) -> Result<Level, String> {
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let deadline = Instant::now() + arguments.timeout;
     let configuration = setup::configuration(config.as_deref())?;
-    let kinds = setup::kind_rules(&configuration)?;
     let Subjects {
         workloads: mut subjects,
         errors,
         skipped,
         from_files,
-    } = Subjects::read(&arguments.subjects, &arguments.target, &kinds)?;
+    } = Subjects::read(&arguments.subjects, &arguments.target, &configuration.kinds)?;
     for error in &errors {
         eprintln!("error: {}: {}", error.source, error.problem);
     }

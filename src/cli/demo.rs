@@ -132,7 +132,7 @@ impl DemoServers {
             Arc::new(ArcSwap::new(Arc::clone(&view))),
             Arc::new(ArcSwap::from_pointee(setup::admission_settings(
                 &configuration,
-            )?)),
+            ))),
             Metrics::register(&mut telemetry::metrics_registry(env!("CARGO_PKG_VERSION"))),
         );
         let webhook = start(

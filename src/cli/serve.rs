@@ -89,7 +89,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     warn_of_anybody(&configuration);
     let settings = Arc::new(ArcSwap::from_pointee(setup::admission_settings(
         &configuration,
-    )?));
+    )));
     let (trigger, shutdown) = shutdown();
     let readiness = Readiness::new();
     let nodes_listed = readiness.wait_for("nodes");

@@ -11,15 +11,15 @@ use tokio::task::JoinHandle;
 use crate::admission;
 use crate::checker::{Checker, Rules};
 use crate::cluster;
-use crate::config::{self, Configuration, SecretAccess};
+use crate::config::{Configuration, SecretAccess};
 use crate::credentials::SecretReader;
 use crate::credentials::client_files;
 use crate::credentials::provider::Providers;
 use crate::domain::candidates::{CandidateRules, Cordoned};
 use crate::domain::pick::Entries;
-use crate::objects::kinds::KindRule;
+use crate::domain::placement::toleration::ComparisonOperators;
 use crate::registry::{
-    self, CacheFile, CacheWriter, Discretion, HostSettings, Inspector, Registry,
+    self, CacheFile, CacheWriter, Discretion, Inspector, LookUpSettings, Registry,
 };
 
 /// The configuration in a file, or the default one without a file. Keys that have no effect
@@ -121,7 +121,11 @@ pub fn rules(configuration: &Configuration) -> Rules {
             } else {
                 Cordoned::Excluded
             },
-            comparison: configuration.nodes.toleration_comparison,
+            comparison: if configuration.nodes.toleration_comparison {
+                ComparisonOperators::Enabled
+            } else {
+                ComparisonOperators::Disabled
+            },
         },
         entries: if configuration.policy.verify_children {
             Entries::Verified
@@ -149,68 +153,28 @@ pub fn accounts(configuration: &Configuration) -> cluster::Accounts {
     }
 }
 
-/// Further kinds that hold pod templates.
-///
-/// # Errors
-/// When the path of a template is none.
-pub fn kind_rules(configuration: &Configuration) -> Result<Vec<KindRule>> {
-    let rule = |kind: &config::KindSettings| -> Result<KindRule> {
-        let templates = kind.templates.iter().map(|path| path.parse());
-        Ok(KindRule {
-            group: kind.group.clone(),
-            version: kind.version.clone(),
-            resource: kind.resource.clone(),
-            templates: templates
-                .collect::<Result<_, _>>()
-                .with_context(|| format!("kinds: {}", kind.resource))?,
-        })
-    };
-    configuration.kinds.iter().map(rule).collect()
-}
-
 /// What the webhook is to do.
-///
-/// # Errors
-/// As [`kind_rules`].
-pub fn admission_settings(configuration: &Configuration) -> Result<admission::Settings> {
+pub fn admission_settings(configuration: &Configuration) -> admission::Settings {
     let policy = &configuration.policy;
-    Ok(admission::Settings {
-        levels: policy.levels,
+    admission::Settings {
+        levels: policy.levels(),
         on_unknown: policy.on_unknown,
         owned_pods: policy.owned_pods,
-        controllers: policy.controllers.iter().cloned().collect(),
+        controllers: policy.controllers.clone(),
         foreign_images: policy.foreign_images.clone(),
         rules: rules(configuration),
-        kinds: kind_rules(configuration)?,
-    })
+        kinds: configuration.kinds.clone(),
+    }
 }
 
-fn registry_settings(configuration: &Configuration) -> Result<registry::LookUpSettings> {
-    let hosts = configuration.registries.iter().map(|host| {
-        let ca = host.ca.as_ref().map(read).transpose()?;
-        Ok(HostSettings {
-            host: host.host.clone(),
-            plain_http: host.plain_http,
-            ca,
-            addresses: match host.addresses {
-                config::AllowedAddresses::Public => registry::Addresses::Public,
-                config::AllowedAddresses::Private => registry::Addresses::Private,
-                config::AllowedAddresses::Any => registry::Addresses::Any,
-            },
-            mirrors: host.mirrors.clone(),
-            blocked: host.blocked,
-            concurrency: usize::try_from(host.concurrency)?,
-            requests_per_second: host.requests_per_second,
-        })
-    });
+fn registry_settings(configuration: &Configuration) -> Result<LookUpSettings> {
     let docker_config = configuration.credentials.docker_config.as_ref();
-    Ok(registry::LookUpSettings {
-        hosts: hosts.collect::<Result<_>>()?,
-        digests: configuration.cache.digests,
-        tag_seconds: configuration.cache.tag_lifetime.as_secs(),
+    Ok(LookUpSettings {
+        hosts: configuration.registries.clone(),
+        cache: configuration.cache.clone(),
         docker_config: docker_config.map(read).transpose()?,
         providers: providers(configuration)?,
-        ..registry::LookUpSettings::default()
+        ..LookUpSettings::default()
     })
 }
 

@@ -9,6 +9,7 @@ use super::view::View;
 use crate::domain::access::SecretName;
 use crate::domain::node::{Node, NodeOverride, Nodes};
 use crate::domain::placement::{AdmissionPlugin, RuntimeClass};
+use crate::domain::pool::DeclaredPool;
 use crate::objects::context::Namespace;
 use crate::objects::node::{Interner, NodeRecord};
 use crate::objects::pool::{PoolKind, PoolRecord};
@@ -19,7 +20,7 @@ pub struct DeclaredNodes {
     /// Facts that nodes do not publish; the first match wins.
     pub overrides: Vec<NodeOverride>,
     /// Pools that have no node yet.
-    pub pools: Vec<Node>,
+    pub pools: Vec<DeclaredPool>,
     /// Plugins that the cluster's admission has. OpenShift is found out where it is.
     pub admission_plugins: BTreeSet<AdmissionPlugin>,
 }
@@ -71,7 +72,7 @@ impl State {
         let live = live.map(|record| to_node(record, &self.settings, Warnings::Logged));
         let pools = self.pools.values();
         let pools = pools.flat_map(|record| pool_nodes(record, &self.settings, Warnings::Logged));
-        let declared = self.settings.pools.iter().cloned();
+        let declared = self.settings.pools.iter().map(DeclaredPool::to_node);
         self.nodes = live.chain(pools).chain(declared).collect();
     }
 

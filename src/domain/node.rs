@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Deserialize;
+use thiserror::Error;
+
 pub use self::groups::{FIRST_NAMES, GroupKey, IndividualLabel, Members, Nodes};
 use super::labels::Labels;
 use super::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels};
@@ -140,12 +143,14 @@ impl Node {
 }
 
 /// What the operator knows of nodes that they do not say themselves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeOverride {
     /// Labels that a node must have for the override to apply.
     pub selector: Labels,
     /// What a pool may grow that leaves its architecture open. Nodes say theirs.
-    pub architectures: Vec<String>,
+    pub architectures: Vec<Architecture>,
     /// The rule set, whatever version the node reports.
     pub runtime: Option<Runtime>,
     /// The architecture variant; empty means none.
@@ -154,6 +159,36 @@ pub struct NodeOverride {
     pub os_features: BTreeSet<String>,
     /// Platforms whose programs these nodes also run.
     pub emulates: Vec<Platform>,
+}
+
+/// An architecture as nodes and labels spell it: without alias, without variant.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(with = "String", extend("pattern" = "^[a-z0-9_.-]{1,32}$")))]
+#[serde(try_from = "String")]
+pub struct Architecture(String);
+
+/// A text that is no architecture.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("expected an architecture such as amd64 or s390x")]
+pub struct ArchitectureError;
+
+impl TryFrom<String> for Architecture {
+    type Error = ArchitectureError;
+
+    fn try_from(text: String) -> Result<Self, ArchitectureError> {
+        let platform = format!("linux/{text}").parse::<Platform>();
+        match platform.map(|platform| platform.normalized()) {
+            Ok(platform) if platform.architecture == text => Ok(Self(text)),
+            _ => Err(ArchitectureError),
+        }
+    }
+}
+
+impl AsRef<str> for Architecture {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
 }
 
 impl NodeOverride {

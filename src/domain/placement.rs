@@ -6,6 +6,8 @@ pub mod toleration;
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use self::affinity::{NodeSelector, Operator, Term};
 use self::toleration::{Toleration, TolerationOperator};
 use super::labels::Labels;
@@ -47,7 +49,8 @@ pub enum Placer {
 }
 
 /// An admission plugin that adds a namespace's defaults to pods. Kubernetes has them off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 pub enum AdmissionPlugin {
     /// The default node selector of a namespace's annotation.
     /// Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#podnodeselector>
@@ -57,24 +60,6 @@ pub enum AdmissionPlugin {
     PodTolerationRestriction,
     /// The default node selector of an OpenShift project.
     OpenShift,
-}
-
-impl AdmissionPlugin {
-    /// Every plugin.
-    pub const ALL: [Self; 3] = [
-        Self::PodNodeSelector,
-        Self::PodTolerationRestriction,
-        Self::OpenShift,
-    ];
-
-    /// The name in the configuration, which is the API server's where it has one.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PodNodeSelector => "PodNodeSelector",
-            Self::PodTolerationRestriction => "PodTolerationRestriction",
-            Self::OpenShift => "OpenShift",
-        }
-    }
 }
 
 /// What admission adds to pods and templates do not carry yet. A pod carries it already.

@@ -7,14 +7,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use thiserror::Error;
 
 /// A platform as a node, an index entry or an image config states it.
 ///
 /// Empty strings mean "not stated". The `Display` form is normalised and safe to print:
 /// characters outside the OCI alphabet are replaced, long parts are cut.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(with = "String", extend("pattern" = "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$")))]
+#[serde(try_from = "String")]
 pub struct Platform {
     /// Operating system, as in Go's `GOOS`.
     pub os: String,
@@ -154,6 +157,14 @@ impl FromStr for Platform {
             parts[1],
             parts.get(2).copied().unwrap_or(""),
         ))
+    }
+}
+
+impl TryFrom<String> for Platform {
+    type Error = PlatformError;
+
+    fn try_from(text: String) -> Result<Self, PlatformError> {
+        text.parse()
     }
 }
 

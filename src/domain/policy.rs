@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use thiserror::Error;
 
 use super::glob::is_match;
@@ -12,7 +13,9 @@ use super::unknown::Reason;
 use super::verdict::{LevelResult, Verdict};
 
 /// How much of the cluster a workload must fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Nothing is asked.
     Off,
@@ -97,7 +100,9 @@ impl Levels {
 }
 
 /// What an undecided level does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
 pub enum OnUnknown {
     /// Admit without a word to the user.
     Allow,
@@ -110,7 +115,9 @@ pub enum OnUnknown {
 }
 
 /// Images that are not their users' to build, as globs against `registry/repository`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(transparent)]
 pub struct ForeignImages(pub Vec<String>);
 
 impl Default for ForeignImages {
@@ -128,7 +135,9 @@ impl ForeignImages {
 }
 
 /// What happens to pods and objects that a controller of the cluster creates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
 pub enum OwnedPods {
     /// They are warned: their template was judged.
     #[default]

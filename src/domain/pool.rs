@@ -6,11 +6,46 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::labels::Labels;
 use super::node::{Node, NodeFacts, NodeOverride, NodePlatform, PoolName, Source};
 use super::open_labels::values::Values;
 use super::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels};
+use super::platform::Platform;
+use super::runtime::Runtime;
 use super::taint::Taint;
+
+/// A pool of the configuration: nodes that do not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeclaredPool {
+    /// What messages call it. No two pools have the same.
+    pub name: String,
+    /// The platform of its nodes.
+    pub platform: Platform,
+    /// The rules by which their runtime matches.
+    #[serde(default)]
+    pub runtime: Runtime,
+    /// Labels that they have beside those of os and architecture.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Taints that they keep.
+    #[serde(default)]
+    pub taints: Vec<Taint>,
+}
+
+impl DeclaredPool {
+    /// A node that stands for those of the pool.
+    pub fn to_node(&self) -> Node {
+        let (name, platform) = (self.name.clone(), self.platform.clone());
+        let mut node = Node::of_platform(name, platform, self.runtime, Source::Pool);
+        node.labels.extend(self.labels.clone());
+        node.taints.clone_from(&self.taints);
+        node
+    }
+}
 
 /// A pool, reduced to what decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +112,9 @@ impl Pool {
         let architectures = self.choices(ARCHITECTURE_LABEL, |values| {
             let settled = NodeOverride::find(overrides, &labels);
             let settled = settled.map_or(&[][..], |found| &found.architectures);
-            let allowed = settled.iter().filter(|name| values.allows(name));
-            allowed.cloned().collect()
+            let settled = settled.iter().map(AsRef::as_ref);
+            let allowed = settled.filter(|name| values.allows(name));
+            allowed.map(str::to_owned).collect()
         });
         let architectures = architectures.unwrap_or_default();
         let node = |architecture: Option<&str>| {

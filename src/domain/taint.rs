@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 /// What a taint does to pods that do not tolerate it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "EffectName"))]
+#[serde(from = "EffectName")]
 pub enum Effect {
     /// Keeps new pods away.
     NoSchedule,
@@ -11,6 +15,21 @@ pub enum Effect {
     NoExecute,
     /// Any other effect, `PreferNoSchedule` above all: it never excludes.
     Other(String),
+}
+
+/// The effects that Kubernetes knows.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum EffectName {
+    NoSchedule,
+    NoExecute,
+    PreferNoSchedule,
+}
+
+impl From<EffectName> for Effect {
+    fn from(name: EffectName) -> Self {
+        Self::from_name(&format!("{name:?}"))
+    }
 }
 
 impl Effect {
@@ -40,11 +59,14 @@ impl fmt::Display for Effect {
 }
 
 /// A taint of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Taint {
     /// Qualified name.
     pub key: String,
     /// Value, often empty.
+    #[serde(default)]
     pub value: String,
     /// What it does.
     pub effect: Effect,

@@ -18,10 +18,13 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde::Deserialize;
 use thiserror::Error;
 
 /// Which addresses a host may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
 pub enum Addresses {
     /// Only addresses of the public internet.
     Public,

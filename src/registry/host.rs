@@ -13,11 +13,11 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 use thiserror::Error;
 
-use super::address::{Addresses, Names};
+use super::address::Names;
 use super::bulkhead::{Budget, Bulkhead, Queue};
+use super::settings::{CacheSettings, HostSettings};
 use crate::credentials::provider::Providers;
 use crate::domain::glob;
-use crate::domain::reference::ImageReference;
 use clients::Clients;
 use name::Server;
 pub(super) use name::authority;
@@ -30,13 +30,12 @@ pub(super) use target::{Endpoint, Peer};
 const MAX_BULKHEADS: u64 = 10_000;
 
 /// Everything about registries that an operator may set.
+#[derive(Default)]
 pub struct LookUpSettings {
     /// Settings by host; the first that matches counts.
     pub hosts: Vec<HostSettings>,
-    /// How many documents are kept.
-    pub digests: u64,
-    /// How long a tag's digest counts as fresh.
-    pub tag_seconds: u64,
+    /// What the cache keeps.
+    pub cache: CacheSettings,
     /// The operator's own credentials: the text of a docker `config.json`.
     pub docker_config: Option<Vec<u8>>,
     /// On the command line: files of docker and podman, in the order in which they count.
@@ -62,27 +61,6 @@ pub enum Discretion {
     Open,
 }
 
-/// The settings of the hosts that a pattern matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostSettings {
-    /// A pattern against `host[:port]` as references have it; `*` matches any text.
-    pub host: String,
-    /// Whether the registry speaks http without TLS.
-    pub plain_http: bool,
-    /// Further certificate authorities, as PEM.
-    pub ca: Option<Vec<u8>>,
-    /// Which addresses the host may have.
-    pub addresses: Addresses,
-    /// `host/prefix` of each mirror, in the order to try them in.
-    pub mirrors: Vec<String>,
-    /// Whether the host is never contacted.
-    pub blocked: bool,
-    /// How many requests may run at once.
-    pub concurrency: usize,
-    /// How many requests may start in a second; as many may start at once.
-    pub requests_per_second: u32,
-}
-
 /// Time limits of look-ups.
 #[derive(Clone, Copy, Debug)]
 pub struct LookUpLimits {
@@ -99,15 +77,15 @@ pub struct LookUpLimits {
 /// Why settings cannot be used.
 #[derive(Debug, Error)]
 pub enum SettingsError {
-    /// A mirror is no `host/prefix`.
-    #[error("registry {host:?}: mirror {mirror:?} is no host with an optional path")]
-    Mirror {
-        /// The pattern of the settings.
-        host: String,
-        /// The mirror as written.
-        mirror: String,
+    /// The file of certificate authorities cannot be read.
+    #[error("read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
-    /// The certificate authorities cannot be read.
+    /// The certificate authorities are none.
     #[error("registry {host:?}: the certificate authorities are no PEM certificates")]
     Authorities {
         /// The pattern of the settings.
@@ -121,22 +99,6 @@ pub enum SettingsError {
     Client(#[from] reqwest::Error),
 }
 
-impl Default for LookUpSettings {
-    fn default() -> Self {
-        Self {
-            hosts: Vec::new(),
-            digests: 20_000,
-            tag_seconds: 300,
-            docker_config: None,
-            client_files: Vec::new(),
-            providers: None,
-            limits: LookUpLimits::default(),
-            name_server: None,
-            discretion: Discretion::default(),
-        }
-    }
-}
-
 impl Default for LookUpLimits {
     fn default() -> Self {
         Self {
@@ -148,41 +110,10 @@ impl Default for LookUpLimits {
     }
 }
 
-impl HostSettings {
-    /// The default settings for the hosts that the pattern matches.
-    pub fn new(host: impl Into<String>) -> Self {
-        Self {
-            host: host.into(),
-            plain_http: false,
-            ca: None,
-            addresses: Addresses::default(),
-            mirrors: Vec::new(),
-            blocked: false,
-            concurrency: 8,
-            requests_per_second: 50,
-        }
-    }
-}
-
-impl HostSettings {
-    /// Whether they name no host in particular.
-    fn is_for_all(&self) -> bool {
-        self.host.bytes().all(|letter| letter == b'*')
-    }
-}
-
 /// One entry of the settings, ready for use.
 pub(super) struct Host {
     pub(super) settings: HostSettings,
-    pub(super) mirrors: Vec<Mirror>,
     pub(super) client: Client,
-}
-
-/// Where a mirror keeps repositories.
-pub(super) struct Mirror {
-    pub(super) registry: Arc<str>,
-    /// What comes before the repository; empty or with a slash at its end.
-    pub(super) prefix: String,
 }
 
 /// A class of hosts, by its place among the names of all: Docker Hub, the others, and each
@@ -215,7 +146,6 @@ impl Hosts {
         let mut host = |settings: HostSettings| {
             Ok::<_, SettingsError>(Host {
                 client: clients.for_host(&settings)?,
-                mirrors: mirrors(&settings)?,
                 settings,
             })
         };
@@ -248,7 +178,7 @@ impl Hosts {
     /// Whether an entry is for this host, more or less, or has it as a mirror.
     fn is_named(&self, authority: &str) -> bool {
         let names = |host: &Host| {
-            let mut mirrors = host.mirrors.iter();
+            let mut mirrors = host.settings.mirrors.iter();
             !host.settings.is_for_all() && matches(&host.settings.host, authority)
                 || mirrors.any(|mirror| mirror.registry.eq_ignore_ascii_case(authority))
         };
@@ -320,7 +250,7 @@ impl Hosts {
         self.bulkheads.get_with_by_ref(&server, || {
             let settings = &self.of(&server.authority).settings;
             let budget = Budget {
-                places: settings.concurrency,
+                places: settings.places(),
                 requests_per_second: settings.requests_per_second,
             };
             Arc::new(Bulkhead::new(&server.authority, &self.queue, budget))
@@ -332,30 +262,6 @@ impl Hosts {
 /// not count, since it does not for DNS and a `blocked` host must stay so.
 fn matches(pattern: &str, host: &str) -> bool {
     glob::is_match(&pattern.to_ascii_lowercase(), &host.to_ascii_lowercase())
-}
-
-fn mirrors(settings: &HostSettings) -> Result<Vec<Mirror>, SettingsError> {
-    let parse = |text: &String| {
-        let trimmed = text.trim_end_matches('/');
-        // What follows the host must make a valid repository together with any other.
-        let reference = format!("{trimmed}/a/a").parse::<ImageReference>().ok();
-        let (registry, prefix) = trimmed.split_once('/').unwrap_or((trimmed, ""));
-        reference
-            .filter(|reference| reference.registry() == registry)
-            .map(|_| Mirror {
-                registry: registry.into(),
-                prefix: if prefix.is_empty() {
-                    String::new()
-                } else {
-                    format!("{prefix}/")
-                },
-            })
-            .ok_or_else(|| SettingsError::Mirror {
-                host: settings.host.clone(),
-                mirror: text.clone(),
-            })
-    };
-    settings.mirrors.iter().map(parse).collect()
 }
 
 #[cfg(test)]
@@ -431,31 +337,6 @@ mod tests {
             let first = bulkhead(number);
             hosts.bulkheads.run_pending_tasks();
             assert!(Arc::ptr_eq(&first, &bulkhead(number)));
-        }
-    }
-
-    #[test]
-    fn mirrors_name_a_host_and_maybe_a_prefix() {
-        let with = |mirror: &str| {
-            let mut settings = HostSettings::new("docker.io");
-            settings.mirrors = vec![mirror.to_owned()];
-            mirrors(&settings).map(|mut list| list.remove(0))
-        };
-        let mirror = with("mirror.example:5000/hub/cache/").unwrap();
-        assert_eq!(
-            (&*mirror.registry, mirror.prefix.as_str()),
-            ("mirror.example:5000", "hub/cache/")
-        );
-        assert_eq!(with("mirror.example").unwrap().prefix, "");
-        for wrong in [
-            "",
-            "mirror",
-            "mirror/hub",
-            "https://mirror.example",
-            "a.b/Upper",
-            "a.b//x",
-        ] {
-            assert!(with(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -37,16 +37,13 @@ pub(super) async fn follow(
             continue;
         }
         known = found;
-        let loaded = setup::configuration(Some(&path)).and_then(|configuration| {
-            let new = setup::admission_settings(&configuration)?;
-            Ok((configuration, new))
-        });
-        let applied = loaded.and_then(|(configuration, new)| -> Result<Configuration> {
+        let loaded = setup::configuration(Some(&path));
+        let applied = loaded.and_then(|configuration| -> Result<Configuration> {
             match &cluster {
                 Some(cluster) => cluster.set_settings(setup::node_settings(&configuration)),
                 None => view.store(Arc::new(snapshot::load(&sources, &configuration)?.view)),
             }
-            settings.store(Arc::new(new));
+            settings.store(Arc::new(setup::admission_settings(&configuration)));
             Ok(configuration)
         });
         match applied {

@@ -33,7 +33,7 @@ fn settles(architectures: &[&str]) -> NodeOverride {
     NodeOverride {
         architectures: architectures
             .iter()
-            .map(|name| (*name).to_owned())
+            .map(|name| (*name).to_owned().try_into().unwrap())
             .collect(),
         ..NodeOverride::default()
     }

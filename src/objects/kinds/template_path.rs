@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess,
-    Unexpected, Visitor,
+    DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 
 use super::shapes::PathTemplate;
@@ -16,7 +16,9 @@ use crate::objects::json::Text;
 use crate::objects::pod::SpecOrigin;
 
 /// A workload kind that is not built in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct KindRule {
     /// API group.
     pub group: String,
@@ -24,7 +26,10 @@ pub struct KindRule {
     pub version: String,
     /// Resource, in the plural.
     pub resource: String,
-    /// Where its pod templates are.
+    /// Where its pod templates are: fields separated by dots, `[*]` for every item of a list
+    /// or every value of an object, such as `spec.replicatedJobs[*].template.spec.template`.
+    #[serde(deserialize_with = "at_least_one")]
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub templates: Vec<TemplatePath>,
 }
 
@@ -32,7 +37,10 @@ pub struct KindRule {
 ///
 /// Fields are separated by dots; `[*]` after a field stands for every item of a list, or
 /// for every value of an object: `spec.replicatedJobs[*].template.spec.template`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9_-]+(\[\*\])*(\.[A-Za-z0-9_-]+(\[\*\])*)*$")))]
+#[serde(try_from = "String")]
 pub struct TemplatePath {
     steps: Vec<Step>,
 }
@@ -243,6 +251,22 @@ impl FromStr for TemplatePath {
             })
         }
     }
+}
+
+impl TryFrom<String> for TemplatePath {
+    type Error = TemplatePathError;
+
+    fn try_from(text: String) -> Result<Self, TemplatePathError> {
+        text.parse()
+    }
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<TemplatePath>, D::Error> {
+    let paths = Vec::deserialize(source)?;
+    if paths.is_empty() {
+        return Err(Error::custom("expected at least one path"));
+    }
+    Ok(paths)
 }
 
 impl fmt::Display for TemplatePath {

@@ -1,20 +1,22 @@
 //! Clients for hosts, one for all with the same rules.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, redirect};
 
-use super::{HostSettings, LookUpLimits, SettingsError};
+use super::{LookUpLimits, SettingsError};
 use crate::registry::address::{Addresses, FilteringResolver, Names};
+use crate::registry::settings::HostSettings;
 
 /// Clients by what makes connections differ. A client keeps connections open, so hosts
 /// with other rules about addresses or certificates must not share one.
 pub(super) struct Clients {
     names: Arc<Names>,
     limits: LookUpLimits,
-    made: HashMap<(Option<Vec<u8>>, Addresses, Duration), Client>,
+    made: HashMap<(Option<PathBuf>, Addresses, Duration), Client>,
 }
 
 impl Clients {
@@ -39,9 +41,15 @@ impl Clients {
             return Ok(client.clone());
         }
         let authorities = match &settings.ca {
-            Some(pem) => authorities(pem).ok_or_else(|| SettingsError::Authorities {
-                host: settings.host.clone(),
-            })?,
+            Some(path) => {
+                let read = std::fs::read(path).map_err(|source| SettingsError::File {
+                    path: path.clone(),
+                    source,
+                });
+                authorities(&read?).ok_or_else(|| SettingsError::Authorities {
+                    host: settings.host.clone(),
+                })?
+            }
             None => Vec::new(),
         };
         let builder = || {
@@ -57,7 +65,7 @@ impl Clients {
                 .retry(reqwest::retry::never())
                 .connect_timeout(connect)
                 .pool_idle_timeout(Duration::from_secs(30))
-                .pool_max_idle_per_host(settings.concurrency)
+                .pool_max_idle_per_host(settings.places())
                 .user_agent(concat!("archmatch/", env!("CARGO_PKG_VERSION")))
         };
         let client = match builder().tls_certs_merge(authorities.clone()).build() {

@@ -43,7 +43,7 @@ impl Hosts {
             peer: self.peer(repository.registry()),
             repository,
         };
-        let mirrors = host.mirrors.iter().map(|mirror| {
+        let mirrors = host.settings.mirrors.iter().map(|mirror| {
             let path = format!("{}{}", mirror.prefix, image.repository());
             RepositoryName::new(Arc::clone(&mirror.registry), path)
         });
@@ -103,13 +103,14 @@ impl Endpoint<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::host::{Discretion, HostSettings, LookUpLimits};
+    use crate::registry::host::{Discretion, LookUpLimits};
+    use crate::registry::settings::HostSettings;
 
     #[track_caller]
     fn asks(image: &str, expected: &[&str]) {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut hub = HostSettings::new("docker.io");
-        hub.mirrors = vec!["mirror.example:5000/hub".to_owned()];
+        hub.mirrors = vec!["mirror.example:5000/hub".to_owned().try_into().unwrap()];
         let mut plain = HostSettings::new("plain.example");
         plain.plain_http = true;
         let limits = LookUpLimits::default();

@@ -12,7 +12,8 @@ use crate::credentials::Credential;
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
 use crate::registry::error::malformed;
-use crate::registry::host::{Discretion, HostSettings, Hosts, LookUpLimits, Peer};
+use crate::registry::host::{Discretion, Hosts, LookUpLimits, Peer};
+use crate::registry::settings::HostSettings;
 use crate::work::audience::Audience;
 
 /// Registries that may have sent the challenge, and the other host that may see their

@@ -73,7 +73,9 @@ async fn a_tag_that_moves_to_a_foreign_digest_is_fetched() {
     let image = honest.push("team/app:9", &private);
     let tag = evil.push("x:latest", &index([manifest("linux/386")]));
     let hosts = [honest.settings(), evil.settings()];
-    let inspector = inspector_with(&hosts, |settings| settings.tag_seconds = 0);
+    let inspector = inspector_with(&hosts, |settings| {
+        settings.cache.tag_seconds = 0;
+    });
     platforms(&inspector, &image).await;
     platforms(&inspector, &tag).await;
     evil.take_requests();

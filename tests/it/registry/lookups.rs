@@ -147,7 +147,7 @@ async fn a_cancelled_caller_strands_nobody_and_leaves_the_answer_behind() {
 /// Docker Hub itself is not on loopback: a mirror stands in for it.
 fn docker_hub_on(registry: &FakeRegistry) -> [HostSettings; 2] {
     let mut hub = HostSettings::new("docker.io");
-    hub.mirrors = vec![registry.host()];
+    hub.mirrors = vec![registry.host().try_into().unwrap()];
     [hub, registry.settings()]
 }
 
@@ -188,7 +188,9 @@ async fn mirrors_are_tried_in_order_and_the_registry_last() {
     second.push("cache/hub/app:1", &index([manifest("linux/arm64")]));
     let image = origin.push("app:1", &index([manifest("linux/amd64")]));
     let mut settings = origin.settings();
-    settings.mirrors = vec![first.host(), format!("{}/cache/hub", second.host())];
+    settings.mirrors = [first.host(), format!("{}/cache/hub", second.host())]
+        .map(|mirror| mirror.try_into().unwrap())
+        .into();
     let hosts = [settings, first.settings(), second.settings()];
 
     let with_mirror = inspector(&hosts);
@@ -210,7 +212,7 @@ async fn a_mirror_is_judged_by_its_own_settings() {
     mirror.push("app:1", &index([manifest("linux/arm64")]));
     let image = origin.push("app:1", &index([manifest("linux/amd64")]));
     let mut settings = origin.settings();
-    settings.mirrors = vec![mirror.host()];
+    settings.mirrors = vec![mirror.host().try_into().unwrap()];
 
     // Without settings of its own the mirror is on loopback, and not contacted.
     assert_eq!(
@@ -227,7 +229,7 @@ async fn a_mirror_gets_its_own_credentials_only() {
     origin.require_basic(&[("ada", "smash")]);
     mirror.require_basic(&[("eve", "other")]);
     let mut settings = origin.settings();
-    settings.mirrors = vec![mirror.host()];
+    settings.mirrors = vec![mirror.host().try_into().unwrap()];
     let inspector = inspector_with(&[settings, mirror.settings()], |settings| {
         let config = format!(
             r#"{{"auths":{{"{}":{{"auth":"YWRhOnNtYXNo"}}}}}}"#,

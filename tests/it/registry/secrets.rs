@@ -503,7 +503,7 @@ async fn a_mirror_gets_only_the_credentials_for_its_own_host() {
     );
     cluster.put("web/origin", &[(&origin.host(), "ada", "smash")]);
     let mut hosts = [origin.settings(), mirror.settings()];
-    hosts[0].mirrors = vec![mirror.host()];
+    hosts[0].mirrors = vec![mirror.host().try_into().unwrap()];
     let secrets = Arc::clone(&cluster) as Arc<dyn SecretReader>;
     let inspector = inspector_of(&hosts, secrets, |_| {});
     inspector

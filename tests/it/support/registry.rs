@@ -27,6 +27,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -209,8 +210,8 @@ struct Shared {
 /// A running registry. It ends when it is dropped.
 pub(crate) struct FakeRegistry {
     address: SocketAddr,
-    /// The certificate, if it speaks TLS.
-    certificate: Option<String>,
+    /// A file with the certificate, if it speaks TLS.
+    certificate: Option<NamedTempFile>,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
 }
@@ -246,7 +247,11 @@ impl FakeRegistry {
             held: Mutex::default(),
             count: watch::Sender::new(0),
         });
-        let certificate = identity.as_ref().map(|identity| identity.cert.pem());
+        let certificate = identity.as_ref().map(|identity| {
+            let file = NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), identity.cert.pem()).unwrap();
+            file
+        });
         let acceptor = identity.map(|identity| {
             let key = PrivatePkcs8KeyDer::from(identity.signing_key.serialize_der());
             let config = rustls::ServerConfig::builder()
@@ -289,7 +294,7 @@ impl FakeRegistry {
         let mut settings = HostSettings::new(self.host());
         settings.addresses = Addresses::Any;
         settings.plain_http = self.certificate.is_none();
-        settings.ca = self.certificate.clone().map(String::into_bytes);
+        settings.ca = self.certificate.as_ref().map(|file| file.path().to_owned());
         settings
     }
 

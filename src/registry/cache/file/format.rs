@@ -55,7 +55,7 @@ pub enum FileRefusal {
 #[derive(Serialize, Deserialize)]
 enum Record<'a> {
     /// Written once, however many documents name it.
-    Platform(Cow<'a, Platform>),
+    Platform(#[serde(with = "StoredPlatform")] Platform),
     Document {
         digest: &'a [u8],
         media_type: MediaType,
@@ -69,6 +69,17 @@ enum Record<'a> {
         /// In seconds since 1970, of a tag.
         confirmed: Option<u64>,
     },
+}
+
+/// A platform as its parts; in the configuration it is one text.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Platform")]
+struct StoredPlatform {
+    os: String,
+    architecture: String,
+    variant: String,
+    os_version: String,
+    os_features: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,7 +118,7 @@ pub fn encode(contents: &Contents, most: usize, output: impl Write) -> io::Resul
         let record = stored(inspection, |platform| {
             let next = platforms.len();
             *platforms.entry(platform).or_insert_with(|| {
-                records.push(Record::Platform(Cow::Borrowed(platform)));
+                records.push(Record::Platform(platform.clone()));
                 next
             })
         });
@@ -231,7 +242,7 @@ fn read(mut records: &[u8]) -> Option<Contents> {
         let (record, rest) = postcard::take_from_bytes(start).ok()?;
         records = &records[start.len() - rest.len()..];
         match record {
-            Record::Platform(platform) => platforms.push(read_platform(platform.into_owned())?),
+            Record::Platform(platform) => platforms.push(read_platform(platform)?),
             Record::Document {
                 digest,
                 media_type,

@@ -207,7 +207,7 @@ async fn of_hosts_that_the_settings_name_and_on_the_command_line_all_is_told() {
     assert_eq!(unknown.reason, Reason::NotFound);
     // A mirror is named by the host that has it.
     let mut mirrored = HostSettings::new("hub.example");
-    mirrored.mirrors = vec![registry.host()];
+    mirrored.mirrors = vec![registry.host().try_into().unwrap()];
     mirrored.blocked = false;
     let mut all = named("*");
     all.addresses = Addresses::Any;

@@ -13,7 +13,7 @@ async fn r15_a_tag_that_moves_between_two_requests_is_one_document() {
     let before = index([manifest("linux/amd64")]);
     registry.push("library/app:1", &before);
     let mut hub = HostSettings::new("docker.io");
-    hub.mirrors = vec![registry.host()];
+    hub.mirrors = vec![registry.host().try_into().unwrap()];
     let inspector = inspector(&[hub, registry.settings()]);
     // The answer to HEAD is on its way when the tag moves.
     let after = index([manifest("linux/s390x")]);
@@ -37,7 +37,9 @@ async fn r22_while_a_registry_is_down_its_answers_stand() {
     let app = index([manifest("linux/amd64")]);
     let image = registry.push("app:1", &app);
     let by_digest = image.with_digest(app.digest().parse().unwrap());
-    let inspector = inspector_with(&[registry.settings()], |settings| settings.tag_seconds = 0);
+    let inspector = inspector_with(&[registry.settings()], |settings| {
+        settings.cache.tag_seconds = 0;
+    });
     platforms(&inspector, &image).await;
     registry.misbehave("", Fault::Status(503));
     let before = registry.requests().len();
