@@ -63,7 +63,8 @@ e2e: ## Tests on a real cluster with a real node.
 chaos: ## 500 reviews/s through restarts, new certificates and a killed replica; a line each.
 	@scripts/can-run-cluster.sh && $(MAKE) image e2e-tools && $(CARGO) test --locked --test e2e -- --ignored
 
-render: ## Render manifests/ from the chart.
+render: ## Render manifests/ from the chart, and what is published of the configuration from its types.
+	ARCHMATCH_RENDER=1 $(CARGO) test --locked --lib config::tests::reference
 	scripts/render.sh
 
 render-check: ## What the chart renders: its rules, and that manifests/ is up to date.

@@ -1,6 +1,7 @@
 //! The configuration file: every key optional, unknown keys refused with their path.
 //!
 //! Each part has the type of its settings, with their defaults; here they are put together.
+//! `docs/configuration.md` and the schemas are generated from these types (`make render`).
 
 mod document;
 mod problem;

@@ -20,7 +20,7 @@ const MAX_DOCUMENT_BYTES: usize = 1 << 20;
 
 /// Keys whose text may be empty: no variant, and a taint without value. So may values under
 /// keys of the writer's own, which are labels. Everywhere else empty text is a slip.
-const MAY_BE_EMPTY: [&str; 2] = ["variant", "value"];
+pub(super) const MAY_BE_EMPTY: [&str; 2] = ["variant", "value"];
 
 #[derive(Debug)]
 enum Tree {
