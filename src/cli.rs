@@ -7,7 +7,6 @@ mod duration;
 pub mod exit;
 mod inspect;
 mod live;
-mod output;
 mod platform;
 mod progress;
 mod secrets;
@@ -17,6 +16,7 @@ mod setup;
 mod snapshot;
 mod subjects;
 mod target;
+mod terminal;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -138,11 +138,11 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "archmatch", &mut script);
-            output::print(&String::from_utf8_lossy(&script))?;
+            terminal::print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Success)
         }
         Command::Version => {
-            output::print(&format!("archmatch {}\n", env!("CARGO_PKG_VERSION")))?;
+            terminal::print(&format!("archmatch {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Exit::Success)
         }
     }

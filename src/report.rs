@@ -4,12 +4,14 @@
 //! from the same verdicts.
 
 mod conclusion;
+mod image;
 mod model;
 mod table;
 mod wide;
 
+pub use self::image::{ImageFailure, ImageReport};
 pub use self::model::{Report, ReportedOutcome};
-pub use self::table::{Style, body as render_body, columns, render as render_table};
+pub use self::table::{Style, body as render_body, render as render_table};
 pub use self::wide::render as render_wide;
 pub use crate::wording::short_digest;
 
@@ -19,6 +21,7 @@ use crate::domain::node::Nodes;
 use crate::domain::policy::{Level, LevelResults};
 use crate::domain::text::{printable, visible};
 use crate::domain::verdict::{LevelResult, Verdict};
+use crate::domain::workload::Workload;
 
 /// One workload, judged.
 #[derive(Clone, Debug)]
@@ -39,7 +42,23 @@ pub struct WorkloadReport {
     pub everywhere: Vec<Verdict>,
 }
 
+/// The kind of an image given by name.
+pub const IMAGE_KIND: &str = "Image";
+
 impl WorkloadReport {
+    /// A workload with the verdicts on its templates.
+    pub fn of(workload: Workload, source: Option<String>, verdicts: Vec<Verdict>) -> Self {
+        Self {
+            api_version: workload.api_version,
+            namespace: (workload.kind != IMAGE_KIND).then_some(workload.namespace),
+            kind: workload.kind,
+            name: workload.name,
+            source,
+            verdicts,
+            everywhere: Vec::new(),
+        }
+    }
+
     /// How the workload stands at a level. One without images neither passes nor fails.
     pub fn at(&self, level: Level) -> LevelResult {
         if self.is_without_images() {
@@ -59,7 +78,7 @@ impl WorkloadReport {
         let (kind, name) = (printable(&self.kind), visible(&self.name));
         match &self.namespace {
             Some(namespace) => format!("{kind} {}/{name}", printable(namespace)),
-            None if self.kind == "Image" => name,
+            None if self.kind == IMAGE_KIND => name,
             None => format!("{kind} {name}"),
         }
     }

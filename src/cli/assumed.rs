@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::terminal;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, canonical_label};
 use crate::domain::placement::Placement;
 use crate::domain::placement::affinity::NodeSelector;
@@ -11,7 +12,7 @@ use crate::domain::text::{printable, shortened};
 const NAMED: usize = 5;
 
 /// Longest demand, in characters.
-const LONGEST: usize = 80;
+const MAX_DEMAND: usize = 80;
 
 /// What the placements ask of a node beyond its platform, in one line; none where nothing.
 pub fn taken_as_met<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> Option<String> {
@@ -32,15 +33,10 @@ pub fn taken_as_met<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> 
             demands.insert("the node's name".to_owned());
         }
     }
-    let more = match demands.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let named = demands.iter().take(NAMED);
-    let named: Vec<String> = named
-        .map(|demand| printable(&shortened(demand, LONGEST)))
+    let demands = demands.iter();
+    let demands: Vec<String> = demands
+        .map(|demand| printable(&shortened(demand, MAX_DEMAND)))
         .collect();
-    let named = named.join(", ");
-    (!named.is_empty())
-        .then(|| format!("taken as met, since --platform names no nodes: {named}{more}"))
+    let named = terminal::listed(&demands, NAMED, "more");
+    (!named.is_empty()).then(|| format!("taken as met, since --platform names no nodes: {named}"))
 }

@@ -15,8 +15,8 @@ use super::exit::Exit;
 use super::progress::Progress;
 use super::setup::{self, Registries, UserCredentials};
 use super::snapshot::Snapshot;
-use super::subjects::{self, Subject, SubjectArguments, Subjects};
-use super::{output, target};
+use super::subjects::{Subject, SubjectArguments, Subjects};
+use super::{target, terminal};
 use crate::checker::Checker;
 use crate::cluster::view::{ServiceAccounts, View};
 use crate::config::Configuration;
@@ -24,7 +24,7 @@ use crate::domain::access::{Access, Tenant};
 use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
 use crate::domain::verdict::LevelResult;
-use crate::domain::workload::{PodTemplate, Workload};
+use crate::domain::workload::PodTemplate;
 use crate::report::{Report, ReportInput, Scope, WorkloadReport, render_table, render_wide};
 
 /// How many workloads are judged at the same time: enough that a registry which never answers
@@ -43,7 +43,7 @@ pub struct Arguments {
     pub output: Format,
     /// Colours in tables
     #[arg(long, default_value = "auto", value_name = "WHEN")]
-    pub color: output::Color,
+    pub color: terminal::Color,
     /// The level that must hold
     #[arg(long, default_value = "portable", value_parser = parse_level, value_name = "runnable|portable")]
     pub level: Level,
@@ -116,7 +116,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             .iter()
             .flat_map(|subject| &subject.workload.templates);
         if let Some(note) = taken_as_met(templates.map(|template| &template.placement)) {
-            eprintln!("note: {note}");
+            terminal::note(note);
         }
     }
     let registries = Registries::open(&configuration, secrets, UserCredentials::Used).await?;
@@ -149,7 +149,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         return Ok(Exit::Usage);
     }
     for missing in &run.partial {
-        eprintln!("note: {missing}");
+        terminal::note(missing);
     }
     if run.is_empty() && run.partial.is_empty() && !arguments.allow_empty {
         bail!("nothing to check: no workload has a container with an image");
@@ -173,42 +173,27 @@ async fn judge(
 ) -> (Vec<WorkloadReport>, Vec<String>) {
     let total = subjects.len();
     let rules = setup::rules(configuration);
-    let everywhere =
-        (arguments.output == Format::Wide).then(|| View::of_nodes(view.nodes.without_obstacles()));
+    let everywhere = (arguments.output == Format::Wide).then(|| view.nodes.without_obstacles());
     let judged = subjects.into_iter().enumerate().map(|(position, subject)| {
         let (checker, everywhere) = (&checker, everywhere.as_ref());
         async move {
-            let Workload {
-                api_version,
-                kind,
-                namespace,
-                name,
-                templates,
-            } = subject.workload;
-            let nodes = &view.nodes;
-            let verdicts = checker.check_all(&templates, nodes, rules, deadline).await;
+            let Subject { workload, source } = subject;
+            let templates = &workload.templates;
+            let check = |templates, nodes| checker.check_all(templates, nodes, rules, deadline);
+            let verdicts = check(templates, &view.nodes).await;
             let everywhere = match everywhere {
                 None => Vec::new(),
-                Some(everywhere) => {
-                    let anywhere: Vec<PodTemplate> = templates
-                        .iter()
-                        .map(|template| PodTemplate {
-                            placement: Placement::default(),
-                            ..template.clone()
-                        })
-                        .collect();
-                    let nodes = &everywhere.nodes;
-                    checker.check_all(&anywhere, nodes, rules, deadline).await
+                Some(nodes) => {
+                    let anywhere = templates.iter().map(|template| PodTemplate {
+                        placement: Placement::default(),
+                        ..template.clone()
+                    });
+                    check(&anywhere.collect::<Vec<_>>(), nodes).await
                 }
             };
             let judged = WorkloadReport {
-                api_version,
-                namespace: (kind != subjects::IMAGE).then_some(namespace),
-                kind,
-                name,
-                source: subject.source,
-                verdicts,
                 everywhere,
+                ..WorkloadReport::of(workload, source, verdicts)
             };
             (position, judged)
         }
@@ -242,10 +227,10 @@ async fn judge(
 }
 
 fn print(run: &ReportInput, arguments: &Arguments) -> Result<()> {
-    let style = output::style(arguments.color);
-    output::print(&match arguments.output {
+    let style = terminal::style(arguments.color);
+    terminal::print(&match arguments.output {
         Format::Table => render_table(run, style),
         Format::Wide => render_wide(run, style),
-        Format::Json => output::json(&Report::of(run))?,
+        Format::Json => terminal::json(&Report::of(run))?,
     })
 }

@@ -9,7 +9,6 @@ mod registry;
 mod stories;
 
 use std::fs;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use clap::Args;
+use futures::future::join_all;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -26,18 +26,17 @@ use tokio_rustls::TlsAcceptor;
 use self::stories::{Expected, Story};
 use super::exit::Exit;
 use super::setup::{self, Registries, UserCredentials};
-use super::{output, snapshot};
+use super::{snapshot, subjects, terminal};
 use crate::admission::{self, Metrics, Reviewer};
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::View;
 use crate::config::Configuration;
-use crate::domain::workload::{PodTemplate, Usage};
 use crate::process::certificates::SelfSigned;
 use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
-use crate::report::{ReportInput, WorkloadReport, render_body};
+use crate::report::{ReportInput, Style, WorkloadReport, render_body};
 
 /// Arguments of `archmatch demo`.
 #[derive(Args, Clone, Copy, Debug)]
@@ -64,37 +63,35 @@ struct DemoServers {
 /// # Errors
 /// When a part cannot be started.
 pub async fn run(arguments: Arguments) -> Result<Exit> {
-    let stage = DemoServers::set().await?;
-    let paint = Paint {
-        colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
-    output::print(&introduction(paint, &stage.view))?;
+    let servers = DemoServers::set().await?;
+    let style = terminal::style(terminal::Color::Auto);
+    terminal::print(&introduction(style, &servers.view))?;
     let mut surprises = 0;
     for story in stories::all() {
-        let answer = stage.ask(&story).await?;
+        let answer = servers.ask(&story).await?;
         let as_expected = story.expected == Expected::of(&answer);
         surprises += usize::from(!as_expected);
-        output::print(&show(paint, &story, &answer, as_expected))?;
+        terminal::print(&show(style, &story, &answer, as_expected))?;
     }
-    output::print(&paint.title("What the cluster could run: every image on every node platform"))?;
-    output::print(&render_body(
-        &stage.matrix().await,
-        output::style(output::Color::Auto),
+    terminal::print(&title(
+        style,
+        "What the cluster could run: every image on every node platform",
     ))?;
+    terminal::print(&render_body(&servers.matrix().await, style))?;
     if surprises > 0 {
-        output::print(&format!(
+        terminal::print(&format!(
             "\n{surprises} answers were not the expected ones\n"
         ))?;
         return Ok(Exit::Findings);
     }
     if arguments.stay {
-        output::print(&stage.lines_to_try()?)?;
-        stage.stay().await?;
+        terminal::print(&servers.lines_to_try()?)?;
+        servers.stay().await?;
     } else {
-        output::print(
+        terminal::print(
             "\nEvery answer was the expected one. `archmatch demo --stay` keeps this up to try yourself.\n",
         )?;
-        stage.end().await;
+        servers.end().await;
     }
     Ok(Exit::Success)
 }
@@ -173,30 +170,17 @@ impl DemoServers {
     /// Every image of the registry on every node platform.
     async fn matrix(&self) -> ReportInput {
         let nodes = self.view.nodes.without_obstacles();
-        let mut template = PodTemplate::default();
-        for image in images::all() {
-            template.add_image("demo", &image.name, Usage::Container, false);
-        }
         let deadline = Instant::now() + Duration::from_secs(5);
-        let verdict = self
-            .checker
-            .check(&template, &nodes, self.rules, deadline)
-            .await;
-        let workloads = verdict.images.into_iter().map(|image| WorkloadReport {
-            api_version: String::new(),
-            kind: "Image".to_owned(),
-            namespace: None,
-            name: image.image.image.clone(),
-            source: None,
-            verdicts: vec![crate::domain::verdict::Verdict {
-                candidates: verdict.candidates.clone(),
-                images: vec![image],
-                beyond_cordon: Vec::new(),
-                overlooked: None,
-            }],
-            everywhere: Vec::new(),
+        let judged = images::all().into_iter().map(async |image| {
+            let workload = subjects::by_name(&image.name).workload;
+            let verdicts =
+                self.checker
+                    .check_all(&workload.templates, &nodes, self.rules, deadline);
+            let verdicts = verdicts.await;
+            WorkloadReport::of(workload, None, verdicts)
         });
-        ReportInput::of_images(workloads.collect(), nodes)
+        let judged = join_all(judged).await;
+        ReportInput::of_images(judged, nodes)
     }
 
     /// Commands for another terminal, which work as they are printed.
@@ -281,8 +265,8 @@ fn configuration(ca: &Path, registry: u16) -> String {
     )
 }
 
-fn introduction(paint: Paint, view: &View) -> String {
-    let mut text = paint.title("A mixed cluster");
+fn introduction(style: Style, view: &View) -> String {
+    let mut text = title(style, "A mixed cluster");
     for (group, members) in view.nodes.groups() {
         let names: Vec<&str> = members.names().map(AsRef::as_ref).collect();
         let cordon = if group.unschedulable {
@@ -305,16 +289,16 @@ fn introduction(paint: Paint, view: &View) -> String {
     text
 }
 
-fn show(paint: Paint, story: &Story, answer: &Value, as_expected: bool) -> String {
-    let mut text = paint.title(story.title);
-    text.push_str(&paint.dim(&story.yaml()));
+fn show(style: Style, story: &Story, answer: &Value, as_expected: bool) -> String {
+    let mut text = title(style, story.title);
+    text.push_str(&style.paint("2", &story.yaml()));
     text.push_str(&format!(
         "{}\n",
-        paint.bold(&format!("$ kubectl apply -f {}.yaml", story.name))
+        style.paint("1", &format!("$ kubectl apply -f {}.yaml", story.name))
     ));
     let warnings = answer["warnings"].as_array();
     for warning in warnings.into_iter().flatten().filter_map(Value::as_str) {
-        text.push_str(&format!("{} {warning}\n", paint.yellow("Warning:")));
+        text.push_str(&format!("{} {warning}\n", style.paint("33", "Warning:")));
     }
     if answer["allowed"] == true {
         text.push_str(&format!("{} created\n", story.created_as()));
@@ -323,50 +307,18 @@ fn show(paint: Paint, story: &Story, answer: &Value, as_expected: bool) -> Strin
         text.push_str(&format!(
             "{} error when creating \"{}.yaml\": admission webhook \"validate.archmatch.io\" \
              denied the request: {message}\n",
-            paint.red("Error from server (Forbidden):"),
+            style.paint("31", "Error from server (Forbidden):"),
             story.name,
         ));
     }
     if !as_expected {
-        text.push_str(&paint.red(&format!("expected: {:?}\n", story.expected)));
+        text.push_str(&style.paint("31", &format!("expected: {:?}\n", story.expected)));
     }
     text
 }
 
-/// Colours, on a terminal that wants them.
-#[derive(Clone, Copy)]
-struct Paint {
-    colour: bool,
-}
-
-impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
-        if self.colour {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn title(self, text: &str) -> String {
-        format!("\n{}\n", self.with("1;36", &format!("## {text}")))
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.with("1", text)
-    }
-
-    fn dim(self, text: &str) -> String {
-        self.with("2", text)
-    }
-
-    fn red(self, text: &str) -> String {
-        self.with("31", text)
-    }
-
-    fn yellow(self, text: &str) -> String {
-        self.with("33", text)
-    }
+fn title(style: Style, text: &str) -> String {
+    format!("\n{}\n", style.paint("1;36", &format!("## {text}")))
 }
 
 /// A folder of our own, removed when this is dropped.

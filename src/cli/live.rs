@@ -1,11 +1,12 @@
 //! The live cluster, as a person reaches it.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::time::{Instant, timeout_at};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::secrets::LiveSecrets;
 use super::setup;
 use super::snapshot::Snapshot;
+use super::terminal;
 use crate::cluster::access::{AccessError, look, words};
 use crate::cluster::{self, Accounts};
 use crate::config::Configuration;
@@ -26,14 +28,17 @@ const WITHOUT: &str = "\
   or against a snapshot:    archmatch check --snapshot cluster.json node:22";
 
 /// Which cluster of which kube config.
-pub struct KubeContext<'a> {
-    /// `--kubeconfig`
-    pub kubeconfig: Option<&'a Path>,
-    /// `--context`
-    pub context: Option<&'a str>,
+#[derive(Args, Clone, Debug)]
+pub struct KubeContext {
+    /// Kube config of the live cluster
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context in the kube config
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
 }
 
-impl KubeContext<'_> {
+impl KubeContext {
     /// The nodes of the cluster, and what else counts of it.
     ///
     /// # Errors
@@ -61,10 +66,10 @@ impl KubeContext<'_> {
         let accounts = setup::accounts(configuration) == Accounts::Watched;
         let listable = look(&client, accounts, deadline).await.map_err(refused)?;
         if !listable.refused.is_empty() {
-            eprintln!(
-                "note: the cluster does not let you list {}: what these add to pods does not count",
+            terminal::note(format_args!(
+                "the cluster does not let you list {}: what these add to pods does not count",
                 listable.refused.join(", ")
-            );
+            ));
         }
         let settings = setup::node_settings(configuration);
         let (cluster, watching) = cluster::watch_some(client.clone(), settings, listable.left_out);
@@ -88,10 +93,10 @@ impl KubeContext<'_> {
 
     async fn config(&self) -> Result<Config> {
         let options = KubeConfigOptions {
-            context: self.context.map(str::to_owned),
+            context: self.context.clone(),
             ..Default::default()
         };
-        if let Some(path) = self.kubeconfig {
+        if let Some(path) = &self.kubeconfig {
             let kubeconfig = Kubeconfig::read_from(path)?;
             return Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?);
         }
@@ -115,12 +120,12 @@ impl KubeContext<'_> {
 
     /// The namespace of the context, where a kube config can be read.
     pub fn namespace(&self) -> Option<String> {
-        let config = match self.kubeconfig {
+        let config = match &self.kubeconfig {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
         };
         let config = config.ok()?;
-        let wanted = self.context.map(str::to_owned).or(config.current_context)?;
+        let wanted = self.context.clone().or(config.current_context)?;
         let mut contexts = config.contexts.into_iter();
         let context = contexts.find(|context| context.name == wanted)?.context?;
         context.namespace.filter(|name| !name.is_empty())

@@ -85,20 +85,18 @@ fn expression(text: &str) -> Result<Expression, String> {
 }
 
 fn key(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if is_label_key(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("{text:?} is no label key"))
-    }
+    checked(text, is_label_key, "key")
 }
 
 fn value(text: &str) -> Result<String, String> {
+    checked(text, is_label_value, "value")
+}
+
+fn checked(text: &str, is_valid: fn(&str) -> bool, what: &str) -> Result<String, String> {
     let text = text.trim();
-    if is_label_value(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("{text:?} is no label value"))
+    match is_valid(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no label {what}")),
     }
 }
 

@@ -11,15 +11,13 @@ use clap::Args;
 
 use super::selector::LabelSelector;
 use super::target::TargetArguments;
+use super::terminal;
 use crate::domain::labels::Labels;
 use crate::domain::text::{printable, shortened};
 use crate::domain::workload::{PodTemplate, Usage, Workload};
 use crate::files::{self, FileError, FileObject, FoundObjects, Recursion};
 use crate::objects::kinds::{self, KindRef, KindRule};
-use crate::report::{SkippedKind, Unread};
-
-/// The kind of an image given by name.
-pub const IMAGE: &str = "Image";
+use crate::report::{IMAGE_KIND, SkippedKind, Unread};
 
 /// Longest kind that is repeated, in characters.
 const LONGEST_KIND: usize = 63;
@@ -127,7 +125,7 @@ impl Subjects {
         };
         let passed_over = found.passed_over;
         let namespace = arguments.namespace.clone();
-        let namespace = namespace.or_else(|| target.namespace());
+        let namespace = namespace.or_else(|| target.cluster.namespace());
         subjects.add(found, namespace, arguments.selector.as_ref(), kinds);
         let notes = [
             (passed_over > 0).then(|| {
@@ -137,7 +135,7 @@ impl Subjects {
             skipped_note(&subjects.skipped),
         ];
         for note in notes.into_iter().flatten() {
-            eprintln!("note: {note}");
+            terminal::note(note);
         }
         Ok(subjects)
     }
@@ -236,22 +234,17 @@ fn unread(error: &FileError) -> Unread {
 
 fn skipped_note(skipped: &[SkippedKind]) -> Option<String> {
     const NAMED: usize = 10;
-    let named = skipped.iter().take(NAMED).map(|skipped| {
+    let named = skipped.iter().map(|skipped| {
         let SkippedKind { kind, group, count } = skipped;
         match group.is_empty() {
             true => format!("{count} {kind}"),
             false => format!("{count} {kind} ({group})"),
         }
     });
-    let named: Vec<String> = named.collect();
-    let more = match skipped.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} further kinds"),
-    };
+    let named = terminal::listed(&named.collect::<Vec<_>>(), NAMED, "further kinds");
     (!named.is_empty()).then(|| {
         format!(
-            "not checked: {}{more}; if they have pods, name them under kinds: in the configuration",
-            named.join(", ")
+            "not checked: {named}; if they have pods, name them under kinds: in the configuration"
         )
     })
 }
@@ -292,7 +285,8 @@ const CORE_WITHOUT_PODS: [&str; 15] = [
     "ServiceAccount",
 ];
 
-fn by_name(image: &str) -> Subject {
+/// An image given by name.
+pub fn by_name(image: &str) -> Subject {
     let mut template = PodTemplate::default();
     template.add_image("image", image, Usage::Container, false);
     // A name of the command line has no container around it.
@@ -300,7 +294,7 @@ fn by_name(image: &str) -> Subject {
     Subject {
         workload: Workload {
             api_version: "archmatch.io/v1alpha1".to_owned(),
-            kind: IMAGE.to_owned(),
+            kind: IMAGE_KIND.to_owned(),
             name: image.to_owned(),
             templates: vec![template],
             ..Workload::default()

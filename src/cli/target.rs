@@ -1,7 +1,6 @@
 //! What a command judges against: platforms of flags, a snapshot, or the live cluster.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -14,7 +13,6 @@ use super::snapshot::{self, Snapshot};
 use crate::cluster::view::View;
 use crate::config::Configuration;
 use crate::credentials::NoSecrets;
-use crate::domain::node::Nodes;
 
 /// Arguments that say what to judge against.
 #[derive(Args, Clone, Debug)]
@@ -31,17 +29,13 @@ pub struct TargetArguments {
     /// nodes,ns,sa,secrets,runtimeclasses -A -o json` prints (repeatable)
     #[arg(long, value_name = "FILE|DIR|-")]
     pub snapshot: Vec<String>,
-    /// Kube config of the live cluster
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// Context in the kube config
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    #[command(flatten)]
+    pub cluster: KubeContext,
 }
 
 impl TargetArguments {
-    /// The nodes, and what else counts of the cluster, its pull secrets included. Platforms of flags replace the nodes,
-    /// also those of a snapshot.
+    /// The nodes, and what else counts of the cluster, its pull secrets included. Platforms of
+    /// flags replace the nodes, also those of a snapshot.
     ///
     /// # Errors
     /// When a snapshot is broken or the cluster cannot be asked.
@@ -54,29 +48,12 @@ impl TargetArguments {
                 secrets: Arc::new(NoSecrets),
             }
         } else {
-            self.place().view(configuration, deadline).await?
+            self.cluster.view(configuration, deadline).await?
         };
         if !self.platform.is_empty() {
-            target.view.nodes = self.flag_nodes();
+            let distinct: BTreeSet<&FlagPlatform> = self.platform.iter().collect();
+            target.view.nodes = distinct.into_iter().map(FlagPlatform::to_node).collect();
         }
         Ok(target)
-    }
-
-    fn flag_nodes(&self) -> Nodes {
-        let distinct: BTreeSet<&FlagPlatform> = self.platform.iter().collect();
-        distinct.into_iter().map(FlagPlatform::to_node).collect()
-    }
-
-    /// The cluster that the kube config or the flags name.
-    fn place(&self) -> KubeContext<'_> {
-        KubeContext {
-            kubeconfig: self.kubeconfig.as_deref(),
-            context: self.context.as_deref(),
-        }
-    }
-
-    /// The namespace of the context, as kubectl has it.
-    pub fn namespace(&self) -> Option<String> {
-        self.place().namespace()
     }
 }

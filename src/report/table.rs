@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Row, Table, presets};
 
 use super::ReportInput;
 use super::conclusion::{conclusion, plural};
@@ -75,17 +75,26 @@ impl Style {
             _ => ("·", ".", "2"),
         };
         let symbol = if self.unicode { symbol } else { ascii };
-        if self.colour {
-            format!("\u{1b}[{colour}m{symbol} {word}\u{1b}[0m")
-        } else {
-            format!("{symbol} {word}")
+        self.paint(colour, &format!("{symbol} {word}"))
+    }
+
+    /// A text in a colour, by its code.
+    /// Source: <https://en.wikipedia.org/wiki/ANSI_escape_code#Select_Graphic_Rendition_parameters>
+    pub fn paint(self, code: &str, text: &str) -> String {
+        match self.colour {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
         }
     }
 }
 
 /// A table without lines, as kubectl prints them. Where it is wider than the terminal, the
 /// widest cells go on in the next line.
-pub fn columns(style: Style, header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+pub(super) fn columns<R: Into<Row>>(
+    style: Style,
+    header: impl Into<Row>,
+    rows: impl IntoIterator<Item = R>,
+) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if let Some(width) = style.width {
@@ -171,7 +180,7 @@ fn matrix(run: &ReportInput, style: Style) -> String {
         }
         title
     });
-    let header = std::iter::once("IMAGE".to_owned()).chain(titles).collect();
+    let header = std::iter::once("IMAGE".to_owned()).chain(titles);
     // Widths are counted before colours are added.
     let plain = style.plain();
     // One image is one row, however it is spelled.

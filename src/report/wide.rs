@@ -93,7 +93,6 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
             .collect();
         if !rows.is_empty() {
             let header = ["  PLATFORM", "RUNTIME", "OUTCOME", "WHY", "WHAT HAPPENS"];
-            let header = header.into_iter().map(str::to_owned).collect();
             text.push_str(&columns(style, header, rows));
         }
     }

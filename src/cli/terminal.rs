@@ -1,5 +1,6 @@
-//! Results on stdout, quiet when nobody reads them.
+//! What people read: results on stdout, quiet when nobody reads them, and notes on stderr.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
@@ -21,6 +22,20 @@ pub fn print(text: &str) -> Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.context("write to stdout"),
+    }
+}
+
+/// Says what a person should know of a result.
+pub fn note(text: impl Display) {
+    eprintln!("note: {text}");
+}
+
+/// The first of many, and how many more there are: `a, b and 3 more`.
+pub fn listed(items: &[String], most: usize, more: &str) -> String {
+    let named = items.get(..most).unwrap_or(items).join(", ");
+    match items.len().saturating_sub(most) {
+        0 => named,
+        count => format!("{named} and {count} {more}"),
     }
 }
 
@@ -63,15 +78,13 @@ pub fn style(color: Color) -> Style {
     let is_terminal = io::stdout().is_terminal();
     let size = is_terminal.then(terminal_size::terminal_size).flatten();
     let width = size.map(|(width, _)| width.0);
-    let style = style_for(is_terminal, width, |name| std::env::var(name).ok());
-    Style {
-        colour: match color {
-            Color::Auto => style.colour,
-            Color::Always => true,
-            Color::Never => false,
-        },
-        ..style
+    let mut style = style_for(is_terminal, width, |name| std::env::var(name).ok());
+    match color {
+        Color::Auto => {}
+        Color::Always => style.colour = true,
+        Color::Never => style.colour = false,
     }
+    style
 }
 
 /// Colours only on a terminal and without `NO_COLOR`, symbols only where the locale has them.
