@@ -4,10 +4,12 @@ pub mod certificate;
 pub mod conditions;
 mod metrics;
 mod reload;
+mod source;
+mod status;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,26 +22,22 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use self::conditions::{Conditions, Reloads, inform_of_age};
+use self::metrics::Parts;
+use self::source::{Source, kube_client};
+use self::status::StatusPage;
 use super::duration::parse_duration;
 use super::exit::Exit;
-use super::secrets::LiveSecrets;
 use super::setup::{self, Registries, UserCredentials};
-use super::snapshot;
 use crate::admission::{self, Reviewer};
-use crate::cluster::{self, Cluster};
+use crate::cluster::Cluster;
 use crate::config::{Configuration, SecretAccess};
 use crate::credentials::SecretReader;
 use crate::process::listener::listen;
-use crate::process::readiness::{Readiness, status_router};
+use crate::process::readiness::Readiness;
 use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
-use crate::process::shutdown::{Phase, Shutdown, shutdown};
+use crate::process::shutdown::shutdown;
 use crate::process::telemetry;
 use crate::process::tls::{ClientAuthorities, ServingCertificate, server_config};
-
-/// How long the API server may take to accept a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long it may say nothing: above the time of any watch, which is the longest silence.
-const READ_LIMIT: Duration = Duration::from_secs(75);
 
 /// Arguments of `archmatch serve`.
 #[derive(Args, Clone, Debug)]
@@ -87,96 +85,71 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let configuration = setup::configuration(config.as_deref())?;
     warn_of_anybody(&configuration);
-    let settings = Arc::new(ArcSwap::from_pointee(setup::admission_settings(
-        &configuration,
-    )));
+    let settings = setup::admission_settings(&configuration);
+    let settings = Arc::new(ArcSwap::from_pointee(settings));
     let (trigger, shutdown) = shutdown();
     let readiness = Readiness::new();
-    let nodes_listed = readiness.wait_for("nodes");
-    let cache_loaded = readiness.wait_for("cache");
-    let socket_bound = readiness.wait_for("socket");
+    let waits = ["nodes", "cache", "socket"].map(|what| readiness.wait_for(what));
+    let [nodes_listed, cache_loaded, socket_bound] = waits;
     let mut registry = telemetry::metrics_registry(env!("CARGO_PKG_VERSION"));
-    let conditions = Conditions::new(
-        &readiness,
-        &mut registry,
-        arguments.webhook_configuration.as_deref(),
-    );
+    let webhook_configuration = arguments.webhook_configuration.as_deref();
+    let conditions = Conditions::new(&readiness, &mut registry, webhook_configuration);
     let reloads = Reloads::register(&mut registry);
     // Tasks end with this set, and with them everything that they hold.
     let mut tasks = JoinSet::new();
-
-    let live = if arguments.snapshot.is_empty() {
+    let client = if arguments.snapshot.is_empty() {
         Some(kube_client().await?)
     } else {
         None
     };
     // From here on probes are answered, and say what is waited for.
     let listener = bind(arguments.listen)?;
-    let status_listener = bind(arguments.status_listen)?;
+    let status = StatusPage::open(arguments.status_listen, &readiness, &shutdown, &mut tasks)?;
     drop(socket_bound);
-    let scraped = Arc::new(OnceLock::new());
-    let status = status_router(readiness.clone(), Arc::clone(&scraped));
-    let (webhook_address, status_address) = (listener.local_addr()?, status_listener.local_addr()?);
-    let status_connections = Connections::new(ConnectionLimits::status());
-    tasks.spawn(serve_status(
-        status_listener,
-        status,
-        status_connections.clone(),
-        shutdown.clone(),
-    ));
-    tasks.spawn(unready_while_leaving(readiness.clone(), shutdown.clone()));
-    let serving = certificate::open(&arguments, live.as_ref(), conditions, &reloads, &mut tasks)?;
-    let (view, secrets, cluster) = match &live {
+    let serving = certificate::open(
+        &arguments,
+        client.as_ref(),
+        conditions,
+        &reloads,
+        &mut tasks,
+    )?;
+    let Source {
+        view,
+        secrets,
+        cluster,
+    } = match &client {
         Some(client) => {
-            let node_settings = setup::node_settings(&configuration);
-            let accounts = setup::accounts(&configuration);
-            let (cluster, watching) = cluster::watch(client.clone(), node_settings, accounts);
-            tasks.spawn(watching);
-            inform_of_age(&readiness, cluster.freshness());
-            let (synced, view) = (cluster.clone(), cluster.view());
-            tasks.spawn(async move {
-                synced.synced().await;
-                drop(nodes_listed);
-                std::future::pending::<()>().await;
-            });
-            let secrets: Arc<dyn SecretReader> = Arc::new(LiveSecrets {
-                client: client.clone(),
-                access: configuration.credentials.secrets.clone(),
-                view: Arc::clone(&view),
-            });
-            (view, secrets, Some(cluster))
+            let source = Source::live(client, &configuration, nodes_listed, &mut tasks);
+            inform_of_age(&readiness, source.cluster.as_ref());
+            source
         }
         None => {
-            let snapshot = snapshot::load(&arguments.snapshot, &configuration)?;
+            let source = Source::of_snapshot(&arguments.snapshot, &configuration)?;
             drop(nodes_listed);
-            let view = Arc::new(ArcSwap::from_pointee(snapshot.view));
-            (view, snapshot.secrets, None)
+            source
         }
     };
     let mut registries =
         Registries::open(&configuration, secrets, UserCredentials::Ignored).await?;
     drop(cache_loaded);
 
-    let reviews = admission::Metrics::register(&mut registry);
     let reviewer = Reviewer::new(
         registries.checker.clone(),
         Arc::clone(&view),
         Arc::clone(&settings),
-        reviews,
+        admission::Metrics::register(&mut registry),
     );
-
     let connections = Connections::new(ConnectionLimits::webhook());
-    metrics::register(
-        &mut registry,
-        &registries,
-        Arc::clone(&view),
-        cluster.as_ref().map(Cluster::freshness),
-        Arc::clone(&serving),
-        [
+    registry.register_collector(Box::new(Parts {
+        inspector: Arc::clone(&registries.inspector),
+        view: Arc::clone(&view),
+        freshness: cluster.as_ref().map(Cluster::freshness),
+        certificate: Arc::clone(&serving),
+        listeners: [
             ("webhook", connections.clone()),
-            ("status", status_connections.clone()),
+            ("status", status.connections.clone()),
         ],
-    );
+    }));
     let transport = transport(&configuration, serving, &reloads, &mut tasks)?;
     if let Some(path) = configuration.credentials.docker_config.clone() {
         let inspector = Arc::clone(&registries.inspector);
@@ -189,29 +162,21 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         let follow = reload::follow(path, settings, cluster, sources, view, failures);
         tasks.spawn(follow);
     }
-
-    // An error would mean that it was set before.
-    let _ = scraped.set(registry);
+    status.show(registry);
     tracing::info!(
-        webhook = %webhook_address,
-        status = %status_address,
+        webhook = %listener.local_addr()?,
+        status = %status.address,
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
     let (end, ended) = oneshot::channel::<()>();
     let kept = registries.keep(ended.map(drop));
     let signals = trigger.on_signals(arguments.drain_delay, arguments.grace_period);
-    let webhook = serve(
-        listener,
-        transport,
-        admission::router(reviewer, admission::Limits::default()),
-        connections,
-        shutdown,
-    );
+    let router = admission::router(reviewer, admission::Limits::default());
     tokio::select! {
         // Whichever comes first: the grace period is over, or every review is answered.
         answered = signals => answered?,
-        () = webhook => {}
+        () = serve(listener, transport, router, connections, shutdown) => {}
         Some(ended) = tasks.join_next() => bail!("a task ended: {ended:?}"),
     }
     // Every answer is there: what they are made of is written last.
@@ -219,21 +184,6 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     kept.await?;
     tracing::info!("stopped");
     Ok(Exit::Success)
-}
-
-async fn kube_client() -> Result<kube::Client> {
-    let config = kube::Config::infer().await.context(
-        "find the cluster: neither a service account nor a kube config; or use --snapshot",
-    )?;
-    limited_client(config)
-}
-
-/// A client that waits for the API server no longer than we do.
-fn limited_client(mut config: kube::Config) -> Result<kube::Client> {
-    config.connect_timeout = Some(CONNECT_LIMIT);
-    config.read_timeout = Some(READ_LIMIT);
-    config.reset_reader_on_write = true;
-    kube::Client::try_from(config).context("prepare calls to the API server")
 }
 
 fn transport(
@@ -276,47 +226,5 @@ fn warn_of_anybody(configuration: &Configuration) {
              port may ask in any namespace's name: set clientAuth, or let only the API server \
              reach the port by a NetworkPolicy"
         );
-    }
-}
-
-/// Probes are answered until the very end, also while requests in flight are finished.
-async fn serve_status(
-    listener: TcpListener,
-    router: axum::Router,
-    connections: Connections,
-    leaving: Shutdown,
-) {
-    let (trigger, until_now) = shutdown();
-    tokio::join!(
-        serve(listener, Transport::Plain, router, connections, until_now),
-        async {
-            leaving.reached(Phase::Now).await;
-            trigger.advance(Phase::Now);
-        },
-    );
-    std::future::pending::<()>().await;
-}
-
-async fn unready_while_leaving(readiness: Readiness, shutdown: Shutdown) {
-    shutdown.reached(Phase::Draining).await;
-    let _leaving = readiness.wait_for("shutdown");
-    std::future::pending::<()>().await;
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::timeout;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_api_server_that_falls_silent_is_given_up_soon_after_the_longest_watch() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let client = limited_client(kube::Config::new(url.parse().unwrap())).unwrap();
-        let said = timeout(2 * READ_LIMIT, client.apiserver_version()).await;
-        assert!(said.expect("in time").is_err());
-        assert!(READ_LIMIT > Duration::from_secs(60));
     }
 }

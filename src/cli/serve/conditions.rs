@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::cluster::Freshness;
+use crate::cluster::Cluster;
 use crate::process::certificates::{Bundles, Rotation};
 use crate::process::readiness::{Readiness, Waiting};
 
@@ -18,7 +18,10 @@ use crate::process::readiness::{Readiness, Waiting};
 const OLD: Duration = Duration::from_secs(60);
 
 /// Adds a line about the age of the view.
-pub(super) fn inform_of_age(readiness: &Readiness, freshness: Freshness) {
+pub(super) fn inform_of_age(readiness: &Readiness, cluster: Option<&Cluster>) {
+    let Some(freshness) = cluster.map(Cluster::freshness) else {
+        return;
+    };
     readiness.inform("view", move || {
         let age = freshness.age();
         if age <= OLD {

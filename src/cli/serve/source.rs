@@ -1,0 +1,104 @@
+//! Where the webhook has the cluster from: the API server, or a snapshot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+
+use crate::cli::secrets::LiveSecrets;
+use crate::cli::{setup, snapshot};
+use crate::cluster::view::View;
+use crate::cluster::{self, Cluster};
+use crate::config::Configuration;
+use crate::process::readiness::Waiting;
+use crate::registry::SecretReader;
+
+/// How long the API server may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long it may say nothing: above the time of any watch, which is the longest silence.
+const READ_LIMIT: Duration = Duration::from_secs(75);
+
+/// The cluster as reviews see it.
+pub(super) struct Source {
+    pub(super) view: Arc<ArcSwap<View>>,
+    pub(super) secrets: Arc<dyn SecretReader>,
+    /// None of a snapshot.
+    pub(super) cluster: Option<Cluster>,
+}
+
+impl Source {
+    /// A cluster that is watched. Its nodes are waited for until they are listed.
+    pub(super) fn live(
+        client: &kube::Client,
+        configuration: &Configuration,
+        nodes_listed: Waiting,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
+        let settings = setup::node_settings(configuration);
+        let accounts = setup::accounts(configuration);
+        let (cluster, watching) = cluster::watch(client.clone(), settings, accounts);
+        tasks.spawn(watching);
+        let (synced, view) = (cluster.clone(), cluster.view());
+        tasks.spawn(async move {
+            synced.synced().await;
+            drop(nodes_listed);
+            std::future::pending::<()>().await;
+        });
+        Self {
+            secrets: Arc::new(LiveSecrets {
+                client: client.clone(),
+                access: configuration.credentials.secrets.clone(),
+                view: Arc::clone(&view),
+            }),
+            view,
+            cluster: Some(cluster),
+        }
+    }
+
+    /// A cluster that stays as its files have it.
+    pub(super) fn of_snapshot(files: &[String], configuration: &Configuration) -> Result<Self> {
+        let snapshot = snapshot::load(files, configuration)?;
+        Ok(Self {
+            view: Arc::new(ArcSwap::from_pointee(snapshot.view)),
+            secrets: snapshot.secrets,
+            cluster: None,
+        })
+    }
+}
+
+/// Calls to the API server of the pod that this is, or of the kube config.
+pub(super) async fn kube_client() -> Result<kube::Client> {
+    let config = kube::Config::infer().await.context(
+        "find the cluster: neither a service account nor a kube config; or use --snapshot",
+    )?;
+    limited_client(config)
+}
+
+/// A client that waits for the API server no longer than we do.
+fn limited_client(mut config: kube::Config) -> Result<kube::Client> {
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    config.read_timeout = Some(READ_LIMIT);
+    config.reset_reader_on_write = true;
+    kube::Client::try_from(config).context("prepare calls to the API server")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_falls_silent_is_given_up_soon_after_the_longest_watch() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = limited_client(kube::Config::new(url.parse().unwrap())).unwrap();
+        let said = timeout(2 * READ_LIMIT, client.apiserver_version()).await;
+        assert!(said.expect("in time").is_err());
+        assert!(READ_LIMIT > Duration::from_secs(60));
+    }
+}
