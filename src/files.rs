@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use self::documents::without_place;
 use crate::domain::text::is_hidden;
 
 /// The most that is read of one file.

@@ -14,6 +14,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::ConfigError;
 use super::problem::Problem;
+use crate::files::without_place;
 
 /// A configuration is written by hand; these bounds are far from every real one.
 const MAX_DOCUMENT_BYTES: usize = 1 << 20;
@@ -114,7 +115,11 @@ impl Document {
         let mut documents: Vec<Spanned<Tree>> =
             serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
                 let line = error.location().map_or(0, |location| location.line());
-                ConfigError::new(line, "", &describe(&error))
+                ConfigError::new(
+                    line,
+                    "",
+                    &without_place(&error.without_snippet().to_string()),
+                )
             })?;
         if let Some(second) = documents.get(1) {
             let line = second.referenced.line();
@@ -158,18 +163,6 @@ impl Document {
         };
         line.unwrap_or_default()
     }
-}
-
-/// The message alone: the printer adds where.
-fn describe(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let text = text.lines().next().unwrap_or_default();
-    let end = text.find(" at line ").unwrap_or(text.len());
-    let message = text[..end].trim_end_matches([':', ',', ' ']);
-    message
-        .strip_prefix("error: ")
-        .unwrap_or(message)
-        .to_owned()
 }
 
 /// A value on its way into the settings.

@@ -273,7 +273,10 @@ fn what_is_wrong_is_named_with_line_and_path() {
             "audit: {interval: 10}",
             "line 1: audit.interval: expected text, found a number",
         ),
-        ("audit:\n  interval: 1h\n  interval: 2h\n", "line 3: "),
+        (
+            "audit:\n  interval: 1h\n  interval: 2h\n",
+            "line 3: duplicate mapping key: interval",
+        ),
         ("policy: {\n", "line "),
         ("a: b: c\n", "line 1: "),
         (

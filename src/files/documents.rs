@@ -233,8 +233,8 @@ impl<'a> Reader<'a, '_> {
             // YAML 1.2: `no` and `off` are text.
             strict_booleans: true,
             with_snippet: false,
-            // The last one counts, as for the API server.
-            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
+            // As kubectl, which has the API server refuse them (`--validate=strict`).
+            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
             budget: serde_saphyr::budget! {
                 // Deeper ones overflow a thread's stack of 2 MiB in debug builds.
                 max_depth: 64,
@@ -298,9 +298,13 @@ fn item_lines(chunk: Chunk<'_>, count: usize) -> Option<Vec<usize>> {
 }
 
 /// The message alone: the line is told with the file.
-fn without_place(message: &str) -> String {
+pub(crate) fn without_place(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
     let end = message.rfind(" at line ").unwrap_or(message.len());
+    // The library's advice is to us.
+    let end = message[..end]
+        .find(", set DuplicateKeyPolicy")
+        .unwrap_or(end);
     let message = message[..end].trim_end_matches([':', ',', ' ']);
     message
         .strip_prefix("error: ")

@@ -90,6 +90,10 @@ fn a_broken_document_does_not_stop_the_others() {
         &["f:1 Pod", "error f:3: expected a Kubernetes object"],
     );
     check(
+        &format!("kind: Pod\nspec:\n  image: a\n  image: b\n---\n{b}"),
+        &["error f:4: duplicate mapping key: image", "f:6 Pod b"],
+    );
+    check(
         "{{ template }}\n---\nkind: Pod\n",
         &["error f:1: no YAML; it looks like a template", "f:3 Pod"],
     );
@@ -148,7 +152,7 @@ fn lists_are_flattened() {
 
 #[test]
 fn scalars_are_those_of_yaml_1_2() {
-    let text = "a: no\nb: off\nc: true\nd: \"1\"\ne: 1\nf: 1.5\ng: ~\nh: '0777'\ni: on\nkind: X\nkind: Y\n1: key\n";
+    let text = "a: no\nb: off\nc: true\nd: \"1\"\ne: 1\nf: 1.5\ng: ~\nh: '0777'\ni: on\nkind: Y\n1: key\n";
     let found = parse(text);
     assert_eq!(
         found[0].as_ref().unwrap().1,
