@@ -8,6 +8,7 @@ WORKDIR /source
 COPY . .
 # glibc, statically: musl has no s390x build of the standard library. Names are resolved by
 # hickory, since a static glibc has no NSS.
+ARG ARCHMATCH_COMMIT
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
  && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin archmatch --target "$target" \
  && install -D -m 755 "target/$target/release/archmatch" /out/archmatch \

@@ -11,6 +11,9 @@ command -v buildah >/dev/null || scripts/packages.sh
 host=$(rustc -vV | sed -n 's/^host: //p')
 # PROFILE=dev builds faster, for work on the tests of the cluster.
 profile=${PROFILE:-release}
+# `archmatch version -o json` says it.
+ARCHMATCH_COMMIT=$(git rev-parse HEAD 2>/dev/null || true)
+export ARCHMATCH_COMMIT
 RUSTFLAGS="-C target-feature=+crt-static" \
   cargo build --profile "$profile" --locked --bin archmatch --target "$host" --target-dir target
 

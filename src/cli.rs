@@ -18,13 +18,15 @@ mod subjects;
 mod target;
 mod terminal;
 
+use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use self::exit::Exit;
+use crate::domain::platform::Platform;
 use crate::process::telemetry;
 
 /// Tells which workloads cannot run on the nodes they may be scheduled on, because their
@@ -57,7 +59,20 @@ enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the version
-    Version,
+    Version {
+        /// Output format
+        #[arg(short = 'o', long, default_value = "text", value_name = "FORMAT")]
+        output: VersionFormat,
+    },
+}
+
+/// How the version is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum VersionFormat {
+    /// One line
+    Text,
+    /// Version, commit and target
+    Json,
 }
 
 const CHECK_HELP: &str = "\
@@ -141,8 +156,16 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
             terminal::print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Success)
         }
-        Command::Version => {
-            terminal::print(&format!("archmatch {}\n", env!("CARGO_PKG_VERSION")))?;
+        Command::Version { output } => {
+            let version = env!("CARGO_PKG_VERSION");
+            terminal::print(&match output {
+                VersionFormat::Text => format!("archmatch {version}\n"),
+                VersionFormat::Json => terminal::json(&serde_json::json!({
+                    "version": version,
+                    "commit": option_env!("ARCHMATCH_COMMIT").filter(|commit| !commit.is_empty()),
+                    "target": Platform::new(env::consts::OS, env::consts::ARCH, "").to_string(),
+                }))?,
+            })?;
             Ok(Exit::Success)
         }
     }

@@ -431,6 +431,11 @@ fn help_version_and_completions_are_results() {
         archmatch(&["version"], "").stdout.trim(),
         concat!("archmatch ", env!("CARGO_PKG_VERSION"))
     );
+    let version = archmatch(&["version", "-o", "json"], "");
+    let version: Value = serde_json::from_str(&version.stdout).unwrap();
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    let target = version["target"].as_str().unwrap();
+    assert!(target.starts_with("linux/") && version.get("commit").is_some());
     let help = archmatch(&["check", "--help"], "");
     assert_eq!(help.code, Some(0));
     assert!(help.stdout.contains("Exit codes:"), "{}", help.stdout);
