@@ -26,6 +26,7 @@ pub(crate) use finder::CredentialFinder;
 pub use hash::CredentialHash;
 pub(crate) use hash::CredentialHasher;
 pub use lookup::LookupCredentials;
+pub(crate) use secrets::SecretContents;
 pub use secrets::{NoSecrets, ReadFailure, SecretReader};
 pub(crate) use shared::SharedCredentials;
 

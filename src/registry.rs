@@ -52,14 +52,9 @@ pub fn open(
     settings: LookUpSettings,
     secrets: Arc<dyn SecretReader>,
 ) -> Result<Inspector, SettingsError> {
+    let hosts = Arc::new(Hosts::new(&settings)?);
     let config = settings.docker_config.as_deref();
     let shared = SharedCredentials::new(config, &settings.client_files, settings.providers)?;
-    let hosts = Arc::new(Hosts::new(
-        settings.hosts,
-        settings.limits,
-        settings.name_server,
-        settings.discretion,
-    )?);
     let statistics = Arc::new(Statistics::new(hosts.class_names().map(str::to_owned)));
     let registry = Registry::new(Transport {
         hosts: Arc::clone(&hosts),

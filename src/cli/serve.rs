@@ -31,7 +31,6 @@ use super::setup::{self, Registries, UserCredentials};
 use crate::admission::{self, Reviewer};
 use crate::cluster::Cluster;
 use crate::config::{Configuration, SecretAccess};
-use crate::credentials::SecretReader;
 use crate::process::listener::listen;
 use crate::process::readiness::Readiness;
 use crate::process::server::{ConnectionLimits, Connections, Transport, serve};

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +14,7 @@ use serde::Deserialize;
 use zeroize::Zeroize;
 
 use super::Credential;
-use super::docker_config::{self, ClientConfig};
+use super::docker_config::{self, DockerConfigError};
 use super::keyring::Keyring;
 use super::program::{self, ProgramError};
 use crate::domain::reference::RepositoryName;
@@ -112,24 +111,21 @@ impl ClientFiles {
 
     async fn ask(&self, helper: &str, server: &str) -> Option<Arc<Credential>> {
         let key = (helper.to_owned(), server.to_owned());
-        let asked = Arc::clone(&self.asked);
-        let known = || lock(&asked).get(&key).cloned();
+        let known = || lock(&self.asked).get(&key).cloned();
         let start = || {
-            let (asked, key) = (Arc::clone(&asked), key.clone());
+            let (asked, key) = (Arc::clone(&self.asked), key.clone());
             async move {
                 let (helper, server) = &key;
-                let answer = match get(helper, server).await {
-                    Ok(credential) => Some(Arc::new(credential)),
+                let answer = get(helper, server).await;
+                match &answer {
+                    Ok(_) => {}
+                    // So does a helper that has nothing for the registry.
                     Err(error @ ProgramError::Failed) => {
-                        // So does a helper that has nothing for the registry.
                         tracing::debug!(helper, server, %error, "credential helper");
-                        None
                     }
-                    Err(error) => {
-                        tracing::warn!(helper, server, %error, "credential helper");
-                        None
-                    }
-                };
+                    Err(error) => tracing::warn!(helper, server, %error, "credential helper"),
+                }
+                let answer = answer.ok().map(Arc::new);
                 lock(&asked).insert(key, answer.clone());
                 answer
             }
@@ -155,25 +151,16 @@ impl ClientFile {
         };
         let parsed = docker_config::parse_client(&text);
         text.zeroize();
-        match parsed {
-            Ok(ClientConfig {
-                auths,
-                helpers,
-                store,
-            }) => {
-                // Where a helper keeps the secrets, the file names the registries alone.
-                let held = auths.into_iter().filter(|(_, held)| !held.is_anonymous());
-                Some(Self {
-                    keyring: Keyring::new(held.collect()),
-                    helpers,
-                    store,
-                })
-            }
-            Err(error) => {
-                tracing::warn!("{}: {error}", path.display());
-                None
-            }
-        }
+        let warn = |error: &DockerConfigError| tracing::warn!("{}: {error}", path.display());
+        let config = parsed.inspect_err(warn).ok()?;
+        // Where a helper keeps the secrets, the file names the registries alone.
+        let auths = config.auths.into_iter();
+        let held = auths.filter(|(_, held)| !held.is_anonymous());
+        Some(Self {
+            keyring: Keyring::new(held.collect()),
+            helpers: config.helpers,
+            store: config.store,
+        })
     }
 
     fn helper(&self, repository: &RepositoryName) -> Option<&str> {
@@ -207,12 +194,6 @@ async fn get(helper: &str, server: &str) -> Result<Credential, ProgramError> {
     };
     answer.secret.zeroize();
     Ok(credential)
-}
-
-impl fmt::Debug for ClientFiles {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ClientFiles")
-    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ const SECRET_WAIT: Duration = Duration::from_secs(1);
 /// The credentials that there are: everybody's, and those of pods.
 pub(crate) struct CredentialFinder {
     shared: Arc<SharedCredentials>,
-    secrets: Secrets,
+    /// What the pull secrets of accesses have.
+    pub(crate) secrets: Secrets,
 }
 
 impl CredentialFinder {
@@ -45,37 +46,6 @@ impl CredentialFinder {
         LookupCredentials::of_everybody(&self.shared, tenant.clone())
     }
 
-    /// What the access may show for the repositories, without waiting: nothing if a secret is
-    /// not known.
-    pub(crate) fn known<'a>(
-        &self,
-        access: &Access,
-        repositories: impl Iterator<Item = &'a RepositoryName>,
-    ) -> Option<Result<LookupCredentials, Unknown>> {
-        let contents = self.secrets.known(&access.secrets)?;
-        Some(self.of_pod(access, contents, repositories))
-    }
-
-    /// What the access may show; secrets that are not known are read.
-    pub(crate) async fn find<'a>(
-        &self,
-        access: &Access,
-        repositories: impl Iterator<Item = &'a RepositoryName>,
-    ) -> Result<LookupCredentials, Unknown> {
-        let contents = self.secrets.all(&access.secrets).await;
-        self.of_pod(access, contents, repositories)
-    }
-
-    /// The same after what was found has been refused: perhaps it was replaced since.
-    pub(crate) async fn find_again<'a>(
-        &self,
-        access: &Access,
-        repositories: impl Iterator<Item = &'a RepositoryName>,
-    ) -> Result<LookupCredentials, Unknown> {
-        let contents = self.secrets.renewed(&access.secrets).await;
-        self.of_pod(access, contents, repositories)
-    }
-
     /// Waits until the secrets of the access are known, as long as a review may.
     pub(crate) async fn wait(&self, access: &Access) -> Result<(), Unknown> {
         let names = &access.secrets;
@@ -87,7 +57,8 @@ impl CredentialFinder {
         })
     }
 
-    fn of_pod<'a>(
+    /// What the access may show for the repositories, whose secrets have this.
+    pub(crate) fn of_pod<'a>(
         &self,
         access: &Access,
         contents: Vec<SecretContents>,

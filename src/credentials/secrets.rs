@@ -102,7 +102,7 @@ struct KnownSecret {
 
 /// The secrets that are known.
 #[derive(Clone)]
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     reader: Arc<dyn SecretReader>,
     known: Cache<SecretName, KnownSecret>,
     turns: Turns<Box<str>>,
@@ -127,12 +127,12 @@ impl Secrets {
 
     /// What the secrets have if all of them are known, without waiting. One that is no longer
     /// fresh is read again in the background.
-    pub(super) fn known(&self, names: &[SecretName]) -> Option<Vec<SecretContents>> {
+    pub(crate) fn known(&self, names: &[SecretName]) -> Option<Vec<SecretContents>> {
         names.iter().map(|name| self.known_contents(name)).collect()
     }
 
     /// What the secrets have; those that are not known are read.
-    pub(super) async fn all(&self, names: &[SecretName]) -> Vec<SecretContents> {
+    pub(crate) async fn all(&self, names: &[SecretName]) -> Vec<SecretContents> {
         join_all(names.iter().map(|name| async move {
             match self.known_contents(name) {
                 Some(contents) => contents,
@@ -143,7 +143,7 @@ impl Secrets {
     }
 
     /// Reads again what was not read just now: its credentials have been refused.
-    pub(super) async fn renewed(&self, names: &[SecretName]) -> Vec<SecretContents> {
+    pub(crate) async fn renewed(&self, names: &[SecretName]) -> Vec<SecretContents> {
         join_all(names.iter().map(|name| async move {
             let recent = self.held(name);
             let recent = recent.filter(|known| Instant::now() < known.read + FAILURE_PAUSE);

@@ -52,9 +52,10 @@ struct Attempt<'a> {
 
 impl Registry {
     pub(super) fn new(transport: Transport) -> Self {
+        let transport = Arc::new(transport);
         Self {
-            transport: Arc::new(transport),
-            tokens: Arc::default(),
+            tokens: Tokens::new(Arc::clone(&transport)),
+            transport,
         }
     }
 
@@ -209,14 +210,14 @@ impl Registry {
                 class: attempt.class(is_counted),
             })
         };
-        let sent = self.tokens.preemptive(&self.transport, &wanted).await?;
+        let sent = self.tokens.preemptive(&wanted).await?;
         let mut answer = send(sent.clone()).await?;
         let mut shown = sent.clone();
         // Only the registry itself may ask for a proof (CVE-2020-15157).
         if answer.status.as_u16() == 401 && answer.is_direct {
             let proof = self
                 .tokens
-                .answer(&self.transport, &wanted, &answer.headers, sent.as_ref())
+                .answer(&wanted, &answer.headers, sent.as_ref())
                 .await?;
             if proof.is_some() {
                 answer = send(proof.clone()).await?;

@@ -135,14 +135,9 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    pub(super) fn new(
-        settings: Vec<HostSettings>,
-        limits: LookUpLimits,
-        name_server: Option<SocketAddr>,
-        discretion: Discretion,
-    ) -> Result<Self, SettingsError> {
-        let names = Arc::new(Names::new(name_server));
-        let mut clients = Clients::new(limits, Arc::clone(&names));
+    pub(super) fn new(settings: &LookUpSettings) -> Result<Self, SettingsError> {
+        let names = Arc::new(Names::new(settings.name_server));
+        let mut clients = Clients::new(settings.limits, Arc::clone(&names));
         let mut host = |settings: HostSettings| {
             Ok::<_, SettingsError>(Host {
                 client: clients.for_host(&settings)?,
@@ -151,7 +146,9 @@ impl Hosts {
         };
         Ok(Self {
             entries: settings
-                .into_iter()
+                .hosts
+                .iter()
+                .cloned()
                 .map(&mut host)
                 .collect::<Result<_, _>>()?,
             others: host(HostSettings::new("*"))?,
@@ -160,7 +157,7 @@ impl Hosts {
                 .eviction_policy(moka::policy::EvictionPolicy::lru())
                 .build(),
             names,
-            discretion,
+            discretion: settings.discretion,
             queue: Arc::default(),
         })
     }
@@ -313,7 +310,11 @@ mod tests {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut hub = HostSettings::new("docker.io");
         hub.blocked = true;
-        let hosts = Hosts::new(vec![hub], LookUpLimits::default(), None, Discretion::Open).unwrap();
+        let settings = LookUpSettings {
+            hosts: vec![hub],
+            ..LookUpSettings::default()
+        };
+        let hosts = Hosts::new(&settings).unwrap();
         for name in ["docker.io", "registry-1.docker.io", "Index.docker.io:443"] {
             assert!(hosts.of(name).settings.blocked, "{name}");
             assert_eq!(hosts.class(name), HostClass(0), "{name}");
@@ -324,8 +325,7 @@ mod tests {
     #[test]
     fn a_new_host_is_never_without_a_budget() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let hosts =
-            Hosts::new(Vec::new(), LookUpLimits::default(), None, Discretion::Open).unwrap();
+        let hosts = Hosts::new(&LookUpSettings::default()).unwrap();
         let bulkhead = |number: u64| {
             let url = Url::parse(&format!("https://r{number}.example/")).unwrap();
             hosts.bulkhead(&url)

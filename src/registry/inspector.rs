@@ -17,7 +17,7 @@ use super::host::Hosts;
 use super::statistics::Statistics;
 use crate::checker::ImageInspector;
 use crate::credentials::docker_config::DockerConfigError;
-use crate::credentials::{CredentialFinder, LookupCredentials};
+use crate::credentials::{CredentialFinder, LookupCredentials, SecretContents};
 use crate::domain::access::{Access, SecretName, Tenant};
 use crate::domain::inspection::Found;
 use crate::domain::reference::ImageReference;
@@ -88,13 +88,24 @@ impl Inspector {
 
     /// The answer for a pod with these secrets if it is known, without waiting.
     fn known(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
-        let target = self.hosts.target(image);
-        let credentials = match self.credentials.known(access, target.repositories())? {
+        let contents = self.credentials.secrets.known(&access.secrets)?;
+        let credentials = match self.of_pod(image, access, contents) {
             Ok(credentials) => credentials,
             Err(unknown) => return Some(Err(unknown)),
         };
         let found = self.known_as(image, access, &credentials)?;
         Some(found.map_err(|unknown| credentials.explain(unknown)))
+    }
+
+    fn of_pod(
+        &self,
+        image: &ImageReference,
+        access: &Access,
+        contents: Vec<SecretContents>,
+    ) -> Result<LookupCredentials, Unknown> {
+        let target = self.hosts.target(image);
+        self.credentials
+            .of_pod(access, contents, target.repositories())
     }
 
     fn known_as(
@@ -122,16 +133,17 @@ impl Inspector {
         access: &Access,
         audience: &Audience,
     ) -> Outcome {
-        let target = self.hosts.target(image);
-        let credentials = self.credentials.find(access, target.repositories()).await?;
+        let contents = self.credentials.secrets.all(&access.secrets).await;
+        let credentials = self.of_pod(image, access, contents)?;
         let found = self.ask(image, access, &credentials, audience).await;
         let is_refused =
             |unknown: &Unknown| matches!(unknown.reason, Reason::Unauthorized | Reason::NotFound);
         if !found.as_ref().is_err_and(is_refused) {
             return found;
         }
-        let repositories = target.repositories();
-        let renewed = self.credentials.find_again(access, repositories).await?;
+        // Perhaps they were replaced since they were read.
+        let contents = self.credentials.secrets.renewed(&access.secrets).await;
+        let renewed = self.of_pod(image, access, contents)?;
         let found = if renewed.identity() == credentials.identity() {
             found
         } else {
@@ -192,17 +204,16 @@ impl ImageInspector for Inspector {
         deadline: Instant,
     ) -> BoxFuture<'a, Outcome> {
         async move {
-            let target = self.hosts.target(image);
-            let Some(known) = self.credentials.known(access, target.repositories()) else {
+            let Some(contents) = self.credentials.secrets.known(&access.secrets) else {
                 let late = |_| Err(error::timeout(image.registry()));
                 let asked = timeout_at(deadline, self.inspect(image, access)).await;
                 return asked.unwrap_or_else(late);
             };
-            let mut credentials = known?;
+            let mut credentials = self.of_pod(image, access, contents)?;
             // Whoever's answer the pod has had.
             let everybody = credentials.as_everybody();
             let is_everybodys = !self.cache.knows(image, &credentials)
-                && target.is_public_to(&everybody)
+                && self.hosts.target(image).is_public_to(&everybody)
                 && self.cache.knows(image, &everybody);
             if is_everybodys {
                 credentials = everybody;

@@ -10,6 +10,7 @@ mod challenge;
 pub(super) mod fuzzing;
 mod source;
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,50 +86,49 @@ struct Token {
 
 /// The proofs that are known.
 pub(super) struct Tokens {
+    transport: Arc<Transport>,
     /// By registry and repository; the empty repository stands for those not yet asked for.
     schemes: Cache<(String, String), Scheme>,
     tokens: Cache<TokenKey, Token>,
     flights: Flights<TokenKey, Result<Token, Unknown>>,
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
-        Self {
-            schemes: Cache::builder()
-                .max_capacity(MAX_TOKENS)
-                .time_to_live(MAX_TOKEN_LIFETIME)
-                .build(),
-            tokens: Cache::builder()
-                .max_capacity(MAX_TOKENS)
-                .time_to_live(MAX_TOKEN_LIFETIME)
-                .build(),
-            flights: Flights::default(),
-        }
-    }
-}
-
 impl Tokens {
+    pub(super) fn new(transport: Arc<Transport>) -> Arc<Self> {
+        Arc::new(Self {
+            transport,
+            schemes: cache(),
+            tokens: cache(),
+            flights: Flights::default(),
+        })
+    }
+
     /// What to send with the first request: nothing while the registry has asked for
     /// nothing.
     pub(super) async fn preemptive(
         self: &Arc<Self>,
-        transport: &Arc<Transport>,
         wanted: &TokenRequest<'_>,
     ) -> Result<Option<HeaderValue>, Unknown> {
         match self.scheme(wanted) {
+            Some(scheme) => self.header(wanted, &scheme).await,
             None => Ok(None),
-            Some(Scheme::Basic) => Ok(wanted.credential.and_then(|known| basic(known))),
-            Some(Scheme::Bearer(source)) => {
-                let token = self.token(transport, wanted, source).await?;
-                Ok(Some(token.header))
-            }
+        }
+    }
+
+    async fn header(
+        self: &Arc<Self>,
+        wanted: &TokenRequest<'_>,
+        scheme: &Scheme,
+    ) -> Result<Option<HeaderValue>, Unknown> {
+        match scheme {
+            Scheme::Basic => Ok(wanted.credential.and_then(|known| basic(known))),
+            Scheme::Bearer(source) => Ok(Some(self.token(wanted, source).await?.header)),
         }
     }
 
     /// What to send after the registry refused `sent`: `None` when there is nothing else.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        transport: &Arc<Transport>,
         wanted: &TokenRequest<'_>,
         refusal: &HeaderMap,
         sent: Option<&HeaderValue>,
@@ -155,13 +155,10 @@ impl Tokens {
             }
         };
         self.remember(wanted, &scheme);
-        let header = match scheme {
-            Scheme::Basic => wanted.credential.and_then(|known| basic(known)),
-            Scheme::Bearer(source) => {
-                self.forget(wanted, &source, sent);
-                Some(self.token(transport, wanted, source).await?.header)
-            }
-        };
+        if let Scheme::Bearer(source) = &scheme {
+            self.forget(wanted, source, sent);
+        }
+        let header = self.header(wanted, &scheme).await?;
         Ok(header.filter(|header| Some(header) != sent))
     }
 
@@ -211,13 +208,12 @@ impl Tokens {
 
     async fn token(
         self: &Arc<Self>,
-        transport: &Arc<Transport>,
         wanted: &TokenRequest<'_>,
-        source: Arc<TokenSource>,
+        source: &Arc<TokenSource>,
     ) -> Result<Token, Unknown> {
         // The realm may have been named to somebody without credentials.
         judge_realm(&source.realm, wanted)?;
-        let key = TokenKey::new(&source, wanted);
+        let key = TokenKey::new(source, wanted);
         let known = || {
             self.tokens
                 .get(&key)
@@ -232,7 +228,7 @@ impl Tokens {
             key.clone(),
             || known().map(Ok),
             |audience| {
-                let (tokens, transport) = (Arc::clone(self), Arc::clone(transport));
+                let tokens = Arc::clone(self);
                 let (key, label) = (key.clone(), wanted.peer.authority.to_string());
                 let credential = wanted.credential.cloned();
                 let class = RequestClass {
@@ -242,7 +238,7 @@ impl Tokens {
                 };
                 let made = async move {
                     let token = fetch(
-                        &transport,
+                        &tokens.transport,
                         &key.source,
                         credential.as_deref(),
                         &label,
@@ -265,6 +261,11 @@ impl Tokens {
         let found = flight.wait(audience).await;
         found.unwrap_or_else(|why| Err(absent(&wanted.peer.authority, why)))
     }
+}
+
+fn cache<K: Eq + Hash + Send + Sync + 'static, V: Clone + Send + Sync + 'static>() -> Cache<K, V> {
+    let builder = Cache::builder().max_capacity(MAX_TOKENS);
+    builder.time_to_live(MAX_TOKEN_LIFETIME).build()
 }
 
 impl TokenKey {

@@ -328,16 +328,11 @@ fn log(
     let (host, method) = (&request.peer.authority, &request.method);
     let path = || printable(request.url.path());
     let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    match answer {
-        Ok(answer) => {
-            let status = answer.status.as_u16();
-            tracing::debug!(%host, %method, path = path(), status, attempt, milliseconds, "registry request");
-        }
-        Err(failure) => {
-            let (reason, error) = (failure.unknown.reason.name(), &failure.unknown.detail);
-            tracing::debug!(%host, %method, path = path(), reason, %error, attempt, milliseconds, "registry request");
-        }
-    }
+    let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
+    let failure = answer.as_ref().err().map(|failure| &failure.unknown);
+    let reason = failure.map(|unknown| unknown.reason.name());
+    let error = failure.map(|unknown| tracing::field::display(&unknown.detail));
+    tracing::debug!(%host, %method, path = path(), status, reason, error, attempt, milliseconds, "registry request");
 }
 
 /// Reads a body as it comes: what the registry says of its length takes no memory.

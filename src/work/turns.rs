@@ -1,126 +1,69 @@
 //! Places that tenants take in turn: whoever wants many waits longer, and nobody else does.
+//!
+//! Places are given in the order of asking, and of each tenant only one asks at a time.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 /// Most tenants that wait at a time.
 const MAX_TENANTS: usize = 1000;
 
 /// A number of places.
 #[derive(Clone)]
-pub(crate) struct Turns<K: Clone + Eq + Hash> {
-    shared: Arc<Mutex<State<K>>>,
+pub(crate) struct Turns<K> {
+    places: Arc<Semaphore>,
+    /// Those who wait, by tenant.
+    lines: Arc<SyncMutex<HashMap<K, Arc<Line>>>>,
     most_waiting: usize,
 }
 
-struct State<K: Clone + Eq + Hash> {
-    free: usize,
-    /// Each tenant that waits, once; the next one first.
-    order: VecDeque<K>,
-    waiting: HashMap<K, VecDeque<oneshot::Sender<TurnPlace<K>>>>,
+/// Those of one tenant who wait.
+struct Line {
+    /// How many more may.
+    room: Semaphore,
+    /// The one who asks for a place.
+    head: Mutex<()>,
 }
 
-/// A place that is taken, until it is dropped.
-pub(crate) struct TurnPlace<K: Clone + Eq + Hash>(Option<Arc<Mutex<State<K>>>>);
-
-impl<K: Clone + Eq + Hash> Turns<K> {
+impl<K: Eq + Hash> Turns<K> {
     /// So many places, for which so many of one tenant may wait.
     pub(crate) fn new(places: usize, most_waiting: usize) -> Self {
         Self {
-            shared: Arc::new(Mutex::new(State {
-                free: places,
-                order: VecDeque::new(),
-                waiting: HashMap::new(),
-            })),
+            places: Arc::new(Semaphore::new(places)),
+            lines: Arc::default(),
             most_waiting,
         }
     }
 
-    /// A place, once it is the tenant's turn; none if too many of the tenant wait already.
-    pub(crate) async fn enter(&self, tenant: K) -> Option<TurnPlace<K>> {
-        let turn = {
-            let mut state = lock(&self.shared);
-            if state.free > 0 {
-                state.free -= 1;
-                return Some(TurnPlace(Some(Arc::clone(&self.shared))));
-            }
-            state.wait(tenant, self.most_waiting)?
+    /// A place until it is dropped, once it is the tenant's turn; none if too many wait
+    /// already.
+    pub(crate) async fn enter(&self, tenant: K) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
+        }
+        let line = self.line(tenant)?;
+        let _room = line.room.try_acquire().ok()?;
+        let _head = line.head.lock().await;
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    fn line(&self, tenant: K) -> Option<Arc<Line>> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() >= MAX_TENANTS && !lines.contains_key(&tenant) {
+            lines.retain(|_, line| Arc::strong_count(line) > 1);
+        }
+        let is_full = lines.len() >= MAX_TENANTS && !lines.contains_key(&tenant);
+        let line = || {
+            Arc::new(Line {
+                room: Semaphore::new(self.most_waiting),
+                head: Mutex::new(()),
+            })
         };
-        turn.await.ok()
+        (!is_full).then(|| Arc::clone(lines.entry(tenant).or_insert_with(line)))
     }
-}
-
-impl<K: Clone + Eq + Hash> State<K> {
-    fn wait(&mut self, tenant: K, most: usize) -> Option<oneshot::Receiver<TurnPlace<K>>> {
-        let is_full = self.order.len() >= MAX_TENANTS;
-        let queue = match self.waiting.entry(tenant) {
-            Entry::Occupied(queue) => queue.into_mut(),
-            Entry::Vacant(_) if is_full => return None,
-            Entry::Vacant(queue) => {
-                self.order.push_back(queue.key().clone());
-                queue.insert(VecDeque::new())
-            }
-        };
-        if queue.len() >= most {
-            // Some may have given up.
-            queue.retain(|turn| !turn.is_closed());
-        }
-        if queue.len() >= most {
-            return None;
-        }
-        let (turn, place) = oneshot::channel();
-        queue.push_back(turn);
-        Some(place)
-    }
-
-    /// Who gets a place that came free; without anybody it stays free.
-    fn next(&mut self) -> Option<oneshot::Sender<TurnPlace<K>>> {
-        while let Some(tenant) = self.order.pop_front() {
-            let queue = self.waiting.get_mut(&tenant);
-            let turn = queue.and_then(VecDeque::pop_front);
-            if self
-                .waiting
-                .get(&tenant)
-                .is_some_and(|queue| !queue.is_empty())
-            {
-                self.order.push_back(tenant);
-            } else {
-                self.waiting.remove(&tenant);
-            }
-            if turn.is_some() {
-                return turn;
-            }
-        }
-        self.free += 1;
-        None
-    }
-}
-
-impl<K: Clone + Eq + Hash> Drop for TurnPlace<K> {
-    fn drop(&mut self) {
-        let Some(shared) = self.0.take() else {
-            return;
-        };
-        loop {
-            let next = lock(&shared).next();
-            let Some(turn) = next else {
-                return;
-            };
-            match turn.send(TurnPlace(Some(Arc::clone(&shared)))) {
-                Ok(()) => return,
-                // That one gave up: the place is the next one's.
-                Err(mut place) => place.0 = None,
-            }
-        }
-    }
-}
-
-fn lock<K: Clone + Eq + Hash>(shared: &Mutex<State<K>>) -> MutexGuard<'_, State<K>> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -128,6 +71,7 @@ mod tests {
     use futures::future::join_all;
 
     use super::*;
+    use std::sync::Mutex;
 
     /// Who got a place, in the order of it, when these want one while it is taken.
     async fn order(wanting: &[&'static str]) -> String {

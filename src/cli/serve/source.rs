@@ -13,7 +13,7 @@ use crate::cluster::view::View;
 use crate::cluster::{self, Cluster};
 use crate::config::Configuration;
 use crate::process::readiness::Waiting;
-use crate::registry::SecretReader;
+use crate::credentials::SecretReader;
 
 /// How long the API server may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

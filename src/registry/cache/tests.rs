@@ -11,7 +11,7 @@ use crate::domain::access::Tenant;
 use crate::domain::inspection::{Content, MediaType, Outdated, Staleness};
 use crate::domain::unknown::Origin;
 use crate::domain::unknown::Reason;
-use crate::registry::host::{Discretion, LookUpLimits};
+use crate::registry::host::LookUpSettings;
 use tokio::time::advance;
 
 const FRESH: Duration = Duration::from_secs(300);
@@ -95,8 +95,7 @@ fn registry(target: &LookupTarget<'_>) -> RegistryId {
 
 static HOSTS: LazyLock<Arc<Hosts>> = LazyLock::new(|| {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let limits = LookUpLimits::default();
-    Arc::new(Hosts::new(Vec::new(), limits, None, Discretion::Open).unwrap())
+    Arc::new(Hosts::new(&LookUpSettings::default()).unwrap())
 });
 
 fn hosts() -> Arc<Hosts> {

@@ -103,7 +103,7 @@ impl Endpoint<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::host::{Discretion, LookUpLimits};
+    use crate::registry::host::LookUpSettings;
     use crate::registry::settings::HostSettings;
 
     #[track_caller]
@@ -113,8 +113,11 @@ mod tests {
         hub.mirrors = vec!["mirror.example:5000/hub".to_owned().try_into().unwrap()];
         let mut plain = HostSettings::new("plain.example");
         plain.plain_http = true;
-        let limits = LookUpLimits::default();
-        let hosts = Hosts::new(vec![hub, plain], limits, None, Discretion::Open).unwrap();
+        let settings = LookUpSettings {
+            hosts: vec![hub, plain],
+            ..LookUpSettings::default()
+        };
+        let hosts = Hosts::new(&settings).unwrap();
         let image: ImageReference = image.parse().expect(image);
         let target = hosts.target(&image);
         let endpoints = target.endpoints.iter();

@@ -12,7 +12,7 @@ use crate::credentials::Credential;
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
 use crate::registry::error::malformed;
-use crate::registry::host::{Discretion, Hosts, LookUpLimits, Peer};
+use crate::registry::host::{Hosts, LookUpSettings, Peer};
 use crate::registry::settings::HostSettings;
 use crate::work::audience::Audience;
 
@@ -27,13 +27,7 @@ const REGISTRIES: [(&str, Option<&str>); 4] = [
 
 static HOSTS: LazyLock<Option<Hosts>> = LazyLock::new(|| {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Hosts::new(
-        vec![HostSettings::new("*")],
-        LookUpLimits::default(),
-        None,
-        Discretion::Open,
-    )
-    .ok()
+    Hosts::new(&LookUpSettings::default()).ok()
 });
 
 /// Headers, one a line: a challenge that is written down again reads the same, and no
