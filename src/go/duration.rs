@@ -9,7 +9,12 @@ const LONGEST: usize = 16;
 ///
 /// Source: <https://pkg.go.dev/time#ParseDuration>
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    if text.is_empty() || text.len() > LONGEST {
+    // A sign within would have kube's reader panic.
+    let has_inner_sign = text
+        .chars()
+        .skip(1)
+        .any(|letter| matches!(letter, '+' | '-'));
+    if text.is_empty() || text.len() > LONGEST || has_inner_sign {
         return None;
     }
     let parsed: kube::core::Duration = text.parse().ok()?;
@@ -43,6 +48,8 @@ mod tests {
             "1",
             "-1s",
             "-0.5h",
+            "1s-1s",
+            "--1s",
             "5 s",
             "1d",
             "h",
