@@ -1,7 +1,9 @@
 //! `WWW-Authenticate`: which proof a registry asks for.
 //!
 //! Source: RFC 9110, section 11.6.1: several challenges in one header and several headers,
-//! parameters as tokens or quoted strings.
+//! parameters as tokens or quoted strings. The parser of `http-auth` is stricter than what
+//! registries send: it fails `parameters_come_in_every_form`, where a challenge has two spaces
+//! or an open quote.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
