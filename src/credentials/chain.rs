@@ -70,9 +70,6 @@ impl<'a> CredentialChain<'a> {
 
     /// The next credential for the repository, to be shown when the one before was refused.
     /// One that is anonymous comes only where there is no other.
-    ///
-    /// # Errors
-    /// [`Unknown`] when it cannot be found out now.
     pub(crate) async fn next(
         &mut self,
         repository: &RepositoryName,

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use zeroize::Zeroize;
 
@@ -111,7 +112,7 @@ impl ClientFiles {
 
     async fn ask(&self, helper: &str, server: &str) -> Option<Arc<Credential>> {
         let key = (helper.to_owned(), server.to_owned());
-        let known = || lock(&self.asked).get(&key).cloned();
+        let known = || self.asked.lock().get(&key).cloned();
         let start = || {
             let (asked, key) = (Arc::clone(&self.asked), key.clone());
             async move {
@@ -126,17 +127,13 @@ impl ClientFiles {
                     Err(error) => tracing::warn!(helper, server, %error, "credential helper"),
                 }
                 let answer = answer.ok().map(Arc::new);
-                lock(&asked).insert(key, answer.clone());
+                asked.lock().insert(key, answer.clone());
                 answer
             }
             .boxed()
         };
         self.flights.join(key.clone(), known, start).await.flatten()
     }
-}
-
-fn lock(asked: &Mutex<Asked>) -> std::sync::MutexGuard<'_, Asked> {
-    asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ClientFile {

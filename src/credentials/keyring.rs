@@ -55,11 +55,6 @@ impl Keyring {
         keyring
     }
 
-    /// Whether it holds nothing for any image.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The credentials for the repository, in the order to try them in. When there is none,
     /// the image is pulled anonymously; when there is one, it is not.
     pub fn find(&self, repository: &RepositoryName) -> Vec<Arc<Credential>> {

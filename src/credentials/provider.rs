@@ -158,9 +158,6 @@ impl Providers {
     }
 
     /// The credentials for the repository, on the tenant's account.
-    ///
-    /// # Errors
-    /// When too many programs would have to be run for the tenant.
     pub(crate) async fn find(
         &self,
         repository: &RepositoryName,

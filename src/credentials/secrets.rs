@@ -6,12 +6,13 @@
 //! costs the API server, which waits for those reviews, one small request a secret. What was
 //! read in a namespace that is gone counts for nothing in another of its name.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use moka::sync::Cache;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -206,7 +207,7 @@ impl Secrets {
         };
         let generation = self.reader.generation(name.namespace());
         let reading = async {
-            let start = self.rate().next_start();
+            let start = self.rate.lock().next_start();
             sleep_until(start).await;
             self.reader.read(name).await
         };
@@ -248,10 +249,6 @@ impl Secrets {
         };
         self.known.insert(name.clone(), known);
         contents
-    }
-
-    fn rate(&self) -> MutexGuard<'_, Rate> {
-        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,21 +9,22 @@ mod breaker;
 mod health;
 mod queue;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 
 use crate::credentials::CredentialHash;
 use crate::domain::unknown::{Reason, Unknown};
-use crate::work::audience::{Audience, Urgency};
+use crate::work::audience::Audience;
 use allowance::{Allowances, Spent};
 pub(super) use health::Blame;
 use health::{Admitted, Health};
 pub(super) use queue::{Budget, Queue};
-use queue::{Full, HostId, QueuePlace};
+use queue::{Full, QueuePlace};
 
 /// A pause that somebody who waits for an answer may as well wait for.
 const MAX_PAUSE_WAITED_FOR: Duration = Duration::from_secs(2);
@@ -81,7 +82,7 @@ pub(super) struct Bulkhead {
     /// Its name, for the log.
     name: String,
     queue: Arc<Queue>,
-    host: HostId,
+    host: u64,
     budget: Budget,
     known: Mutex<Known>,
 }
@@ -109,7 +110,7 @@ impl Bulkhead {
     /// others may have learned more meanwhile.
     pub(super) async fn enter(self: &Arc<Self>, class: &RequestClass) -> Result<Permit, Refusal> {
         self.wait_for_short_pause(class).await?;
-        self.known().check(class)?;
+        self.known.lock().check(class)?;
         let RequestClass {
             audience, deadline, ..
         } = class;
@@ -117,7 +118,7 @@ impl Bulkhead {
             .queue
             .enter(self.host, &self.budget, audience, *deadline);
         let place = entered.await.map_err(|Full| Refusal::Busy)?;
-        let admitted = self.known().admit(class)?;
+        let admitted = self.known.lock().admit(class)?;
         Ok(Permit {
             bulkhead: Arc::clone(self),
             account: class.account,
@@ -131,7 +132,7 @@ impl Bulkhead {
 
     async fn wait_for_short_pause(&self, class: &RequestClass) -> Result<(), Refusal> {
         let now = Instant::now();
-        let Some(pause) = self.known().pause(class, now) else {
+        let Some(pause) = self.known.lock().pause(class, now) else {
             return Ok(());
         };
         let until = now + pause;
@@ -145,12 +146,16 @@ impl Bulkhead {
 
     /// Whether the host is not asked at the moment, since it keeps failing.
     pub(super) fn is_failing(&self) -> bool {
-        self.known().health.host_fails(Instant::now()).is_some()
+        self.known
+            .lock()
+            .health
+            .host_fails(Instant::now())
+            .is_some()
     }
 
     /// The least that any account may still spend, of those whose registry said so.
     pub(super) fn remaining(&self) -> Option<u64> {
-        self.known().allowances.remaining(Instant::now())
+        self.known.lock().allowances.remaining(Instant::now())
     }
 
     /// Changes what is known of the health of host and repository, and logs when that opens
@@ -158,7 +163,7 @@ impl Bulkhead {
     fn change_health(&self, repository: &str, change: impl FnOnce(&mut Health, Instant)) {
         let now = Instant::now();
         let (before, after) = {
-            let health = &mut self.known().health;
+            let health = &mut self.known.lock().health;
             let before = health.fails(repository, now);
             change(health, now);
             (before, health.fails(repository, now))
@@ -177,10 +182,6 @@ impl Bulkhead {
             }
             _ => {}
         }
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -239,20 +240,10 @@ pub(super) struct Permit {
     is_overdue: bool,
     /// Whether it goes on without a place.
     is_late: bool,
-    place: QueuePlace,
+    pub(super) place: QueuePlace,
 }
 
 impl Permit {
-    /// Whether somebody waited when its turn came.
-    pub(super) fn urgency(&self) -> Urgency {
-        self.place.urgency()
-    }
-
-    /// Waits until the place is another tenant's.
-    pub(super) async fn asked_for(&mut self) {
-        self.place.asked_for().await;
-    }
-
     /// Goes on without a place, if there is room for that.
     pub(super) fn go_on_late(&mut self) -> bool {
         self.is_late = self.is_late || self.place.leave();
@@ -268,7 +259,7 @@ impl Permit {
     /// It ends for a reason of our own.
     pub(super) fn given_up(mut self) {
         if let Some(admitted) = self.admitted.take() {
-            let health = &mut self.bulkhead.known().health;
+            let health = &mut self.bulkhead.known.lock().health;
             health.withdrawn(&self.repository, admitted);
         }
     }
@@ -276,7 +267,7 @@ impl Permit {
     /// The host answered.
     pub(super) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let now = Instant::now();
-        let mut known = self.bulkhead.known();
+        let mut known = self.bulkhead.known.lock();
         let learned = (status, headers);
         known
             .allowances

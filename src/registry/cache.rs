@@ -41,6 +41,7 @@ use key::AnswerKey;
 use lifetime::Age;
 use served::KnownDocument;
 pub use served::{RegistryId, Resolved, Served};
+use weight::{size, units};
 
 /// Most failures that are kept.
 const MAX_FAILURES: u64 = 10_000;
@@ -50,9 +51,6 @@ const MAX_FAILURES: u64 = 10_000;
 /// Implementations: the registry, a fake in tests.
 pub trait TagInspector: Send + Sync {
     /// Inspects the one document that the reference names: its digest, else its tag.
-    ///
-    /// # Errors
-    /// [`Unknown`] with the class of what went wrong.
     fn inspect<'a>(
         &'a self,
         image: &'a ImageReference,
@@ -61,9 +59,6 @@ pub trait TagInspector: Send + Sync {
     ) -> BoxFuture<'a, Result<Served, Unknown>>;
 
     /// Asks for the digest alone (HEAD); `None` if the registry does not name it.
-    ///
-    /// # Errors
-    /// [`Unknown`] with the class of what went wrong.
     fn resolve<'a>(
         &'a self,
         image: &'a ImageReference,
@@ -125,16 +120,21 @@ impl<I: TagInspector + 'static> Cache<I> {
         statistics: Arc<Statistics>,
     ) -> Arc<Self> {
         let documents = Bounded::builder()
-            .weigher(|_, document: &KnownDocument| weight::of_document(&document.inspection))
+            .weigher(|_, document: &KnownDocument| units(size(&document.inspection)))
             .max_capacity(digests)
             .build();
         let answers = Bounded::builder()
-            .weigher(|key, answer: &KeptAnswer| weight::of_answer(key, &answer.inspection))
+            // An answer may be the last to hold its document.
+            .weigher(|key: &AnswerKey, answer: &KeptAnswer| {
+                units(key.text_size() + size(&answer.inspection))
+            })
             // Children are reached by digest, so a document has an answer or two.
             .max_capacity(digests.saturating_mul(2))
             .build();
         let failures = Bounded::builder()
-            .weigher(|key, failure: &KeptFailure| weight::of_failure(key, &failure.unknown))
+            .weigher(|key: &AnswerKey, failure: &KeptFailure| {
+                units(key.text_size() + failure.unknown.detail.len())
+            })
             .max_capacity(MAX_FAILURES)
             .build();
         Arc::new(Self {

@@ -226,7 +226,7 @@ impl Transport {
     ) -> Option<Result<RegistryResponse, Failure>> {
         let (class, limits) = (&request.class, &self.limits);
         let mut changes = class.audience.changes();
-        let was_awaited = permit.urgency() == Urgency::Awaited;
+        let was_awaited = permit.place.urgency() == Urgency::Awaited;
         let started = Instant::now();
         let longest = if class.may_go_on {
             limits.late.max(limits.request)
@@ -244,7 +244,7 @@ impl Transport {
             tokio::select! {
                 biased;
                 answer = &mut answer => return Some(answer),
-                () = permit.asked_for() => {
+                () = permit.place.asked_for() => {
                     if !permit.go_on_late() {
                         return None;
                     }

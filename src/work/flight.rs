@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
 
 use super::audience::{Audience, Room, Seat};
 use crate::domain::access::Tenant;
@@ -74,7 +75,7 @@ where
         known: impl FnOnce() -> Option<V>,
         start: impl FnOnce(Audience) -> BoxFuture<'static, V>,
     ) -> Joined<V> {
-        let mut running = lock(&self.running);
+        let mut running = self.running.lock();
         if let Some((flight, room)) = running.get(&key) {
             return Joined {
                 flight: flight.clone(),
@@ -129,10 +130,6 @@ struct Landing<K: Eq + Hash, V: Clone> {
 
 impl<K: Eq + Hash, V: Clone> Drop for Landing<K, V> {
     fn drop(&mut self) {
-        lock(&self.running).remove(&self.key);
+        self.running.lock().remove(&self.key);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::{self, OwnedSemaphorePermit, Semaphore};
 
 /// Most tenants that wait at a time.
 const MAX_TENANTS: usize = 1000;
@@ -16,7 +17,7 @@ const MAX_TENANTS: usize = 1000;
 pub(crate) struct Turns<K> {
     places: Arc<Semaphore>,
     /// Those who wait, by tenant.
-    lines: Arc<SyncMutex<HashMap<K, Arc<Line>>>>,
+    lines: Arc<Mutex<HashMap<K, Arc<Line>>>>,
     most_waiting: usize,
 }
 
@@ -25,7 +26,7 @@ struct Line {
     /// How many more may.
     room: Semaphore,
     /// The one who asks for a place.
-    head: Mutex<()>,
+    head: sync::Mutex<()>,
 }
 
 impl<K: Eq + Hash> Turns<K> {
@@ -51,7 +52,7 @@ impl<K: Eq + Hash> Turns<K> {
     }
 
     fn line(&self, tenant: K) -> Option<Arc<Line>> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock();
         if lines.len() >= MAX_TENANTS && !lines.contains_key(&tenant) {
             lines.retain(|_, line| Arc::strong_count(line) > 1);
         }
@@ -59,7 +60,7 @@ impl<K: Eq + Hash> Turns<K> {
         let line = || {
             Arc::new(Line {
                 room: Semaphore::new(self.most_waiting),
-                head: Mutex::new(()),
+                head: sync::Mutex::new(()),
             })
         };
         (!is_full).then(|| Arc::clone(lines.entry(tenant).or_insert_with(line)))
@@ -71,7 +72,6 @@ mod tests {
     use futures::future::join_all;
 
     use super::*;
-    use std::sync::Mutex;
 
     /// Who got a place, in the order of it, when these want one while it is taken.
     async fn order(wanting: &[&'static str]) -> String {
@@ -82,14 +82,14 @@ mod tests {
             let (turns, order) = (&turns, &order);
             async move {
                 let _place = turns.enter(tenant).await.expect("a place");
-                order.lock().unwrap().push_str(tenant);
+                order.lock().push_str(tenant);
                 tokio::task::yield_now().await;
             }
         };
         let leave = async { drop(first) };
         tokio::join!(join_all(wanting.iter().map(|tenant| want(tenant))), leave);
         drop(turns.enter("again").await.expect("it is free again"));
-        order.into_inner().unwrap()
+        order.into_inner()
     }
 
     #[tokio::test]

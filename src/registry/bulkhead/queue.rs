@@ -14,9 +14,10 @@
 mod line;
 mod state;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -36,10 +37,6 @@ pub(in crate::registry) struct Budget {
     pub(in crate::registry) requests_per_second: u32,
 }
 
-/// A host among those of the queue.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HostId(u64);
-
 /// Too many wait, or it took too long.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
@@ -58,7 +55,7 @@ struct QueueTurn {
 }
 
 /// A place in the queue: first among those who wait, then among the requests under way.
-pub(super) struct QueuePlace {
+pub(in crate::registry) struct QueuePlace {
     queue: Arc<Queue>,
     id: u64,
     host: u64,
@@ -67,15 +64,15 @@ pub(super) struct QueuePlace {
 }
 
 impl Queue {
-    /// Another host.
-    pub(super) fn host(&self) -> HostId {
-        HostId(self.state().number())
+    /// The number of another host.
+    pub(super) fn host(&self) -> u64 {
+        self.state.lock().number()
     }
 
     /// Waits for one's turn at the host.
     pub(super) async fn enter(
         self: &Arc<Self>,
-        host: HostId,
+        host: u64,
         budget: &Budget,
         audience: &Audience,
         deadline: Instant,
@@ -87,10 +84,10 @@ impl Queue {
             tokio::select! {
                 biased;
                 turn = &mut turn => break turn.map_err(|_| Full)?,
-                () = changes.next() => self.state().rearrange(host.0, place.id, audience),
+                () = changes.next() => self.state.lock().rearrange(host, place.id, audience),
                 () = sleep_until(deadline) => return Err(Full),
                 () = sleep_until(patience) => {
-                    self.state().claim_share(host.0, audience);
+                    self.state.lock().claim_share(host, audience);
                     patience += FAIR_WAIT;
                 }
             }
@@ -102,19 +99,19 @@ impl Queue {
         }
         if turn.start > Instant::now() {
             sleep_until(turn.start).await;
-            self.state().started(host.0, place.id);
+            self.state.lock().started(host, place.id);
         }
         Ok(place)
     }
 
     fn line_up(
         self: &Arc<Self>,
-        host: HostId,
+        host: u64,
         budget: &Budget,
         audience: &Audience,
     ) -> Result<(QueuePlace, oneshot::Receiver<QueueTurn>), Full> {
-        let mut state = self.state();
-        state.make_room(host.0, audience)?;
+        let mut state = self.state.lock();
+        state.make_room(host, audience)?;
         let id = state.number();
         let (granted, turn) = oneshot::channel();
         let waiter = Waiter {
@@ -123,30 +120,26 @@ impl Queue {
             audience: audience.clone(),
             granted,
         };
-        state.line_up(host.0, budget, waiter);
+        state.line_up(host, budget, waiter);
         let place = QueuePlace {
             queue: Arc::clone(self),
             id,
-            host: host.0,
+            host,
             urgency: audience.urgency(),
             asked: None,
         };
         Ok((place, turn))
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl QueuePlace {
     /// Whether somebody waited when it was given.
-    pub(super) fn urgency(&self) -> Urgency {
+    pub(in crate::registry) fn urgency(&self) -> Urgency {
         self.urgency
     }
 
     /// Waits until the place is another tenant's.
-    pub(super) async fn asked_for(&mut self) {
+    pub(in crate::registry) async fn asked_for(&mut self) {
         let asked = match &mut self.asked {
             Some(asked) => asked.await.is_ok(),
             None => false,
@@ -159,13 +152,13 @@ impl QueuePlace {
 
     /// Goes on without the place, if there is room for that.
     pub(super) fn leave(&self) -> bool {
-        self.queue.state().go_on_late(self.host, self.id)
+        self.queue.state.lock().go_on_late(self.host, self.id)
     }
 }
 
 impl Drop for QueuePlace {
     fn drop(&mut self) {
-        self.queue.state().remove(self.host, self.id);
+        self.queue.state.lock().remove(self.host, self.id);
     }
 }
 

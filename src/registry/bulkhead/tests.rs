@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::access::Tenant;
-use crate::work::audience::Room;
+use crate::work::audience::{Room, Urgency};
 use tokio::time::sleep;
 
 fn bulkhead(places: usize) -> Arc<Bulkhead> {
@@ -86,7 +86,7 @@ async fn who_is_waited_for_goes_first() {
     let (one, two) = (self::background(), awaited());
     let passes = async |class: &RequestClass| {
         let permit = bulkhead.enter(class).await.ok();
-        order.lock().unwrap().push(class.audience.urgency());
+        order.lock().push(class.audience.urgency());
         answer(permit.unwrap(), 200, &[]);
     };
     let leave = async {
@@ -95,10 +95,7 @@ async fn who_is_waited_for_goes_first() {
     };
     // The one that nobody waits for came first.
     tokio::join!(passes(&one), passes(&two), leave);
-    assert_eq!(
-        *order.lock().unwrap(),
-        [Urgency::Awaited, Urgency::Background]
-    );
+    assert_eq!(*order.lock(), [Urgency::Awaited, Urgency::Background]);
     drop(third);
 }
 

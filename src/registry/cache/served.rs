@@ -2,7 +2,6 @@
 //! that one may see it: whoever runs another registry may answer as he likes, and would be
 //! told by it what he cannot see elsewhere, or that somebody here has seen it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -15,11 +14,11 @@ use crate::domain::reference::Digest;
 const MAX_REGISTRIES_KNOWN: usize = 4;
 
 /// A registry: scheme, host and effective port, however they are spelled.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RegistryId(CredentialHash);
 
 /// A document that a registry served, its bytes verified.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Served {
     /// The document.
     pub inspection: Arc<Inspection>,
@@ -28,7 +27,7 @@ pub struct Served {
 }
 
 /// What a registry says an image stands for, without its bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Resolved {
     /// The document.
     pub digest: Digest,
@@ -49,12 +48,6 @@ impl RegistryId {
         let mut hasher = CredentialHasher::new();
         hasher.text(&url.origin().ascii_serialization());
         Self(hasher.finish())
-    }
-}
-
-impl fmt::Debug for RegistryId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("RegistryId")
     }
 }
 

@@ -1,9 +1,7 @@
 //! How much of a cache's room an entry takes, so that what anybody may name or serve is
 //! bounded in bytes and not in number alone.
 
-use super::key::AnswerKey;
 use crate::domain::inspection::{Content, Entry, Inspection};
-use crate::domain::unknown::Unknown;
 use crate::registry::document;
 
 /// What takes this many bytes counts as one entry, what is larger as several. An index of
@@ -12,24 +10,13 @@ const USUAL_ENTRY_BYTES: usize = 2 * 1024;
 /// What the cache itself keeps of each entry, roughly, key and value included.
 const ENTRY_OVERHEAD_BYTES: usize = 400;
 
-pub(super) fn of_document(inspection: &Inspection) -> u32 {
-    units(size(inspection))
-}
-
-/// An answer may be the last to hold its document.
-pub(super) fn of_answer(key: &AnswerKey, inspection: &Inspection) -> u32 {
-    units(key.text_size() + size(inspection))
-}
-
-pub(super) fn of_failure(key: &AnswerKey, unknown: &Unknown) -> u32 {
-    units(key.text_size() + unknown.detail.len())
-}
-
-fn units(size: usize) -> u32 {
+/// How many entries of the usual size something of that many bytes counts as.
+pub(super) fn units(size: usize) -> u32 {
     u32::try_from(1 + (ENTRY_OVERHEAD_BYTES + size) / USUAL_ENTRY_BYTES).unwrap_or(u32::MAX)
 }
 
-fn size(inspection: &Inspection) -> usize {
+/// Bytes of a document.
+pub(super) fn size(inspection: &Inspection) -> usize {
     let content = match &inspection.content {
         Content::Index(entries) => entries.iter().map(entry_size).sum(),
         Content::Manifest(platform) => document::size(platform),
