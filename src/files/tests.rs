@@ -152,7 +152,8 @@ fn lists_are_flattened() {
 
 #[test]
 fn scalars_are_those_of_yaml_1_2() {
-    let text = "a: no\nb: off\nc: true\nd: \"1\"\ne: 1\nf: 1.5\ng: ~\nh: '0777'\ni: on\nkind: Y\n1: key\n";
+    let text =
+        "a: no\nb: off\nc: true\nd: \"1\"\ne: 1\nf: 1.5\ng: ~\nh: '0777'\ni: on\nkind: Y\n1: key\n";
     let found = parse(text);
     assert_eq!(
         found[0].as_ref().unwrap().1,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// In bytes: what kube's reader multiplies stays within a [`Duration`], where it would panic.
-const LONGEST: usize = 16;
+const MAX_BYTES: usize = 16;
 
 /// A duration; `None` for what is none, and for a negative one.
 ///
@@ -14,7 +14,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         .chars()
         .skip(1)
         .any(|letter| matches!(letter, '+' | '-'));
-    if text.is_empty() || text.len() > LONGEST || has_inner_sign {
+    if text.is_empty() || text.len() > MAX_BYTES || has_inner_sign {
         return None;
     }
     let parsed: kube::core::Duration = text.parse().ok()?;

@@ -71,3 +71,23 @@ macro_rules! deserialize_go_objects {
 }
 
 pub(crate) use deserialize_go_objects;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_fold_as_in_go() {
+        for (key, field) in [
+            ("OS.Features", "os.features"),
+            ("fSLayers", "fslayers"),
+            ("fs\u{17f}", "fss"),
+            ("\u{212a}ind", "kind"),
+            // Only full case folding makes two letters of it.
+            ("\u{df}", "\u{df}"),
+            ("\u{c4}", "\u{c4}"),
+        ] {
+            assert_eq!(folded(key), field, "{key}");
+        }
+    }
+}

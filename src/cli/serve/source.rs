@@ -12,8 +12,8 @@ use crate::cli::{setup, snapshot};
 use crate::cluster::view::View;
 use crate::cluster::{self, Cluster};
 use crate::config::Configuration;
-use crate::process::readiness::Waiting;
 use crate::credentials::SecretReader;
+use crate::process::readiness::Waiting;
 
 /// How long the API server may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

@@ -13,7 +13,6 @@ use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
 use crate::registry::error::malformed;
 use crate::registry::host::{Hosts, LookUpSettings, Peer};
-use crate::registry::settings::HostSettings;
 use crate::work::audience::Audience;
 
 /// Registries that may have sent the challenge, and the other host that may see their
