@@ -119,16 +119,16 @@ impl<'a> CredentialChain<'a> {
 
     /// What it comes to when no credential is left, and the last one was refused like this.
     pub(crate) fn exhausted(&self, last: Option<Unknown>) -> Unknown {
-        let failure =
-            last.unwrap_or_else(|| Unknown::new(Reason::Unauthorized, "it was not asked"));
+        let last = last.unwrap_or_else(|| Unknown::new(Reason::Unauthorized, "it was not asked"));
         if !self.is_cut {
-            return failure;
+            return last;
         }
-        let detail = format!(
-            "{} ({MAX_CREDENTIALS_TRIED} credentials were tried, and no more are)",
-            failure.detail
-        );
-        Unknown::new(Reason::Unauthorized, detail)
+        let detail =
+            format!("{last} ({MAX_CREDENTIALS_TRIED} credentials were tried, and no more are)");
+        Unknown {
+            origin: last.origin,
+            ..Unknown::new(Reason::Unauthorized, detail)
+        }
     }
 }
 

@@ -223,41 +223,33 @@ impl Tokens {
             return Ok(token);
         }
         let audience = &wanted.class.audience;
-        let flight = self.flights.join_as(
-            audience,
-            key.clone(),
-            || known().map(Ok),
-            |audience| {
-                let tokens = Arc::clone(self);
-                let (key, label) = (key.clone(), wanted.peer.authority.to_string());
-                let credential = wanted.credential.cloned();
-                let class = RequestClass {
-                    audience,
-                    // The deadline of who came first: the others have later ones.
-                    ..wanted.class.clone()
-                };
-                let made = async move {
-                    let token = fetch(
-                        &tokens.transport,
-                        &key.source,
-                        credential.as_deref(),
-                        &label,
-                        class,
-                    )
-                    .await?;
-                    tracing::debug!(
-                        host = label,
-                        scope = printable(&key.source.scope),
-                        is_anonymous = credential.is_none(),
-                        seconds = (token.until - Instant::now()).as_secs(),
-                        "registry token"
-                    );
-                    tokens.tokens.insert(key, token.clone());
-                    Ok(token)
-                };
-                made.in_current_span().boxed()
-            },
-        );
+        let start = |audience| {
+            let (tokens, key) = (Arc::clone(self), key.clone());
+            let (credential, label) = (wanted.credential.cloned(), wanted.peer.authority.clone());
+            let class = RequestClass {
+                audience,
+                // The deadline of who came first: the others have later ones.
+                ..wanted.class.clone()
+            };
+            let made = async move {
+                let (transport, shown) = (&tokens.transport, credential.as_deref());
+                let token = fetch(transport, &key.source, shown, &label, class).await?;
+                tracing::debug!(
+                    host = &*label,
+                    scope = printable(&key.source.scope),
+                    is_anonymous = shown.is_none(),
+                    seconds = (token.until - Instant::now()).as_secs(),
+                    "registry token"
+                );
+                tokens.tokens.insert(key, token.clone());
+                Ok(token)
+            };
+            made.in_current_span().boxed()
+        };
+        let known_too = || known().map(Ok);
+        let flight = self
+            .flights
+            .join_as(audience, key.clone(), known_too, start);
         let found = flight.wait(audience).await;
         found.unwrap_or_else(|why| Err(absent(&wanted.peer.authority, why)))
     }
