@@ -8,7 +8,6 @@
 mod chain;
 pub mod client_files;
 pub mod docker_config;
-mod finder;
 mod hash;
 pub mod keyring;
 mod lookup;
@@ -22,12 +21,11 @@ use std::fmt;
 use zeroize::Zeroize;
 
 pub(crate) use chain::CredentialChain;
-pub(crate) use finder::CredentialFinder;
 pub use hash::CredentialHash;
 pub(crate) use hash::CredentialHasher;
 pub use lookup::LookupCredentials;
-pub(crate) use secrets::SecretContents;
 pub use secrets::{NoSecrets, ReadFailure, SecretReader};
+pub(crate) use secrets::{SecretContents, Secrets};
 pub(crate) use shared::SharedCredentials;
 
 /// A user name and a password or token, or an identity token that a token server takes for

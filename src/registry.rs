@@ -30,7 +30,7 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::credentials::{CredentialFinder, SecretReader, SharedCredentials};
+use crate::credentials::{SecretReader, Secrets, SharedCredentials};
 use cache::Cache;
 use host::Hosts;
 use transport::Transport;
@@ -69,6 +69,5 @@ pub fn open(
         fresh,
         statistics,
     );
-    let credentials = CredentialFinder::new(shared, secrets);
-    Ok(Inspector::new(hosts, credentials, cache))
+    Ok(Inspector::new(hosts, shared, Secrets::new(secrets), cache))
 }

@@ -142,7 +142,7 @@ mod tests {
     async fn credentials_are_those_that_match_else_none() {
         let config = br#"{"auths":{"https://index.docker.io/v1/":{"username":"u"},"a.b":{}}}"#;
         let shared = SharedCredentials::new(Some(config), &[], None).unwrap();
-        let credentials = LookupCredentials::of_everybody(&Arc::new(shared), Tenant::Operator);
+        let credentials = LookupCredentials::of_everybody(&Arc::new(shared), &Tenant::Operator);
         let mut chain = credentials.chain();
         for (registry, expected) in [
             ("docker.io", "u"),

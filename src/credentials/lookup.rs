@@ -5,15 +5,12 @@ use std::sync::Arc;
 use super::Credential;
 use super::hash::{CredentialHash, CredentialHasher};
 use super::keyring::{self, Keyring};
-use super::secrets::SecretContents;
+use super::secrets::{MAX_SECRETS_SHOWN, SecretContents, list};
 use super::shared::SharedCredentials;
 use crate::domain::access::{Access, SecretName, Tenant};
 use crate::domain::reference::RepositoryName;
 use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::work::audience::Audience;
-
-/// How many pull secrets a text says something of; a pod may name any number.
-const MAX_SECRETS_SHOWN: usize = 3;
 
 /// What a look-up may show: first what the pod's secrets have, then what all of them may.
 #[derive(Clone)]
@@ -21,7 +18,7 @@ pub struct LookupCredentials {
     pub(super) shared: Arc<SharedCredentials>,
     pub(super) audience: Audience,
     identity: Option<CredentialHash>,
-    /// The pod's secrets and what they have, if any of it fits the image.
+    /// The pod's secrets and what they have, in the pod's order.
     names: Arc<[SecretName]>,
     contents: Vec<SecretContents>,
     /// Positions of the secrets that fit, in the order of their credentials.
@@ -30,10 +27,10 @@ pub struct LookupCredentials {
 
 impl LookupCredentials {
     /// What everybody's look-ups may show, on the tenant's account.
-    pub(crate) fn of_everybody(shared: &Arc<SharedCredentials>, tenant: Tenant) -> Self {
+    pub(crate) fn of_everybody(shared: &Arc<SharedCredentials>, tenant: &Tenant) -> Self {
         Self {
             shared: Arc::clone(shared),
-            audience: Audience::Caller(tenant),
+            audience: Audience::Caller(tenant.clone()),
             identity: None,
             names: Arc::default(),
             contents: Vec::new(),
@@ -44,7 +41,7 @@ impl LookupCredentials {
     /// What a pod with these secrets may show for these repositories. Where the secrets fit
     /// none of them, the pod is nobody in particular. A secret that cannot be parsed spoils
     /// all, as it does for the kubelet.
-    pub(super) fn of_pod<'a>(
+    pub(crate) fn of_pod<'a>(
         shared: &Arc<SharedCredentials>,
         access: &Access,
         contents: Vec<SecretContents>,
@@ -83,7 +80,8 @@ impl LookupCredentials {
             identity: (!fitting.is_empty()).then(|| hasher.finish()),
             contents,
             fitting,
-            ..Self::of_everybody(shared, access.tenant.clone())
+            shared: Arc::clone(shared),
+            audience: Audience::Caller(access.tenant.clone()),
         })
     }
 
@@ -179,18 +177,4 @@ fn keyrings(contents: &[SecretContents]) -> impl Iterator<Item = (usize, &Keyrin
         SecretContents::Keyring(keyring) => Some((position, &**keyring)),
         _ => None,
     })
-}
-
-/// `secret web/regcred`, or several.
-pub(super) fn list<'a>(names: impl Iterator<Item = &'a SecretName> + Clone) -> String {
-    let count = names.clone().count();
-    let shown: Vec<String> = names
-        .take(MAX_SECRETS_SHOWN)
-        .map(ToString::to_string)
-        .collect();
-    let (plural, list) = (if count == 1 { "" } else { "s" }, shown.join(", "));
-    match count.saturating_sub(MAX_SECRETS_SHOWN) {
-        0 => format!("secret{plural} {list}"),
-        more => format!("secrets {list} and {more} more"),
-    }
 }

@@ -19,11 +19,17 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::docker_config;
 use super::keyring::Keyring;
 use crate::domain::access::SecretName;
+use crate::domain::unknown::{Reason, Unknown};
 use crate::objects::context::Secret;
 use crate::work::flight::{Flight, Flights};
 use crate::work::rate::Rate;
 use crate::work::turns::Turns;
 
+/// How long a caller waits for secrets: the API server that is asked for them may be waiting
+/// for the caller's review. What is found answers the retry.
+const SECRET_WAIT: Duration = Duration::from_secs(1);
+/// How many pull secrets a text says something of; a pod may name any number.
+pub(super) const MAX_SECRETS_SHOWN: usize = 3;
 /// How long a secret counts as read.
 const READ_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// How long it counts that there is none, or that it may not be read.
@@ -79,7 +85,7 @@ pub enum ReadFailure {
     Unavailable,
 }
 
-/// What a secret offers.
+/// What a secret has for look-ups.
 #[derive(Clone, Debug)]
 pub(crate) enum SecretContents {
     Keyring(Arc<Keyring>),
@@ -112,7 +118,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    pub(super) fn new(reader: Arc<dyn SecretReader>) -> Self {
+    pub(crate) fn new(reader: Arc<dyn SecretReader>) -> Self {
         Self {
             reader,
             known: Cache::builder()
@@ -141,6 +147,16 @@ impl Secrets {
             }
         }))
         .await
+    }
+
+    /// Waits until the secrets are known, as long as a review may.
+    pub(crate) async fn wait(&self, names: &[SecretName]) -> Result<(), Unknown> {
+        let read = timeout(SECRET_WAIT, self.all(names)).await;
+        read.map(drop).map_err(|_| {
+            let secrets = list(names.iter());
+            let detail = format!("{secrets} could not be read in time; the look-up goes on");
+            Unknown::new(Reason::Timeout, detail)
+        })
     }
 
     /// Reads again what was not read just now: its credentials have been refused.
@@ -249,6 +265,20 @@ impl Secrets {
         };
         self.known.insert(name.clone(), known);
         contents
+    }
+}
+
+/// `secret web/regcred`, or several.
+pub(super) fn list<'a>(names: impl Iterator<Item = &'a SecretName> + Clone) -> String {
+    let count = names.clone().count();
+    let shown: Vec<String> = names
+        .take(MAX_SECRETS_SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let (plural, list) = (if count == 1 { "" } else { "s" }, shown.join(", "));
+    match count.saturating_sub(MAX_SECRETS_SHOWN) {
+        0 => format!("secret{plural} {list}"),
+        more => format!("secrets {list} and {more} more"),
     }
 }
 

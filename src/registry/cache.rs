@@ -32,7 +32,7 @@ use tracing::Instrument;
 use super::error::absent;
 use super::host::{HostClass, Hosts, LookupTarget};
 use super::statistics::{LookupResult, Statistics};
-use crate::credentials::LookupCredentials;
+use crate::credentials::{CredentialHash, LookupCredentials};
 use crate::domain::inspection::{Found, Inspection};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::Unknown;
@@ -150,20 +150,21 @@ impl<I: TagInspector + 'static> Cache<I> {
         })
     }
 
-    /// The answer if it is known, without waiting. A stale one is returned all the same,
-    /// and asked for again in the background.
+    /// The answer for the identity if it is known, without waiting. A stale one is returned all
+    /// the same, and asked for again in the background, with its credentials.
     pub(super) fn cached(
         self: &Arc<Self>,
         image: &ImageReference,
-        credentials: &LookupCredentials,
+        identity: Option<CredentialHash>,
+        credentials: impl FnOnce() -> LookupCredentials,
     ) -> Option<Outcome> {
-        let key = AnswerKey::new(credentials, image);
+        let key = AnswerKey::new(identity, image);
         let now = Instant::now();
         if let Some(answer) = self.answers.get(&key) {
             let (result, message) = match &answer.age {
                 Some(age) if age.is_stale(now) && !age.may_be_served_stale(now) => return None,
                 Some(age) if age.is_stale(now) => {
-                    self.refresh(&key, credentials);
+                    self.refresh(&key, &credentials());
                     (LookupResult::Stale, "cache hit, stale and asked for again")
                 }
                 Some(age) if age.outdated(now).is_some() => {
@@ -232,13 +233,14 @@ impl<I: TagInspector + 'static> Cache<I> {
         image: &ImageReference,
         credentials: &LookupCredentials,
     ) -> Outcome {
-        if let Some(known) = self.cached(image, credentials) {
+        let identity = credentials.identity();
+        if let Some(known) = self.cached(image, identity, || credentials.clone()) {
             return known;
         }
         let class = self.hosts.class(image.registry());
         self.statistics.count_lookup(class, LookupResult::Miss);
         tracing::debug!(%image, "cache miss");
-        let key = AnswerKey::new(credentials, image);
+        let key = AnswerKey::new(credentials.identity(), image);
         let flight = self.flight(&key, credentials, || self.fresh_outcome(&key));
         let found = flight.wait(credentials.audience()).await;
         found.unwrap_or_else(|why| self.without_outcome(&key, why))
@@ -253,7 +255,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         credentials: &LookupCredentials,
         deadline: Instant,
     ) -> Outcome {
-        let key = AnswerKey::new(credentials, image);
+        let key = AnswerKey::new(credentials.identity(), image);
         if let Some(recent) = self.recent_outcome(&key) {
             return recent;
         }
@@ -267,7 +269,7 @@ impl<I: TagInspector + 'static> Cache<I> {
 
     /// Whether there is anything about the image, if only that it could not be found out.
     pub(super) fn knows(&self, image: &ImageReference, credentials: &LookupCredentials) -> bool {
-        let key = AnswerKey::new(credentials, image);
+        let key = AnswerKey::new(credentials.identity(), image);
         self.answers.contains_key(&key) || self.failure(&key, Instant::now()).is_some()
     }
 }

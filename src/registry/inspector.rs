@@ -1,5 +1,5 @@
-//! The inspector that everything but tests uses: from an access to what it may show
-//! ([`CredentialFinder`]), to the cache, to the registry.
+//! The inspector that everything but tests uses: from an access to its credentials, to the
+//! cache, to the registry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::host::Hosts;
 use super::statistics::Statistics;
 use crate::checker::ImageInspector;
 use crate::credentials::docker_config::DockerConfigError;
-use crate::credentials::{CredentialFinder, LookupCredentials, SecretContents};
+use crate::credentials::{LookupCredentials, SecretContents, Secrets, SharedCredentials};
 use crate::domain::access::{Access, SecretName, Tenant};
 use crate::domain::inspection::Found;
 use crate::domain::reference::ImageReference;
@@ -31,7 +31,8 @@ type Outcome = Result<Found, Unknown>;
 #[derive(Clone)]
 pub struct Inspector {
     hosts: Arc<Hosts>,
-    credentials: Arc<CredentialFinder>,
+    shared: Arc<SharedCredentials>,
+    secrets: Secrets,
     cache: Arc<Cache<Registry>>,
     /// Look-ups of pods with secrets, which begin with the reading of these.
     flights: Flights<(Arc<[SecretName]>, ImageReference), Outcome>,
@@ -40,12 +41,14 @@ pub struct Inspector {
 impl Inspector {
     pub(super) fn new(
         hosts: Arc<Hosts>,
-        credentials: CredentialFinder,
+        shared: SharedCredentials,
+        secrets: Secrets,
         cache: Arc<Cache<Registry>>,
     ) -> Self {
         Self {
             hosts,
-            credentials: Arc::new(credentials),
+            shared: Arc::new(shared),
+            secrets,
             cache,
             flights: Flights::default(),
         }
@@ -53,7 +56,7 @@ impl Inspector {
 
     /// Fills the cache from a file, to be kept by what is returned.
     pub async fn keep_in(&self, file: CacheFile) -> CacheWriter<Registry> {
-        let everybody = self.credentials.of_everybody(&Tenant::Operator);
+        let everybody = LookupCredentials::of_everybody(&self.shared, &Tenant::Operator);
         CacheWriter::open(Arc::clone(&self.cache), file, everybody).await
     }
 
@@ -62,7 +65,7 @@ impl Inspector {
     /// # Errors
     /// When it cannot be read: the old ones stay.
     pub fn set_docker_config(&self, text: &[u8]) -> Result<(), DockerConfigError> {
-        self.credentials.set_docker_config(text)
+        self.shared.set_docker_config(text)
     }
 
     /// How many entries the cache has, by kind.
@@ -88,7 +91,7 @@ impl Inspector {
 
     /// The answer for a pod with these secrets if it is known, without waiting.
     fn known(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
-        let contents = self.credentials.secrets.known(&access.secrets)?;
+        let contents = self.secrets.known(&access.secrets)?;
         let credentials = match self.of_pod(image, access, contents) {
             Ok(credentials) => credentials,
             Err(unknown) => return Some(Err(unknown)),
@@ -104,8 +107,7 @@ impl Inspector {
         contents: Vec<SecretContents>,
     ) -> Result<LookupCredentials, Unknown> {
         let target = self.hosts.target(image);
-        self.credentials
-            .of_pod(access, contents, target.repositories())
+        LookupCredentials::of_pod(&self.shared, access, contents, target.repositories())
     }
 
     fn known_as(
@@ -114,17 +116,19 @@ impl Inspector {
         access: &Access,
         credentials: &LookupCredentials,
     ) -> Option<Outcome> {
-        let known = self.cache.cached(image, credentials);
+        let identity = credentials.identity();
+        let known = self.cache.cached(image, identity, || credentials.clone());
         known.or_else(|| self.known_to_all(image, access))
     }
 
     /// An image that was read without showing anything is everybody's to know of.
     fn known_to_all(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
-        let everybody = self.credentials.of_everybody(&access.tenant);
+        let everybody = LookupCredentials::of_everybody(&self.shared, &access.tenant);
         if !self.hosts.target(image).is_public_to(&everybody) {
             return None;
         }
-        self.cache.cached(image, &everybody).filter(Result::is_ok)
+        let known = self.cache.cached(image, None, || everybody);
+        known.filter(Result::is_ok)
     }
 
     async fn look_up(
@@ -133,7 +137,7 @@ impl Inspector {
         access: &Access,
         audience: &Audience,
     ) -> Outcome {
-        let contents = self.credentials.secrets.all(&access.secrets).await;
+        let contents = self.secrets.all(&access.secrets).await;
         let credentials = self.of_pod(image, access, contents)?;
         let found = self.ask(image, access, &credentials, audience).await;
         let is_refused =
@@ -142,7 +146,7 @@ impl Inspector {
             return found;
         }
         // Perhaps they were replaced since they were read.
-        let contents = self.credentials.secrets.renewed(&access.secrets).await;
+        let contents = self.secrets.renewed(&access.secrets).await;
         let renewed = self.of_pod(image, access, contents)?;
         let found = if renewed.identity() == credentials.identity() {
             found
@@ -174,12 +178,12 @@ impl ImageInspector for Inspector {
         access: &'a Access,
     ) -> BoxFuture<'a, Outcome> {
         async move {
-            if access.secrets.is_empty() {
-                let everybody = self.credentials.of_everybody(&access.tenant);
-                return self.cache.inspect(image, &everybody).await;
-            }
-            if let Some(known) = self.known(image, access) {
+            if let Some(known) = self.cached(image, access) {
                 return known;
+            }
+            if access.secrets.is_empty() {
+                let everybody = LookupCredentials::of_everybody(&self.shared, &access.tenant);
+                return self.cache.inspect(image, &everybody).await;
             }
             let start = |audience| {
                 let (inspector, image, access) = (self.clone(), image.clone(), access.clone());
@@ -188,7 +192,7 @@ impl ImageInspector for Inspector {
             let key = (Arc::clone(&access.secrets), image.clone());
             let caller = Audience::Caller(access.tenant.clone());
             let look_up = self.flights.join_as(&caller, key, || None, start);
-            if let Err(late) = self.credentials.wait(access).await {
+            if let Err(late) = self.secrets.wait(&access.secrets).await {
                 return self.known_to_all(image, access).unwrap_or(Err(late));
             }
             let found = look_up.wait(&caller).await;
@@ -204,7 +208,7 @@ impl ImageInspector for Inspector {
         deadline: Instant,
     ) -> BoxFuture<'a, Outcome> {
         async move {
-            let Some(contents) = self.credentials.secrets.known(&access.secrets) else {
+            let Some(contents) = self.secrets.known(&access.secrets) else {
                 let late = |_| Err(error::timeout(image.registry()));
                 let asked = timeout_at(deadline, self.inspect(image, access)).await;
                 return asked.unwrap_or_else(late);
@@ -226,8 +230,8 @@ impl ImageInspector for Inspector {
 
     fn cached(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
         if access.secrets.is_empty() {
-            let everybody = self.credentials.of_everybody(&access.tenant);
-            return self.cache.cached(image, &everybody);
+            let everybody = || LookupCredentials::of_everybody(&self.shared, &access.tenant);
+            return self.cache.cached(image, None, everybody);
         }
         self.known(image, access)
     }

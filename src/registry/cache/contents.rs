@@ -114,7 +114,7 @@ impl<I: TagInspector + 'static> Cache<I> {
             let Some(age) = Age::restored(age, self.fresh) else {
                 continue;
             };
-            let key = AnswerKey::new(everybody, &answer.image);
+            let key = AnswerKey::new(None, &answer.image);
             self.insert(key, &answer.inspection, age, true);
         }
     }

@@ -1,6 +1,6 @@
 //! Keys of answers: who asks for which reference. Making one copies no text.
 
-use crate::credentials::{CredentialHash, LookupCredentials};
+use crate::credentials::CredentialHash;
 use crate::domain::reference::ImageReference;
 
 /// Who asks, and for which reference. Beside a digest a tag does not count, since it decides
@@ -12,9 +12,9 @@ pub(super) struct AnswerKey {
 }
 
 impl AnswerKey {
-    pub(super) fn new(credentials: &LookupCredentials, image: &ImageReference) -> Self {
+    pub(super) fn new(identity: Option<CredentialHash>, image: &ImageReference) -> Self {
         Self {
-            identity: credentials.identity(),
+            identity,
             image: match image.digest() {
                 Some(digest) => image.with_digest(digest.clone()),
                 None => image.clone(),

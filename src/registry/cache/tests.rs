@@ -135,7 +135,7 @@ fn case(change: impl FnOnce(&mut Fake)) -> Case {
 
 impl Case {
     fn everybody(&self) -> LookupCredentials {
-        LookupCredentials::of_everybody(&self.shared, Tenant::Operator)
+        LookupCredentials::of_everybody(&self.shared, &Tenant::Operator)
     }
 
     fn lookups(&self, result: &'static str) -> u64 {
