@@ -21,7 +21,6 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 
 use self::stories::{Expected, Story};
 use super::exit::Exit;
@@ -237,7 +236,7 @@ async fn start(
     let port = listener.local_addr()?.port();
     let tls = server_config(ServingCertificate::new(pair.pair()?), None)?;
     let transport = Transport::Tls {
-        acceptor: TlsAcceptor::from(Arc::new(tls)),
+        config: Arc::new(ArcSwap::from_pointee(tls)),
         client_names: Arc::new([]),
     };
     tasks.spawn(serve(

@@ -19,7 +19,6 @@ use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use self::conditions::{Conditions, Reloads, inform_of_age};
 use self::metrics::Parts;
@@ -36,7 +35,7 @@ use crate::process::readiness::Readiness;
 use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::shutdown;
 use crate::process::telemetry;
-use crate::process::tls::{ClientAuthorities, ServingCertificate, server_config};
+use crate::process::tls::{ServingCertificate, server_config};
 
 /// Arguments of `archmatch serve`.
 #[derive(Args, Clone, Debug)]
@@ -193,21 +192,25 @@ fn transport(
 ) -> Result<Transport> {
     let Some(clients) = &configuration.client_auth else {
         return Ok(Transport::Tls {
-            acceptor: TlsAcceptor::from(Arc::new(server_config(serving, None)?)),
+            config: Arc::new(ArcSwap::from_pointee(server_config(serving, None)?)),
             client_names: Arc::new([]),
         });
     };
     let bundle = std::fs::read(&clients.ca)
         .with_context(|| format!("clientAuth.ca: read {}", clients.ca.display()))?;
-    let authorities = ClientAuthorities::from_pem(&bundle)?;
-    let config = server_config(serving, Some(Arc::clone(&authorities)))?;
+    let trusting = move |bundle: &[u8]| server_config(Arc::clone(&serving), Some(bundle));
+    let config = Arc::new(ArcSwap::from_pointee(trusting(&bundle)?));
+    let current = Arc::clone(&config);
     tasks.spawn(reload::follow_contents(
         clients.ca.clone(),
         reloads.of("client-ca"),
-        move |bundle| Ok(authorities.swap(bundle)?),
+        move |bundle| {
+            current.store(Arc::new(trusting(bundle)?));
+            Ok(())
+        },
     ));
     Ok(Transport::Tls {
-        acceptor: TlsAcceptor::from(Arc::new(config)),
+        config,
         client_names: clients.names.iter().cloned().collect(),
     })
 }

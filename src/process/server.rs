@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HeaderValue};
@@ -18,16 +19,18 @@ use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::rustls::server::Acceptor;
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_util::io::InspectReader;
 use tower_service::Service;
 
 pub use self::connections::Connections;
-use self::connections::{Place, sweep_period};
-use self::progress::{Stage, Watched};
+use self::connections::{ConnectionPlace, sweep_period};
+use self::progress::Stage;
 use super::shutdown::{Phase, Shutdown};
 use super::tls::has_name;
 
@@ -87,8 +90,8 @@ pub enum Transport {
     Plain,
     /// TLS; where names are given, clients must have a certificate with one of them.
     Tls {
-        /// Performs handshakes.
-        acceptor: TlsAcceptor,
+        /// For new connections; can be replaced while others go on.
+        config: Arc<ArcSwap<ServerConfig>>,
         /// Names that client certificates may have; empty means any.
         client_names: Arc<[String]>,
     },
@@ -163,7 +166,7 @@ struct Served {
     router: Router,
     shutdown: Shutdown,
     peer: IpAddr,
-    place: Place,
+    place: ConnectionPlace,
     head_bytes: usize,
 }
 
@@ -171,14 +174,14 @@ async fn connection(stream: TcpStream, transport: Transport, served: Served) {
     match transport {
         Transport::Plain => requests(stream, served).await,
         Transport::Tls {
-            acceptor,
+            config,
             client_names,
         } => {
             let progress = Arc::clone(&served.place.progress);
             let handshake = async {
                 let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
                 progress.begin_handshake();
-                hello.into_stream(Arc::clone(acceptor.config())).await
+                hello.into_stream(config.load_full()).await
             };
             let shaken = tokio::select! {
                 // Who has lost its place costs no signature any more.
@@ -207,9 +210,9 @@ where
     let progress = Arc::clone(&served.place.progress);
     // Who connects has something to say, so the first head begins at once.
     progress.enter(Stage::Head);
-    let stream = Watched {
-        stream,
-        progress: Arc::clone(&progress),
+    let stream = {
+        let progress = Arc::clone(&progress);
+        InspectReader::new(stream, move |bytes: &[u8]| progress.hear(bytes))
     };
     let service = {
         let served = Arc::clone(&served);
@@ -231,8 +234,9 @@ where
         })
     };
     let connection = http1::Builder::new()
-        // The table of connections looks at all of them, while hyper's costs each request a
-        // timer.
+        // hyper's also runs between two requests, so it would cut off who is idle after the
+        // time for a head; and where places are short it cannot shrink. The table of
+        // connections knows both, and needs no timer a request.
         .header_read_timeout(None)
         .max_buf_size(64 * 1024)
         .max_header_size(served.head_bytes)

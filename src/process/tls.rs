@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use rustls::client::danger::HandshakeSignatureValid;
+use arc_swap::ArcSwapOption;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
-use rustls::{
-    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedProtocolVersion,
-};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
@@ -98,32 +94,7 @@ pub fn parse_pair(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, TlsErr
     }
 }
 
-/// The CAs whose clients may connect; they can be swapped while connections go on.
-#[derive(Debug)]
-pub struct ClientAuthorities {
-    verifier: ArcSwap<Arc<dyn ClientCertVerifier>>,
-}
-
-impl ClientAuthorities {
-    /// Trusts the CAs of a PEM bundle.
-    ///
-    /// # Errors
-    /// When one of them cannot be read, or there is none.
-    pub fn from_pem(bundle: &[u8]) -> Result<Arc<Self>, TlsError> {
-        let verifier = ArcSwap::from_pointee(client_verifier(bundle)?);
-        Ok(Arc::new(Self { verifier }))
-    }
-
-    /// Trusts those of another bundle from now on.
-    ///
-    /// # Errors
-    /// When one of them cannot be read, or there is none: the old ones stay.
-    pub fn swap(&self, bundle: &[u8]) -> Result<(), TlsError> {
-        self.verifier.store(Arc::new(client_verifier(bundle)?));
-        Ok(())
-    }
-}
-
+/// Trusts the CAs of a PEM bundle, each of which has to be readable.
 fn client_verifier(bundle: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(bundle) {
@@ -134,71 +105,33 @@ fn client_verifier(bundle: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, TlsErro
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        // The API server shows what it has, whoever is named.
+        .clear_root_hint_subjects()
         .build()
         .map_err(|error| TlsError::ClientCa(error.to_string()))
 }
 
-impl ClientCertVerifier for ClientAuthorities {
-    /// None: what is swapped cannot be lent, and the API server shows what it has.
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        self.verifier.load().verify_client_cert(leaf, chain, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let verifier = self.verifier.load();
-        verifier.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let verifier = self.verifier.load();
-        verifier.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.load().supported_verify_schemes()
-    }
-}
-
-/// TLS 1.2 and 1.3, HTTP/1.1 only: the API server speaks nothing else to a webhook.
+/// TLS 1.2 and 1.3, HTTP/1.1 only: the API server speaks nothing else to a webhook. With a PEM
+/// bundle of CAs, clients have to have a certificate of one of them.
 ///
 /// # Errors
-/// When rustls refuses the configuration.
+/// When rustls refuses the configuration, a CA cannot be read, or the bundle has none.
 pub fn server_config(
     certificate: Arc<ServingCertificate>,
-    clients: Option<Arc<ClientAuthorities>>,
+    client_authorities: Option<&[u8]>,
 ) -> Result<ServerConfig, TlsError> {
     const VERSIONS: &[&SupportedProtocolVersion] =
         &[&rustls::version::TLS13, &rustls::version::TLS12];
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(VERSIONS)?;
-    let verifies = clients.is_some();
-    let builder = match clients {
+    let builder = match client_authorities {
         None => builder.with_no_client_auth(),
-        Some(clients) => builder.with_client_cert_verifier(clients),
+        Some(bundle) => builder.with_client_cert_verifier(client_verifier(bundle)?),
     };
     let mut config = builder.with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    if verifies {
-        // A resumed session is not verified again, whatever CA went since.
+    if client_authorities.is_some() {
+        // A resumed session is not verified again, also when its certificate has expired.
         config.session_storage = Arc::new(NoServerSessionStorage {});
     }
     Ok(config)

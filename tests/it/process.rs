@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use archmatch::process::certificates::{PairFiles, SelfSigned};
 use archmatch::process::server::{ConnectionLimits, Connections, Transport, serve};
 use archmatch::process::shutdown::{Phase, Trigger, shutdown};
-use archmatch::process::tls::{ClientAuthorities, ServingCertificate, server_config};
+use archmatch::process::tls::{ServingCertificate, server_config};
 use axum::Router;
 use axum::routing::get;
 use prometheus_client::metrics::counter::Counter;
@@ -19,7 +20,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use crate::support::install_crypto_provider;
 
@@ -63,12 +63,14 @@ impl Server {
     }
 }
 
-fn tls(serving: Arc<ServingCertificate>, clients: Option<Arc<ClientAuthorities>>) -> Transport {
-    let names = clients.iter().map(|_| "kube-apiserver".to_owned());
+fn tls(serving: Arc<ServingCertificate>, client_authorities: Option<&str>) -> Transport {
+    let names = client_authorities
+        .iter()
+        .map(|_| "kube-apiserver".to_owned());
     let client_names = names.collect();
-    let config = server_config(serving, clients).unwrap();
+    let config = server_config(serving, client_authorities.map(str::as_bytes)).unwrap();
     Transport::Tls {
-        acceptor: TlsAcceptor::from(Arc::new(config)),
+        config: Arc::new(ArcSwap::from_pointee(config)),
         client_names,
     }
 }
@@ -159,10 +161,7 @@ async fn only_known_clients_are_served_when_names_are_given() {
     let pair = made();
     let (known, other) = (named("kube-apiserver"), named("somebody"));
     let both = format!("{}{}", known.ca, other.ca);
-    let transport = tls(
-        ServingCertificate::new(pair.pair().unwrap()),
-        Some(ClientAuthorities::from_pem(both.as_bytes()).unwrap()),
-    );
+    let transport = tls(ServingCertificate::new(pair.pair().unwrap()), Some(&both));
     let server = Server::start(transport, hello(), ConnectionLimits::webhook()).await;
     let with = |identity: &SelfSigned| {
         let pem = format!("{}{}", identity.certificate, identity.key);
@@ -183,9 +182,12 @@ async fn only_known_clients_are_served_when_names_are_given() {
 async fn another_client_authority_counts_at_once_and_half_of_one_does_not() {
     let pair = made();
     let (old, new) = (named("kube-apiserver"), named("kube-apiserver"));
-    let authorities = ClientAuthorities::from_pem(old.ca.as_bytes()).unwrap();
     let serving = ServingCertificate::new(pair.pair().unwrap());
-    let transport = tls(serving, Some(Arc::clone(&authorities)));
+    let transport = tls(Arc::clone(&serving), Some(&old.ca));
+    let Transport::Tls { config, .. } = transport.clone() else {
+        panic!("it is TLS");
+    };
+    let trusting = |bundle: &str| server_config(Arc::clone(&serving), Some(bundle.as_bytes()));
     let server = Server::start(transport, hello(), ConnectionLimits::webhook()).await;
     let with = |identity: &SelfSigned| {
         let pem = format!("{}{}", identity.certificate, identity.key);
@@ -206,10 +208,10 @@ async fn another_client_authority_counts_at_once_and_half_of_one_does_not() {
         &both[..both.len() - 30],
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     ] {
-        assert!(authorities.swap(broken.as_bytes()).is_err(), "{broken}");
+        assert!(trusting(broken).is_err(), "{broken}");
     }
     assert!(is_served(&before).await && !is_served(&after).await);
-    authorities.swap(new.ca.as_bytes()).unwrap();
+    config.store(Arc::new(trusting(&new.ca).unwrap()));
     assert!(!is_served(&before).await && is_served(&after).await);
 }
 

@@ -19,14 +19,14 @@ use super::progress::{Progress, Stage};
 /// Everybody who is connected to one server. Clones share the table.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    shared: Arc<Shared>,
+    shared: Arc<SharedTable>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedTable {
     limits: ConnectionLimits,
     table: Mutex<Table>,
-    refused: [AtomicU64; Refusal::ALL.len()],
+    refused: [AtomicU64; REFUSED.len()],
     closed: [AtomicU64; CLOSED.len()],
 }
 
@@ -56,16 +56,8 @@ enum Refusal {
     Full,
 }
 
-impl Refusal {
-    const ALL: [Self; 2] = [Self::Share, Self::Full];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Share => "share",
-            Self::Full => "full",
-        }
-    }
-}
+/// The causes in their order, as metrics name them.
+const REFUSED: [&str; 2] = ["share", "full"];
 
 /// Stages in which a connection is closed, as metrics name them.
 const CLOSED: [(&[Stage], &str); 3] = [
@@ -76,7 +68,7 @@ const CLOSED: [(&[Stage], &str); 3] = [
 
 /// One connection's place, free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     connections: Connections,
     id: u64,
     pub(super) progress: Arc<Progress>,
@@ -86,7 +78,7 @@ impl Connections {
     /// Nobody is connected yet.
     pub fn new(limits: ConnectionLimits) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedTable {
                 limits,
                 table: Mutex::default(),
                 refused: Default::default(),
@@ -102,8 +94,8 @@ impl Connections {
 
     /// How many were refused, by cause.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counts = Refusal::ALL.into_iter().zip(&self.shared.refused);
-        counts.map(|(cause, count)| (cause.name(), count.load(Ordering::Relaxed)))
+        let counts = REFUSED.into_iter().zip(&self.shared.refused);
+        counts.map(|(cause, count)| (cause, count.load(Ordering::Relaxed)))
     }
 
     /// How many were closed by us, by what they were at for too long.
@@ -117,14 +109,11 @@ impl Connections {
     }
 
     /// A place for a connection of this peer, if there is one or somebody silent gives way.
-    pub(super) fn enter(&self, peer: IpAddr) -> Option<Place> {
+    pub(super) fn enter(&self, peer: IpAddr) -> Option<ConnectionPlace> {
         let mut table = self.table();
-        match self.make_room(&mut table, peer) {
-            Ok(()) => {}
-            Err(refusal) => {
-                self.shared.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
+        if let Err(refusal) = self.make_room(&mut table, peer) {
+            self.shared.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+            return None;
         }
         let id = table.next;
         table.next += 1;
@@ -137,7 +126,7 @@ impl Connections {
             leaving: false,
         };
         table.members.insert(id, member);
-        Some(Place {
+        Some(ConnectionPlace {
             connections: self.clone(),
             id,
             progress,
@@ -255,7 +244,7 @@ impl Table {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// Whether the connection has to end, once it was asked to. A request that came in the
     /// meantime is answered: the connection takes its place again, be it one too many.
     pub(super) fn has_to_leave(&self) -> bool {
@@ -274,7 +263,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         let mut table = self.connections.table();
         if let Some(member) = table.members.remove(&self.id)

@@ -31,7 +31,7 @@ fn few() -> Connections {
 
 impl Connections {
     /// A connection of this peer that is at this.
-    fn at(&self, host: u8, stage: Stage) -> Place {
+    fn at(&self, host: u8, stage: Stage) -> ConnectionPlace {
         let place = self.enter(peer(host)).unwrap();
         place.progress.enter(stage);
         place
@@ -41,7 +41,7 @@ impl Connections {
         self.table().placed
     }
 
-    fn has_place(&self, place: &Place) -> bool {
+    fn has_place(&self, place: &ConnectionPlace) -> bool {
         !self.table().members[&place.id].leaving
     }
 }
