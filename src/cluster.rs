@@ -14,4 +14,4 @@ mod watch;
 
 pub use self::freshness::Freshness;
 pub use self::state::{DeclaredNodes, Record, State};
-pub use self::watch::{Accounts, Cluster, LeftOut, watch, watch_discovering, watch_some};
+pub use self::watch::{Accounts, Cluster, LeftOut, watch, watch_discovering};

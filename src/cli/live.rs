@@ -72,7 +72,7 @@ impl KubeContext {
             ));
         }
         let settings = setup::node_settings(configuration);
-        let (cluster, watching) = cluster::watch_some(client.clone(), settings, listable.left_out);
+        let (cluster, watching) = cluster::watch(client.clone(), settings, listable.left_out);
         let secrets = Arc::new(LiveSecrets {
             client,
             access: configuration.credentials.secrets.clone(),

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
+use std::iter::successors;
 use std::time::Duration;
 
 use axum::http::Request;
@@ -13,10 +14,10 @@ use super::watch::LeftOut;
 use crate::domain::text::{printable, shortened};
 
 /// How long until an API server is asked again that may answer then.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest text of the API server that is repeated, in characters.
-const LONGEST: usize = 300;
+const MAX_WORDS_CHARACTERS: usize = 300;
 
 /// Why a cluster cannot be judged against, in its own words where it has any.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -80,11 +81,11 @@ async fn may_not_list(
             Ok(Err(error)) => last = Some(words(&error)),
             Err(_) => {}
         }
-        if Instant::now() + RETRY >= deadline {
+        if Instant::now() + RETRY_PAUSE >= deadline {
             let last = last.unwrap_or_else(|| "no answer in time".to_owned());
             return Err(AccessError(last));
         }
-        sleep(RETRY).await;
+        sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -97,9 +98,9 @@ fn is_refused(error: &kube::Error) -> bool {
 fn is_final(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => status.code < 500 && status.code != 429,
-        error => causes(error).all(|cause| {
-            let cause = cause.downcast_ref::<io::Error>();
-            !cause.is_some_and(|cause| {
+        error => {
+            let mut causes = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+            !causes.any(|cause| {
                 matches!(
                     cause.kind(),
                     ErrorKind::TimedOut
@@ -109,7 +110,7 @@ fn is_final(error: &kube::Error) -> bool {
                         | ErrorKind::UnexpectedEof
                 )
             })
-        }),
+        }
     }
 }
 
@@ -125,18 +126,11 @@ pub fn words(error: &kube::Error) -> String {
             .map(ToString::to_string)
             .unwrap_or_else(|| error.to_string()),
     };
-    let text = match text.split_once(" (os error ") {
-        Some((text, _)) => text,
-        None => &text,
-    };
-    printable(&shortened(text, LONGEST))
+    let text = text.split(" (os error ").next().unwrap_or_default();
+    printable(&shortened(text, MAX_WORDS_CHARACTERS))
 }
 
 fn causes(error: &kube::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    std::iter::from_fn(move || {
-        let cause = next?;
-        next = cause.source();
-        Some(cause)
-    })
+    let first: &(dyn StdError + 'static) = error;
+    successors(Some(first), |error| (*error).source())
 }

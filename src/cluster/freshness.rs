@@ -10,7 +10,7 @@ use super::state::Kind;
 
 /// A watch that fails is tried again within half a minute. One of which no more was heard for
 /// so long works again, with nothing to tell.
-const RECOVERED: Duration = Duration::from_secs(60);
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// When the API server last confirmed the view. Clones share it.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Freshness {
         let mut times = self.times();
         times
             .failing
-            .retain(|_, (_, last)| last.elapsed() < RECOVERED);
+            .retain(|_, (_, last)| last.elapsed() < RECOVERED_AFTER);
         let failing = times.failing.values().map(|(first, _)| *first);
         failing.fold(times.answered, Instant::min).elapsed()
     }

@@ -15,10 +15,10 @@ use crate::domain::placement::AdmissionPlugin;
 use crate::objects::pool::PoolKind;
 
 /// How often the API server is asked which of the kinds it serves.
-pub(super) const INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const DISCOVERY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long until the API server is asked again when it did not answer.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the API server may take to tell.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ pub(super) fn discoveries(client: Client, every: Duration) -> BoxStream<'static,
                 Ok(Err(error)) => tracing::debug!(%error, "look for kinds of pools"),
                 Err(_) => tracing::debug!("look for kinds of pools: no answer in time"),
             }
-            Some((None, (client, RETRY.min(every))))
+            Some((None, (client, RETRY_PAUSE.min(every))))
         },
     );
     looks.filter_map(std::future::ready).boxed()

@@ -87,16 +87,8 @@ impl State {
     pub fn apply(&mut self, record: Record) -> bool {
         match record {
             Record::Node(node) => self.apply_node(node),
-            Record::Namespace(name, namespace) => {
-                let changed = self.namespaces.get(&name) != Some(&namespace);
-                self.namespaces.insert_mut(name, namespace);
-                changed
-            }
-            Record::RuntimeClass(name, class) => {
-                let changed = self.runtime_classes.get(&name) != Some(&class);
-                self.runtime_classes.insert_mut(name, class);
-                changed
-            }
+            Record::Namespace(name, namespace) => put(&mut self.namespaces, name, namespace),
+            Record::RuntimeClass(name, class) => put(&mut self.runtime_classes, name, class),
             Record::Pool(pool) => self.apply_pool(pool),
             Record::ServiceAccount(name, secrets) => {
                 let known = self.service_accounts.get(&name);
@@ -206,6 +198,13 @@ impl State {
             service_accounts: self.service_accounts.clone(),
         }
     }
+}
+
+/// Adds or replaces a value; tells whether it is new.
+fn put<V: PartialEq>(map: &mut HashTrieMapSync<String, V>, name: String, value: V) -> bool {
+    let changed = map.get(&name) != Some(&value);
+    map.insert_mut(name, value);
+    changed
 }
 
 fn retain<V>(map: &mut HashTrieMapSync<String, V>, names: &HashSet<String>) {

@@ -16,7 +16,7 @@ use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch as channel;
 use tokio::time::{Instant, timeout};
 
-use super::events::{Events, events, pool_events};
+use super::events::{Events, Watched, events, pool_events};
 use super::freshness::Freshness;
 use super::optional::{self, Installed};
 use super::state::{DeclaredNodes, Kind, Record, State};
@@ -24,8 +24,8 @@ use super::view::View;
 use crate::objects::pool::PoolKind;
 
 /// How long events may gather before a new view is made of them.
-const QUIET: Duration = Duration::from_millis(20);
-const LONGEST_GATHERING: Duration = Duration::from_millis(200);
+const QUIET_TIME: Duration = Duration::from_millis(20);
+const MAX_GATHERING_TIME: Duration = Duration::from_millis(200);
 
 /// What others see of a watched cluster.
 #[derive(Clone)]
@@ -87,68 +87,51 @@ pub struct LeftOut {
     pub accounts: bool,
 }
 
-/// A cluster, and the future that watches it. Nothing happens until it is polled; it ends
-/// only when it is dropped. While the API server is away, the last view stays.
+impl From<Accounts> for LeftOut {
+    fn from(accounts: Accounts) -> Self {
+        Self {
+            accounts: accounts == Accounts::Ignored,
+            ..Self::default()
+        }
+    }
+}
+
+/// A cluster, and the future that watches it, as if there were no objects of some kinds.
+/// Nothing happens until it is polled; it ends only when it is dropped. While the API server
+/// is away, the last view stays.
 pub fn watch(
     client: Client,
     settings: DeclaredNodes,
-    accounts: Accounts,
+    left_out: impl Into<LeftOut>,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
-    watch_discovering(client, settings, accounts, optional::INTERVAL)
+    watch_discovering(client, settings, left_out, optional::DISCOVERY_INTERVAL)
 }
 
 /// As [`watch`], with another time between two looks for kinds of pools.
 pub fn watch_discovering(
     client: Client,
     settings: DeclaredNodes,
-    accounts: Accounts,
+    left_out: impl Into<LeftOut>,
     every: Duration,
 ) -> (Cluster, impl Future<Output = ()> + Send) {
-    let left_out = LeftOut {
-        accounts: accounts == Accounts::Ignored,
-        ..LeftOut::default()
-    };
-    watch_without(client, settings, left_out, every)
-}
-
-/// As [`watch`], as if there were no objects of some kinds.
-pub fn watch_some(
-    client: Client,
-    settings: DeclaredNodes,
-    left_out: LeftOut,
-) -> (Cluster, impl Future<Output = ()> + Send) {
-    watch_without(client, settings, left_out, optional::INTERVAL)
-}
-
-fn watch_without(
-    client: Client,
-    settings: DeclaredNodes,
-    left_out: LeftOut,
-    every: Duration,
-) -> (Cluster, impl Future<Output = ()> + Send) {
+    let left_out = left_out.into();
     let events = select_all([
         events::<Node>(&client),
-        match left_out.namespaces {
-            false => events::<Namespace>(&client),
-            true => none(Kind::Namespace),
-        },
-        match left_out.runtime_classes {
-            false => events::<RuntimeClass>(&client),
-            true => none(Kind::RuntimeClass),
-        },
-        match left_out.accounts {
-            false => events::<ServiceAccount>(&client),
-            true => none(Kind::ServiceAccount),
-        },
+        unless::<Namespace>(left_out.namespaces, &client),
+        unless::<RuntimeClass>(left_out.runtime_classes, &client),
+        unless::<ServiceAccount>(left_out.accounts, &client),
     ]);
     let discoveries = optional::discoveries(client.clone(), every);
     let open = move |kind, version: &str| pool_events(&client, kind, version);
     follow(events, discoveries, open, settings)
 }
 
-/// The events of a kind that has no objects, as far as we are concerned.
-fn none(kind: Kind) -> Events {
-    let listed = stream::iter([(kind, Ok(Event::InitDone))]);
+/// The events of a kind, which has no objects where it is left out.
+fn unless<K: Watched>(is_left_out: bool, client: &Client) -> Events {
+    if !is_left_out {
+        return events::<K>(client);
+    }
+    let listed = stream::iter([(K::KIND, Ok(Event::InitDone))]);
     listed.chain(stream::pending()).boxed()
 }
 
@@ -244,8 +227,8 @@ impl Watching {
             };
             // A burst, a list above all, makes one view and not thousands.
             let gathering = Instant::now();
-            while changed && gathering.elapsed() < LONGEST_GATHERING {
-                match timeout(QUIET, events.next()).await {
+            while changed && gathering.elapsed() < MAX_GATHERING_TIME {
+                match timeout(QUIET_TIME, events.next()).await {
                     Ok(Some((kind, event))) => changed |= self.fold(kind, event),
                     Ok(None) => return,
                     Err(_) => break,

@@ -1,7 +1,6 @@
 //! Which certificate the webhook serves: files, a Secret that the replicas share, or one
 //! made for this process alone.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -189,7 +188,7 @@ impl Replica {
                 (Some(_), None) => Bundles::Missing,
                 (Some(_), Some(entries)) => Bundles::Entries(entries.bundles()),
             };
-            let material = material(&stored.data);
+            let material = material(&stored);
             let now = self.now(&stored);
             let step = self.rotation.step(&Situation {
                 stored: &material,
@@ -261,13 +260,12 @@ async fn pace(last: &mut Option<Instant>) {
     *last = Some(Instant::now());
 }
 
-fn material(data: &BTreeMap<String, Vec<u8>>) -> Material {
-    let key = |key: &str| data.get(key).cloned().unwrap_or_default();
+fn material(stored: &Stored) -> Material {
     Material {
-        authorities: key("ca.crt"),
-        authority_key: key("ca.key"),
-        certificate: key("tls.crt"),
-        key: key("tls.key"),
+        authorities: stored.value("ca.crt"),
+        authority_key: stored.value("ca.key"),
+        certificate: stored.value("tls.crt"),
+        key: stored.value("tls.key"),
     }
 }
 

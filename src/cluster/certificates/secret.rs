@@ -29,13 +29,20 @@ pub struct CertificateStore {
 
 /// What was found under the name.
 pub struct Stored {
-    /// Its data; empty when there is no Secret.
-    pub data: BTreeMap<String, Vec<u8>>,
     /// Whether every replica that shares it watches it.
     pub all_watch: bool,
     /// What the API server's clock said, if it did.
     pub now: Option<SystemTime>,
     object: Option<Secret>,
+}
+
+impl Stored {
+    /// What stands under a key; empty when nothing does, or there is no Secret.
+    pub fn value(&self, key: &str) -> Vec<u8> {
+        let data = self.object.as_ref().and_then(|secret| secret.data.as_ref());
+        let value = data.and_then(|data| data.get(key));
+        value.map(|value| value.0.clone()).unwrap_or_default()
+    }
 }
 
 impl CertificateStore {
@@ -58,12 +65,7 @@ impl CertificateStore {
     /// When the API server cannot be asked.
     pub async fn read(&self) -> Result<Stored, CertificateStoreError> {
         let (object, now) = limited(self.action("read"), self.get()).await?;
-        let data = object.as_ref().and_then(|secret| secret.data.as_ref());
-        let data = data.into_iter().flatten();
         Ok(Stored {
-            data: data
-                .map(|(key, value)| (key.clone(), value.0.clone()))
-                .collect(),
             all_watch: object.as_ref().is_none_or(|secret| {
                 let annotations = secret.metadata.annotations.as_ref();
                 annotations.is_some_and(|found| found.contains_key(WATCHED_ANNOTATION))

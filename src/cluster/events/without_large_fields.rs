@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -16,36 +16,18 @@ pub(super) struct WithoutLargeFields(pub(super) Value);
 
 impl<'de> Deserialize<'de> for WithoutLargeFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor).map(Self)
+        deserializer.deserialize_map(Part::Object).map(Self)
     }
 }
 
-struct ObjectVisitor;
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let value = match LARGE_FIELDS.into_iter().find(|(parent, _)| *parent == key) {
-                Some((_, unread)) => map.next_value_seed(Without(unread))?,
-                None => map.next_value()?,
-            };
-            object.insert(key, value);
-        }
-        Ok(object.into())
-    }
+/// What is read: the object, or one of its fields, null or an object without a field.
+#[derive(Clone, Copy)]
+enum Part {
+    Object,
+    FieldWithout(&'static str),
 }
 
-/// Any value; where it is an object, without this field.
-struct Without(&'static str);
-
-impl<'de> DeserializeSeed<'de> for Without {
+impl<'de> DeserializeSeed<'de> for Part {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -53,25 +35,35 @@ impl<'de> DeserializeSeed<'de> for Without {
     }
 }
 
-impl<'de> Visitor<'de> for Without {
+impl<'de> Visitor<'de> for Part {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object or null")
+        formatter.write_str("an object")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        match self {
+            Self::Object => Err(E::invalid_type(Unexpected::Unit, &self)),
+            Self::FieldWithout(_) => Ok(Value::Null),
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            if key == self.0 {
-                map.next_value::<IgnoredAny>()?;
-            } else {
-                object.insert(key, map.next_value()?);
-            }
+            let large = LARGE_FIELDS.iter().find(|(field, _)| *field == key);
+            let value = match (self, large) {
+                (Self::FieldWithout(large), _) if large == key => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                (Self::Object, Some((_, large))) => {
+                    map.next_value_seed(Self::FieldWithout(large))?
+                }
+                _ => map.next_value()?,
+            };
+            object.insert(key, value);
         }
         Ok(object.into())
     }

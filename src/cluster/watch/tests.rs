@@ -96,7 +96,7 @@ async fn an_endless_burst_does_not_hold_the_view_back() {
     // Faster than it ever gets quiet.
     for index in 0..100 {
         watched.node(&format!("n{index}"), 0);
-        sleep(QUIET / 2).await;
+        sleep(QUIET_TIME / 2).await;
     }
     let views = watched.views();
     assert!((4..=8).contains(&views), "{views} views in a second");
