@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
-pub(crate) use self::documents::without_place;
+pub(crate) use self::documents::without_position;
 use crate::domain::text::is_hidden;
 
 /// The most that is read of one file.
-const LARGEST_FILE: u64 = 64 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// How deep directories are followed.
-const DEEPEST_FOLDER: usize = 32;
+const MAX_FOLDER_DEPTH: usize = 32;
 
 /// The name of standard input.
 pub const STDIN: &str = "-";
@@ -117,7 +117,7 @@ pub fn read(sources: &[String], recursion: Recursion) -> FoundObjects {
         let path = Path::new(source);
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                found.passed_over += read_folder(path, recursion, DEEPEST_FOLDER, &mut visit);
+                found.passed_over += read_folder(path, recursion, MAX_FOLDER_DEPTH, &mut visit);
             }
             Ok(_) => read_file(path, &mut visit),
             Err(error) => visit(Err(FileError::new(source, error.to_string()))),
@@ -205,26 +205,21 @@ fn read_file(path: &Path, visit: &mut Visit<'_>) {
 
 fn read_input(name: &str, input: impl Read, visit: &mut Visit<'_>) {
     let mut bytes = Vec::new();
-    let problem = match input.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
-        Err(error) => error.to_string(),
-        Ok(_) if bytes.len() as u64 > LARGEST_FILE => "larger than 64 MiB".to_owned(),
+    let (source, problem) = match input.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
+        Err(error) => (name.to_owned(), error.to_string()),
+        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
+            (name.to_owned(), "larger than 64 MiB".to_owned())
+        }
         Ok(_) => match std::str::from_utf8(&bytes) {
-            Ok(text) => {
-                documents::read(name, text, visit);
-                return;
-            }
+            Ok(text) => return documents::read(name, text, visit),
             Err(error) => {
                 let before = &bytes[..error.valid_up_to()];
                 let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-                visit(Err(FileError::new(
-                    format!("{name}:{line}"),
-                    "not UTF-8 text",
-                )));
-                return;
+                (format!("{name}:{line}"), "not UTF-8 text".to_owned())
             }
         },
     };
-    visit(Err(FileError::new(name, problem)));
+    visit(Err(FileError::new(source, problem)));
 }
 
 #[cfg(test)]

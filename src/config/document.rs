@@ -14,7 +14,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::ConfigError;
 use super::problem::Problem;
-use crate::files::without_place;
+use crate::files::without_position;
 
 /// A configuration is written by hand; these bounds are far from every real one.
 const MAX_DOCUMENT_BYTES: usize = 1 << 20;
@@ -118,7 +118,7 @@ impl Document {
                 ConfigError::new(
                     line,
                     "",
-                    &without_place(&error.without_snippet().to_string()),
+                    &without_position(&error.without_snippet().to_string()),
                 )
             })?;
         if let Some(second) = documents.get(1) {

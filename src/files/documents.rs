@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{FileError, FileObject, Visit};
 
 /// Lists of lists are flattened to this depth.
-const DEEPEST_LIST: usize = 4;
+const MAX_LIST_DEPTH: usize = 4;
 
 pub(super) fn read(name: &str, text: &str, visit: &mut Visit<'_>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -119,39 +119,24 @@ impl<'a> Reader<'a, '_> {
         (self.visit)(Err(FileError::new(source, problem)));
     }
 
-    fn refuse(&mut self, line: usize) {
+    fn emit(&mut self, line: usize, mut value: Value, lists: usize) {
         let source = format!("{}:{line}", self.name);
-        (self.visit)(Err(FileError::no_object(source)));
-    }
-
-    fn emit(&mut self, line: usize, value: Value, lists: usize) {
-        let list = match &value {
-            Value::Object(fields)
-                if !fields.contains_key("kind") && !fields.contains_key("apiVersion") =>
-            {
-                self.refuse(line);
-                return;
-            }
-            Value::Object(fields) => is_list(fields.get("kind").and_then(Value::as_str)),
+        if value.get("kind").or(value.get("apiVersion")).is_none() {
+            (self.visit)(Err(FileError::no_object(source)));
+            return;
+        }
+        let is_list = is_list(value.get("kind").and_then(Value::as_str));
+        let items = match value.get_mut("items") {
+            Some(Value::Array(items)) if is_list => std::mem::take(items),
             _ => {
-                self.refuse(line);
+                (self.visit)(Ok(FileObject { value, source }));
                 return;
             }
         };
-        if !list || !value.get("items").is_some_and(Value::is_array) {
-            let source = format!("{}:{line}", self.name);
-            (self.visit)(Ok(FileObject { value, source }));
-            return;
-        }
         if lists == 0 {
             self.fail(line, "lists are nested too deep");
             return;
         }
-        let mut value = value;
-        let items = value.get_mut("items").map(Value::take);
-        let Some(Value::Array(items)) = items else {
-            return;
-        };
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
         let (kind, api_version) = (text("kind"), text("apiVersion"));
         let lines = item_lines(self.chunk, items.len());
@@ -178,7 +163,7 @@ impl<'a> Reader<'a, '_> {
                         return;
                     }
                     let line = lines.base + error.line() - 1;
-                    self.fail(line, &without_place(&error.to_string()));
+                    self.fail(line, &without_position(&error.to_string()));
                     return;
                 }
             };
@@ -198,15 +183,15 @@ impl<'a> Reader<'a, '_> {
                             Ok(mut item) => {
                                 let kind = kind.as_deref().unwrap_or_default();
                                 complete(&mut item, kind, api_version.as_deref().unwrap_or(""));
-                                self.emit(line, item, DEEPEST_LIST);
+                                self.emit(line, item, MAX_LIST_DEPTH);
                             }
-                            Err(error) => self.fail(line, &without_place(&error.to_string())),
+                            Err(error) => self.fail(line, &without_position(&error.to_string())),
                         }
                     }
                 }
                 _ => match serde_json::from_str(raw) {
-                    Ok(value) => self.emit(line, value, DEEPEST_LIST),
-                    Err(error) => self.fail(line, &without_place(&error.to_string())),
+                    Ok(value) => self.emit(line, value, MAX_LIST_DEPTH),
+                    Err(error) => self.fail(line, &without_position(&error.to_string())),
                 },
             }
         }
@@ -217,7 +202,7 @@ impl<'a> Reader<'a, '_> {
             Ok(values) => {
                 let line = self.chunk.first_line();
                 for value in values {
-                    self.emit(line, value, DEEPEST_LIST);
+                    self.emit(line, value, MAX_LIST_DEPTH);
                 }
             }
             Err((line, _)) if self.chunk.text.contains("{{") => self.fail(
@@ -250,7 +235,7 @@ impl<'a> Reader<'a, '_> {
                 0 => self.chunk.first_line(),
                 line => self.chunk.line + usize::try_from(line).unwrap_or(1) - 1,
             };
-            let problem = without_place(&error.without_snippet().to_string());
+            let problem = without_position(&error.without_snippet().to_string());
             // The library's own words name its types.
             let problem = match problem.starts_with("budget breached") {
                 true => "too many values or aliases, or nested too deep".to_owned(),
@@ -298,7 +283,7 @@ fn item_lines(chunk: Chunk<'_>, count: usize) -> Option<Vec<usize>> {
 }
 
 /// The message alone: the line is told with the file.
-pub(crate) fn without_place(message: &str) -> String {
+pub(crate) fn without_position(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
     let end = message.rfind(" at line ").unwrap_or(message.len());
     // The library's advice is to us.
@@ -329,11 +314,11 @@ impl Lines {
         }
     }
 
-    /// The line of a place that is not before the last one.
-    fn of(&mut self, text: &str, place: usize) -> usize {
-        if let Some(passed) = text.get(self.at..place) {
+    /// The line of a position that is not before the last one.
+    fn of(&mut self, text: &str, position: usize) -> usize {
+        if let Some(passed) = text.get(self.at..position) {
             self.line += newlines(passed);
-            self.at = place;
+            self.at = position;
         }
         self.line
     }

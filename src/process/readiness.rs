@@ -1,7 +1,6 @@
 //! Readiness: what the process still waits for, by name.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
@@ -13,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 /// What has to happen before the process is ready, and what else is worth knowing. Clones
 /// share the list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Readiness {
     conditions: Arc<Mutex<BTreeMap<&'static str, Condition>>>,
 }
@@ -29,18 +28,7 @@ enum Condition {
     Informative(Question),
 }
 
-impl fmt::Debug for Condition {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Met => "Met",
-            Self::Waiting(_) => "Waiting",
-            Self::Informative(_) => "Informative",
-        })
-    }
-}
-
 /// One thing that the process waits for. It counts as reached when this is dropped.
-#[derive(Debug)]
 #[must_use = "what nobody holds counts as reached"]
 pub struct Waiting {
     readiness: Readiness,
