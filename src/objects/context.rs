@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use super::json::{self, ObjectError, Pairs, Text, object, objects, or_default};
+use super::json::{self, ObjectError, Pairs, Section, Text, objects};
 use super::metadata::Metadata;
 use super::pod::{Named, TolerationObject};
 use crate::domain::labels::Labels;
@@ -89,49 +89,41 @@ impl fmt::Debug for Secret {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct NamespaceObject<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
+    metadata: Section<Metadata<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct RuntimeClassObject<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    scheduling: Scheduling<'a>,
+    metadata: Section<Metadata<'a>>,
+    scheduling: Section<Scheduling<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct Scheduling<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
     node_selector: Pairs<'a>,
-    #[serde(borrow, deserialize_with = "objects")]
+    #[serde(deserialize_with = "objects")]
     tolerations: Vec<TolerationObject<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct ServiceAccountObject<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "objects")]
+    metadata: Section<Metadata<'a>>,
+    #[serde(deserialize_with = "objects")]
     image_pull_secrets: Vec<Named<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct SecretObject<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, rename = "type")]
+    metadata: Section<Metadata<'a>>,
+    #[serde(rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
     data: Pairs<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
     string_data: Pairs<'a>,
 }
 
@@ -217,7 +209,7 @@ pub fn read_runtime_class(value: &Value) -> Result<(String, RuntimeClass), Objec
     } = json::from_value("RuntimeClass", value)?;
     let class = RuntimeClass {
         node_selector: scheduling.node_selector.to_labels(),
-        tolerations: to_tolerations(scheduling.tolerations),
+        tolerations: to_tolerations(scheduling.0.tolerations),
     };
     Ok((metadata.name.to_string(), class))
 }

@@ -2,33 +2,26 @@
 
 use serde::Deserialize;
 
-use super::json::{Pairs, Text, objects, or_default};
+use super::json::{Pairs, Text, objects};
 
 /// The part of an object's metadata that matters.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(super) struct Metadata<'a> {
-    #[serde(borrow)]
     pub(super) name: Text<'a>,
-    #[serde(borrow)]
     pub(super) namespace: Text<'a>,
-    #[serde(borrow)]
     pub(super) uid: Text<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) labels: Pairs<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) annotations: Pairs<'a>,
-    #[serde(borrow)]
     pub(super) deletion_timestamp: Text<'a>,
-    #[serde(borrow, deserialize_with = "objects")]
+    #[serde(deserialize_with = "objects")]
     pub(super) owner_references: Vec<Owner<'a>>,
 }
 
 /// What an object belongs to.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Owner<'a> {
-    #[serde(borrow)]
     pub(super) kind: Text<'a>,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{self, ObjectError, Quantities, Text, object, objects, or_default};
+use super::json::{self, ObjectError, Quantities, Section, Text, objects, or_default};
 use super::metadata::Metadata;
 use crate::domain::labels::Labels;
 use crate::domain::node::{Node, NodeFacts, NodeOverride, NodePlatform, Source, parse_emulates};
@@ -17,57 +17,46 @@ use crate::domain::taint::{Effect, Taint};
 pub const EMULATES_ANNOTATION: &str = "archmatch.io/emulates";
 
 /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#nodekubernetesiowindows-build>
-const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
+pub(super) const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
 
 /// The part of a Node object that matters.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodeObject<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    spec: NodeSpec<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    status: NodeStatus<'a>,
+    metadata: Section<Metadata<'a>>,
+    spec: Section<NodeSpec<'a>>,
+    status: Section<NodeStatus<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodeSpec<'a> {
-    #[serde(borrow, deserialize_with = "objects")]
+    #[serde(deserialize_with = "objects")]
     taints: Vec<TaintObject<'a>>,
     #[serde(deserialize_with = "or_default")]
     unschedulable: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct TaintObject<'a> {
-    #[serde(borrow)]
     key: Text<'a>,
-    #[serde(borrow)]
     value: Text<'a>,
-    #[serde(borrow)]
     effect: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct NodeStatus<'a> {
-    #[serde(borrow, deserialize_with = "or_default")]
     allocatable: Quantities<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    node_info: NodeInfo<'a>,
+    node_info: Section<NodeInfo<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct NodeInfo<'a> {
-    #[serde(borrow)]
     operating_system: Text<'a>,
-    #[serde(borrow)]
     architecture: Text<'a>,
-    #[serde(borrow)]
     container_runtime_version: Text<'a>,
 }
 

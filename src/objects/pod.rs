@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::json::{
-    Bounded, Item, Text, bounded, bounded_texts, each_object, extended_requests, object,
+    Bounded, Item, Section, Text, bounded, bounded_texts, each_object, extended_requests,
     optional_object, or_default, weight_of,
 };
 use crate::domain::access::{Access, MOST_PULL_SECRETS};
@@ -34,7 +34,7 @@ pub enum SpecOrigin {
 /// The part of a pod specification that matters, as far as a review looks at it: its lists
 /// are bounded while they are read.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub struct PodSpec<'a> {
     #[serde(deserialize_with = "containers")]
     containers: Containers,
@@ -44,20 +44,15 @@ pub struct PodSpec<'a> {
     ephemeral_containers: Containers,
     #[serde(deserialize_with = "volumes")]
     volumes: Images,
-    #[serde(borrow)]
     node_name: Text<'a>,
     node_selector: Bounded<Labels>,
-    #[serde(deserialize_with = "object")]
-    affinity: Affinity,
+    affinity: Section<Affinity>,
     #[serde(deserialize_with = "bounded::<_, TolerationObject<'_>>")]
     tolerations: Bounded<Vec<Toleration>>,
-    #[serde(borrow, deserialize_with = "object")]
-    os: Named<'a>,
-    #[serde(borrow)]
+    os: Section<Named<'a>>,
     runtime_class_name: Text<'a>,
     #[serde(deserialize_with = "or_default")]
     scheduling_gates: Vec<IgnoredAny>,
-    #[serde(borrow)]
     service_account_name: Text<'a>,
     #[serde(deserialize_with = "pull_secrets")]
     image_pull_secrets: PullSecrets,
@@ -77,16 +72,12 @@ struct PullSecrets {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct Container<'a> {
-    #[serde(borrow)]
     name: Text<'a>,
-    #[serde(borrow)]
     image: Text<'a>,
-    #[serde(borrow)]
     image_pull_policy: Text<'a>,
-    #[serde(deserialize_with = "object")]
-    resources: Requirements,
+    resources: Section<Requirements>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -99,35 +90,30 @@ struct Requirements {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Volume<'a> {
-    #[serde(borrow)]
     name: Text<'a>,
-    #[serde(borrow, deserialize_with = "optional_object")]
+    #[serde(deserialize_with = "optional_object")]
     image: Option<ImageVolume<'a>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct ImageVolume<'a> {
-    #[serde(borrow)]
     reference: Text<'a>,
-    #[serde(borrow)]
     pull_policy: Text<'a>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Named<'a> {
-    #[serde(borrow)]
     pub(super) name: Text<'a>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Affinity {
-    #[serde(deserialize_with = "object")]
-    node_affinity: NodeAffinity,
+    node_affinity: Section<NodeAffinity>,
     pod_affinity: Option<IgnoredAny>,
     pod_anti_affinity: Option<IgnoredAny>,
 }
@@ -172,11 +158,9 @@ struct TermObject {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct RequirementObject<'a> {
-    #[serde(borrow)]
     key: Text<'a>,
-    #[serde(borrow)]
     operator: Text<'a>,
     #[serde(deserialize_with = "bounded_texts")]
     values: Bounded<Vec<String>>,
@@ -184,15 +168,11 @@ struct RequirementObject<'a> {
 
 /// A toleration, of a pod or of what admission adds to it.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct TolerationObject<'a> {
-    #[serde(borrow)]
     key: Text<'a>,
-    #[serde(borrow)]
     operator: Text<'a>,
-    #[serde(borrow)]
     value: Text<'a>,
-    #[serde(borrow)]
     effect: Text<'a>,
 }
 
@@ -232,7 +212,7 @@ impl PodSpec<'_> {
             self.ephemeral_containers,
         ]
         .map(|containers| containers.resources);
-        let required = self.affinity.node_affinity.required;
+        let required = self.affinity.0.node_affinity.0.required;
         let terms = required.map(|required| required.node_selector_terms);
         let names = [
             &self.node_name,
@@ -278,8 +258,8 @@ fn containers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Containers, 
             preloaded,
         );
         // A limit without a request is a request of as much.
-        read.resources.extend(container.resources.requests);
-        read.resources.extend(container.resources.limits);
+        read.resources.extend(container.resources.0.requests);
+        read.resources.extend(container.resources.0.limits);
     })?;
     Ok(read)
 }

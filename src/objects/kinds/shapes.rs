@@ -7,46 +7,39 @@ use serde::Deserialize;
 use super::{KindRef, kind_name};
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::workload::{PodTemplate, Workload};
-use crate::objects::json::{Text, object, optional_object};
+use crate::objects::json::{Section, Text, optional_object};
 use crate::objects::pod::{PodSpec, SpecOrigin};
 
 /// What an object is.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(super) struct TypeMeta<'a> {
-    #[serde(borrow)]
     pub(super) api_version: Text<'a>,
-    #[serde(borrow)]
     pub(super) kind: Text<'a>,
 }
 
 /// What every object has.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(super) struct Envelope<'a> {
-    #[serde(borrow)]
     api_version: Text<'a>,
-    #[serde(borrow)]
     kind: Text<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: ObjectName<'a>,
+    metadata: Section<ObjectName<'a>>,
 }
 
 /// What an object is called.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct ObjectName<'a> {
-    #[serde(borrow)]
     name: Text<'a>,
-    #[serde(borrow)]
     namespace: Text<'a>,
 }
 
 /// A pod template of which a configured path says where it is.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct PathTemplate<'a> {
-    #[serde(borrow, deserialize_with = "optional_object")]
+    #[serde(deserialize_with = "optional_object")]
     pub(super) spec: Option<PodSpec<'a>>,
 }
 
@@ -60,10 +53,8 @@ pub(super) struct PathTemplate<'a> {
 pub(super) struct Object<'a, S> {
     api_version: Text<'a>,
     kind: Text<'a>,
-    #[serde(deserialize_with = "object")]
-    metadata: ObjectName<'a>,
-    #[serde(deserialize_with = "object")]
-    spec: S,
+    metadata: Section<ObjectName<'a>>,
+    spec: Section<S>,
 }
 
 pub(super) type PodObject<'a> = Object<'a, PodSpec<'a>>;
@@ -71,43 +62,37 @@ pub(super) type TemplatedObject<'a> = Object<'a, Templated<'a>>;
 pub(super) type CronJobObject<'a> = Object<'a, CronJobSpec<'a>>;
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Templated<'a> {
-    #[serde(borrow, deserialize_with = "optional_object")]
+    #[serde(deserialize_with = "optional_object")]
     template: Option<Template<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Template<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    spec: PodSpec<'a>,
+    spec: Section<PodSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(super) struct CronJobSpec<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    job_template: JobTemplate<'a>,
+    job_template: Section<JobTemplate<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct JobTemplate<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    spec: Templated<'a>,
+    spec: Section<Templated<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(super) struct PodTemplateObject<'a> {
-    #[serde(borrow)]
     api_version: Text<'a>,
-    #[serde(borrow)]
     kind: Text<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: ObjectName<'a>,
-    #[serde(borrow, deserialize_with = "optional_object")]
+    metadata: Section<ObjectName<'a>>,
+    #[serde(deserialize_with = "optional_object")]
     template: Option<Template<'a>>,
 }
 
@@ -126,7 +111,7 @@ impl Template<'_> {
     fn into_template(self, origin: SpecOrigin, path: &'static str) -> PodTemplate {
         PodTemplate {
             path: Cow::Borrowed(path),
-            ..self.spec.into_template(origin)
+            ..self.spec.0.into_template(origin)
         }
     }
 }
@@ -142,7 +127,7 @@ impl Templates for Templated<'_> {
 
 impl Templates for CronJobSpec<'_> {
     fn templates(self, origin: SpecOrigin) -> Vec<PodTemplate> {
-        let template = self.job_template.spec.template.into_iter();
+        let template = self.job_template.0.spec.0.template.into_iter();
         template
             .map(|template| template.into_template(origin, "spec.jobTemplate.spec.template.spec"))
             .collect()
@@ -152,7 +137,7 @@ impl Templates for CronJobSpec<'_> {
 impl<S: Templates> Object<'_, S> {
     pub(super) fn into_workload(self, asked: &KindRef<'_>, origin: SpecOrigin) -> Workload {
         Workload {
-            templates: self.spec.templates(origin),
+            templates: self.spec.0.templates(origin),
             ..workload(asked, &self.api_version, &self.kind, &self.metadata)
         }
     }

@@ -15,7 +15,7 @@ use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::pool::Pool;
 use crate::domain::taint::{Effect, Taint};
-use crate::objects::json::{self, ObjectError, object, objects};
+use crate::objects::json::{self, ObjectError, Section, objects};
 use crate::objects::metadata::Metadata;
 use crate::objects::node::TaintObject;
 
@@ -29,36 +29,30 @@ const GPU_COUNT_ANNOTATION: &str = "capacity.cluster-autoscaler.kubernetes.io/gp
 const PROPAGATED_DOMAINS: [&str; 2] = ["node-restriction.kubernetes.io", "node.cluster.x-k8s.io"];
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineGroupObject<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    spec: MachineGroupSpec<'a>,
+    metadata: Section<Metadata<'a>>,
+    spec: Section<MachineGroupSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineGroupSpec<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    template: MachineTemplate<'a>,
+    template: Section<MachineTemplate<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineTemplate<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    spec: MachineSpec<'a>,
+    metadata: Section<Metadata<'a>>,
+    spec: Section<MachineSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineSpec<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "objects")]
+    metadata: Section<Metadata<'a>>,
+    #[serde(deserialize_with = "objects")]
     taints: Vec<TaintObject<'a>>,
 }
 

@@ -15,9 +15,9 @@ use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::placement::affinity::Operator;
 use crate::domain::pool::Pool;
-use crate::objects::json::{self, ObjectError, Quantities, Text, object, objects, or_default};
+use crate::objects::json::{self, ObjectError, Quantities, Section, Text, objects, or_default};
 use crate::objects::metadata::Metadata;
-use crate::objects::node::TaintObject;
+use crate::objects::node::{TaintObject, WINDOWS_BUILD_LABEL};
 
 const NODE_POOL_LABEL: &str = "karpenter.sh/nodepool";
 
@@ -32,9 +32,6 @@ const WELL_KNOWN_LABELS: [&str; 6] = [
     "karpenter.sh/capacity-type",
 ];
 
-/// As above, on Windows alone.
-const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
-
 /// Every instance has some of each: with a limit of zero for one, none may come.
 const INDISPENSABLE_RESOURCES: [&str; 5] = ["cpu", "memory", "nodes", "pods", "ephemeral-storage"];
 
@@ -42,62 +39,51 @@ const INDISPENSABLE_RESOURCES: [&str; 5] = ["cpu", "memory", "nodes", "pods", "e
 const MAX_ARCHITECTURES: usize = 32;
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodePoolObject<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    spec: NodePoolSpec<'a>,
+    metadata: Section<Metadata<'a>>,
+    spec: Section<NodePoolSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodePoolSpec<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    template: NodeTemplate<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    template: Section<NodeTemplate<'a>>,
     limits: Quantities<'a>,
     replicas: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodeTemplate<'a> {
-    #[serde(borrow, deserialize_with = "object")]
-    metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "object")]
-    spec: NodeTemplateSpec<'a>,
+    metadata: Section<Metadata<'a>>,
+    spec: Section<NodeTemplateSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct NodeTemplateSpec<'a> {
-    #[serde(borrow, deserialize_with = "objects")]
+    #[serde(deserialize_with = "objects")]
     requirements: Vec<RequirementObject<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
+    #[serde(deserialize_with = "objects")]
     taints: Vec<TaintObject<'a>>,
-    #[serde(borrow, deserialize_with = "object")]
-    node_class_ref: NodeClassRef<'a>,
+    node_class_ref: Section<NodeClassRef<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct RequirementObject<'a> {
-    #[serde(borrow)]
     key: Text<'a>,
-    #[serde(borrow)]
     operator: Text<'a>,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     values: Vec<Text<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct NodeClassRef<'a> {
-    #[serde(borrow)]
     group: Text<'a>,
     /// In place of the group, in `v1beta1`.
-    #[serde(borrow)]
     api_version: Text<'a>,
 }
 
@@ -143,6 +129,7 @@ pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
     for key in WELL_KNOWN_LABELS {
         values.entry(key).or_insert_with(Values::any);
     }
+    // On Windows alone.
     values
         .entry(WINDOWS_BUILD_LABEL)
         .or_insert_with(Values::any_or_absent);
