@@ -43,7 +43,8 @@ pub(super) fn is_owned(request: &Request, settings: &Settings) -> bool {
 }
 
 /// Who asks for something, as far as it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Asker {
     /// A workload controller, whose templates were judged before.
     Controller,
@@ -52,8 +53,6 @@ pub(super) enum Asker {
 }
 
 impl Asker {
-    pub(super) const ALL: [Self; 2] = [Self::Controller, Self::User];
-
     /// Who asks in a request.
     pub(super) fn of(request: &Request, settings: &Settings) -> Self {
         match is_controller(request, settings) {
@@ -64,10 +63,7 @@ impl Asker {
 
     /// The name in metrics.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Controller => "controller",
-            Self::User => "user",
-        }
+        self.into()
     }
 }
 

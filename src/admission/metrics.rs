@@ -5,6 +5,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
+use strum::VariantArray;
 
 use super::leniency::Asker;
 use super::turned_away::Cause;
@@ -110,12 +111,12 @@ impl Metrics {
         // What may be counted shows from the start.
         for level in [Level::Runnable, Level::Portable] {
             let _ = metrics.of_level(level);
-            for asker in Asker::ALL {
-                let _ = metrics.of_asker(level, asker);
+            for asker in Asker::VARIANTS {
+                let _ = metrics.of_asker(level, *asker);
             }
         }
-        for cause in Cause::ALL {
-            let _ = metrics.of_cause(cause);
+        for cause in Cause::VARIANTS {
+            let _ = metrics.of_cause(*cause);
         }
         metrics
     }

@@ -14,7 +14,8 @@ use crate::domain::unknown::Reason;
 use crate::domain::verdict::LevelResult;
 
 /// Why a review is not judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum Cause {
     /// The body is over the limit.
     TooLarge,
@@ -39,33 +40,9 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    pub(super) const ALL: [Self; 10] = [
-        Self::TooLarge,
-        Self::Slow,
-        Self::Room,
-        Self::RoomShare,
-        Self::Waiting,
-        Self::WaitingNamespace,
-        Self::Unread,
-        Self::MediaType,
-        Self::Malformed,
-        Self::CutOff,
-    ];
-
     /// The name in metrics.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::TooLarge => "too-large",
-            Self::Slow => "slow",
-            Self::Room => "room",
-            Self::RoomShare => "room-share",
-            Self::Waiting => "waiting",
-            Self::WaitingNamespace => "waiting-namespace",
-            Self::Unread => "unread",
-            Self::MediaType => "media-type",
-            Self::Malformed => "malformed",
-            Self::CutOff => "cut-off",
-        }
+        self.into()
     }
 
     /// Where no uid can be read.

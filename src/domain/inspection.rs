@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 use super::platform::Platform;
 use super::reference::Digest;
@@ -74,15 +75,21 @@ impl From<Arc<Inspection>> for Found {
 }
 
 /// The document types that container runtimes pull.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, Serialize, Deserialize,
+)]
 pub enum MediaType {
-    /// `application/vnd.oci.image.index.v1+json`
+    /// An OCI index.
+    #[strum(serialize = "application/vnd.oci.image.index.v1+json")]
     OciIndex,
-    /// `application/vnd.docker.distribution.manifest.list.v2+json`
+    /// A list of Docker manifests.
+    #[strum(serialize = "application/vnd.docker.distribution.manifest.list.v2+json")]
     DockerManifestList,
-    /// `application/vnd.oci.image.manifest.v1+json`
+    /// An OCI manifest.
+    #[strum(serialize = "application/vnd.oci.image.manifest.v1+json")]
     OciManifest,
-    /// `application/vnd.docker.distribution.manifest.v2+json`
+    /// A Docker manifest.
+    #[strum(serialize = "application/vnd.docker.distribution.manifest.v2+json")]
     DockerManifest,
 }
 
@@ -124,24 +131,12 @@ pub enum EntryKind {
 impl MediaType {
     /// The media type for one of the four names, without parameters.
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::OciIndex,
-            Self::DockerManifestList,
-            Self::OciManifest,
-            Self::DockerManifest,
-        ]
-        .into_iter()
-        .find(|media_type| media_type.name() == name)
+        name.parse().ok()
     }
 
     /// The registered name.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::OciIndex => "application/vnd.oci.image.index.v1+json",
-            Self::DockerManifestList => "application/vnd.docker.distribution.manifest.list.v2+json",
-            Self::OciManifest => "application/vnd.oci.image.manifest.v1+json",
-            Self::DockerManifest => "application/vnd.docker.distribution.manifest.v2+json",
-        }
+        self.into()
     }
 
     /// Whether documents of this type list other documents.

@@ -8,7 +8,8 @@ use super::reference::{Digest, ReferenceError};
 use super::unknown::{Reason, Unknown};
 
 /// Yes, no, or not known, the best first: the values of Kleene's logic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Ternary {
     /// Known to be so.
     Yes,
@@ -31,11 +32,7 @@ impl Ternary {
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
@@ -67,7 +64,8 @@ pub enum Outcome {
 }
 
 /// An outcome without its reasons, the most serious first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum OutcomeKind {
     /// [`Outcome::Invalid`]
     Invalid,
@@ -84,13 +82,7 @@ pub enum OutcomeKind {
 impl OutcomeKind {
     /// The name in reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Invalid => "invalid",
-            Self::Missing => "missing",
-            Self::Mismatched => "mismatched",
-            Self::Unknown => "unknown",
-            Self::Supported => "supported",
-        }
+        self.into()
     }
 }
 

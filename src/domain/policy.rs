@@ -1,10 +1,8 @@
 //! What to do about a verdict: deny, warn or record. This is decided in one function,
 //! [`decide`].
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::Deserialize;
+use strum::{Display, EnumString, IntoStaticStr};
 use thiserror::Error;
 
 use super::glob::is_match;
@@ -13,9 +11,23 @@ use super::unknown::Reason;
 use super::verdict::{LevelResult, Verdict};
 
 /// How much of the cluster a workload must fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Deserialize,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = LevelError, parse_err_fn = unknown_level)]
 pub enum Level {
     /// Nothing is asked.
     Off,
@@ -35,11 +47,7 @@ pub struct LevelError {
 impl Level {
     /// The name in configuration, labels and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Runnable => "runnable",
-            Self::Portable => "portable",
-        }
+        self.into()
     }
 
     /// How one pod template stands at this level.
@@ -52,22 +60,9 @@ impl Level {
     }
 }
 
-impl fmt::Display for Level {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Level {
-    type Err = LevelError;
-
-    fn from_str(text: &str) -> Result<Self, LevelError> {
-        [Self::Off, Self::Runnable, Self::Portable]
-            .into_iter()
-            .find(|level| level.name() == text)
-            .ok_or_else(|| LevelError {
-                text: text.chars().take(64).collect(),
-            })
+fn unknown_level(text: &str) -> LevelError {
+    LevelError {
+        text: text.chars().take(64).collect(),
     }
 }
 
@@ -195,7 +190,8 @@ pub enum Leniency {
 }
 
 /// What is done about a review, the least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Action {
     /// Admit.
     Allow,
@@ -208,11 +204,7 @@ pub enum Action {
 impl Action {
     /// The name in annotations and metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Deny => "deny",
-            Self::Warn => "warn",
-            Self::Allow => "allow",
-        }
+        self.into()
     }
 }
 

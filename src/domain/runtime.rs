@@ -1,15 +1,29 @@
 //! Container runtimes: which rule set a node follows when it chooses from an index.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
+use strum::{Display, IntoStaticStr};
 use thiserror::Error;
 
 /// The rule sets that exist in the field. Each name means the newest version's rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    IntoStaticStr,
+    Deserialize,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Runtime {
     /// containerd 2.1 and later: the transfer service fetches the exact platform.
     #[default]
@@ -42,12 +56,7 @@ impl Runtime {
 
     /// The name in configuration and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ContainerdTransfer => "containerd-transfer",
-            Self::ContainerdLocal => "containerd-local",
-            Self::CriO => "cri-o",
-            Self::Docker => "docker",
-        }
+        self.into()
     }
 
     /// The rule set behind `status.nodeInfo.containerRuntimeVersion`, such as
@@ -93,22 +102,14 @@ fn is_before_transfer_service(version: &str) -> bool {
     }
 }
 
-impl fmt::Display for Runtime {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
 impl FromStr for Runtime {
     type Err = RuntimeError;
 
     fn from_str(name: &str) -> Result<Self, RuntimeError> {
-        Self::ALL
-            .into_iter()
-            .find(|runtime| runtime.name() == name)
-            .ok_or_else(|| RuntimeError {
-                name: name.chars().take(64).collect(),
-            })
+        let known = Self::ALL.iter().find(|runtime| runtime.name() == name);
+        known.copied().ok_or_else(|| RuntimeError {
+            name: name.chars().take(64).collect(),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 /// What a taint does to pods that do not tolerate it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "EffectName"))]
 #[serde(from = "EffectName")]
 pub enum Effect {
@@ -14,6 +14,7 @@ pub enum Effect {
     /// Keeps new pods away and evicts running ones.
     NoExecute,
     /// Any other effect, `PreferNoSchedule` above all: it never excludes.
+    #[strum(to_string = "{0}")]
     Other(String),
 }
 
@@ -45,16 +46,6 @@ impl Effect {
     /// The effect of a name that may be empty, and then is none.
     pub fn named(name: &str) -> Option<Self> {
         (!name.is_empty()).then(|| Self::from_name(name))
-    }
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::NoSchedule => "NoSchedule",
-            Self::NoExecute => "NoExecute",
-            Self::Other(name) => name,
-        })
     }
 }
 

@@ -4,13 +4,16 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use strum::{Display, IntoStaticStr};
+
 use super::text::shortened;
 
 /// The longest detail that is kept, in characters: names of users are in it.
 const LONGEST_DETAIL: usize = 512;
 
 /// The classes of not knowing, as reports and metrics name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Reason {
     /// The registry says that there is no such image.
     NotFound,
@@ -42,46 +45,9 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
-        Self::NotFound,
-        Self::Unauthorized,
-        Self::RateLimited,
-        Self::Timeout,
-        Self::Unreachable,
-        Self::Tls,
-        Self::Blocked,
-        Self::Malformed,
-        Self::TooLarge,
-        Self::Unsupported,
-        Self::Preloaded,
-        Self::NoCandidates,
-        Self::Cordoned,
-    ];
-
     /// The name in JSON, metrics and audit annotations.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::Unauthorized => "unauthorized",
-            Self::RateLimited => "rate-limited",
-            Self::Timeout => "timeout",
-            Self::Unreachable => "unreachable",
-            Self::Tls => "tls",
-            Self::Blocked => "blocked",
-            Self::Malformed => "malformed",
-            Self::TooLarge => "too-large",
-            Self::Unsupported => "unsupported",
-            Self::Preloaded => "preloaded",
-            Self::NoCandidates => "no-candidates",
-            Self::Cordoned => "cordoned",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+        self.into()
     }
 }
 

@@ -12,7 +12,8 @@ use super::unknown::{Reason, Unknown};
 use super::workload::ContainerImage;
 
 /// Whether a level passes, the best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum LevelResult {
     /// The level holds.
     Pass,
@@ -25,11 +26,7 @@ pub enum LevelResult {
 impl LevelResult {
     /// The name in reports and annotations.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Undecided => "undecided",
-        }
+        self.into()
     }
 
     /// Fail, if any fails; else undecided, if any is; else pass.

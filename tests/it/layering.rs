@@ -30,7 +30,7 @@ const RANKS: [(&str, u8); 16] = [
 
 /// Crates that the pure core may use: no I/O, no clock, no logging. Of serde and schemars it
 /// has derives alone.
-const DOMAIN_CRATES: [&str; 8] = [
+const DOMAIN_CRATES: [&str; 9] = [
     "std",
     "core",
     "thiserror",
@@ -38,6 +38,7 @@ const DOMAIN_CRATES: [&str; 8] = [
     "serde",
     "schemars",
     "strsim",
+    "strum",
     "crate",
 ];
 

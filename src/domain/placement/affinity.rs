@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use strum::{EnumString, IntoStaticStr};
+
 use crate::domain::labels::{is_label_key, is_label_value};
 
 /// The only field of a node that can be selected by.
@@ -29,7 +31,7 @@ pub struct Term {
 }
 
 /// How a requirement compares a label with its values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 pub enum Operator {
     /// The label has one of the values.
     In,
@@ -53,27 +55,14 @@ pub enum Operator {
 }
 
 impl Operator {
-    const NAMES: [(&'static str, Self); 8] = [
-        ("In", Self::In),
-        ("NotIn", Self::NotIn),
-        ("Exists", Self::Exists),
-        ("DoesNotExist", Self::DoesNotExist),
-        ("Gt", Self::Gt),
-        ("Lt", Self::Lt),
-        ("Gte", Self::Gte),
-        ("Lte", Self::Lte),
-    ];
-
     /// The operator of a name in an object.
     pub fn from_name(name: &str) -> Self {
-        let known = Self::NAMES.iter().find(|(known, _)| *known == name);
-        known.map_or(Self::Other, |(_, operator)| *operator)
+        name.parse().unwrap_or_default()
     }
 
     /// The name in objects.
     pub fn name(self) -> &'static str {
-        let known = Self::NAMES.iter().find(|(_, known)| *known == self);
-        known.map_or("", |(name, _)| name)
+        self.into()
     }
 }
 

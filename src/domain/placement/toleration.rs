@@ -18,10 +18,11 @@ pub struct Toleration {
 }
 
 /// How a toleration compares the value of a taint with its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, strum::EnumString)]
 pub enum TolerationOperator {
     /// The values are equal.
     #[default]
+    #[strum(serialize = "", serialize = "Equal")]
     Equal,
     /// Whatever the values are.
     Exists,
@@ -36,13 +37,7 @@ pub enum TolerationOperator {
 impl TolerationOperator {
     /// The operator of a name in an object; none is `Equal`.
     pub fn from_name(name: &str) -> Self {
-        match name {
-            "" | "Equal" => Self::Equal,
-            "Exists" => Self::Exists,
-            "Lt" => Self::Lt,
-            "Gt" => Self::Gt,
-            _ => Self::Other,
-        }
+        name.parse().unwrap_or(Self::Other)
     }
 }
 
