@@ -111,12 +111,8 @@ impl Bulkhead {
     pub(super) async fn enter(self: &Arc<Self>, class: &RequestClass) -> Result<Permit, Refusal> {
         self.wait_for_short_pause(class).await?;
         self.known.lock().check(class)?;
-        let RequestClass {
-            audience, deadline, ..
-        } = class;
-        let entered = self
-            .queue
-            .enter(self.host, &self.budget, audience, *deadline);
+        let (queue, budget) = (&self.queue, &self.budget);
+        let entered = queue.enter(self.host, budget, &class.audience, class.deadline);
         let place = entered.await.map_err(|Full| Refusal::Busy)?;
         let admitted = self.known.lock().admit(class)?;
         Ok(Permit {
@@ -166,20 +162,12 @@ impl Bulkhead {
             let health = &mut self.known.lock().health;
             let before = health.fails(repository, now);
             change(health, now);
-            (before, health.fails(repository, now))
+            (before, health.fails(repository, now).map(Reason::name))
         };
+        let host = &self.name;
         match (before, after) {
-            (None, Some(reason)) => {
-                tracing::debug!(
-                    host = self.name,
-                    repository,
-                    reason = reason.name(),
-                    "breaker opened"
-                );
-            }
-            (Some(_), None) => {
-                tracing::debug!(host = self.name, repository, "breaker closed");
-            }
+            (None, Some(reason)) => tracing::debug!(host, repository, reason, "breaker opened"),
+            (Some(_), None) => tracing::debug!(host, repository, "breaker closed"),
             _ => {}
         }
     }
@@ -187,12 +175,7 @@ impl Bulkhead {
 
 impl Known {
     fn pause(&self, class: &RequestClass, now: Instant) -> Option<Duration> {
-        let RequestClass {
-            account,
-            repository,
-            ..
-        } = class;
-        self.allowances.pause(*account, repository, now)
+        self.allowances.pause(class.account, &class.repository, now)
     }
 
     /// Whether the host may be asked at all now.
@@ -266,13 +249,12 @@ impl Permit {
 
     /// The host answered.
     pub(super) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
-        let now = Instant::now();
-        let mut known = self.bulkhead.known.lock();
-        let learned = (status, headers);
+        let (repository, learned) = (&self.repository, (status, headers));
+        let known = &self.bulkhead.known;
         known
+            .lock()
             .allowances
-            .learn(self.account, &self.repository, learned, now);
-        drop(known);
+            .learn(self.account, repository, learned, Instant::now());
         if self.is_overdue && status.is_success() {
             let repository = &self.repository;
             self.bulkhead

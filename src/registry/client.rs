@@ -40,6 +40,8 @@ pub struct Registry {
 
 /// Where one attempt asks, and as whom.
 struct Attempt<'a> {
+    registry: &'a Registry,
+    image: &'a ImageReference,
     endpoint: &'a Endpoint<'a>,
     /// The registry's own URL, without a path.
     url: Url,
@@ -77,6 +79,8 @@ impl Registry {
                 let url = endpoint.url()?;
                 let attempt = |credential| {
                     ask(Attempt {
+                        registry: self,
+                        image,
                         endpoint,
                         url: url.clone(),
                         credential,
@@ -106,134 +110,6 @@ impl Registry {
         }
         found
     }
-
-    async fn document(
-        &self,
-        attempt: &Attempt<'_>,
-        image: &ImageReference,
-    ) -> Result<Inspection, Unknown> {
-        let path = format!("manifests/{}", selector(image));
-        let answer = self.get(attempt, Method::GET, &path).await?;
-        let read = self.read(attempt, image, &answer).await;
-        read.map_err(|failure| answer.failure(failure, attempt.label()))
-    }
-
-    async fn read(
-        &self,
-        attempt: &Attempt<'_>,
-        image: &ImageReference,
-        answer: &RegistryResponse,
-    ) -> Result<Inspection, Unknown> {
-        let digest = verify(answer, image.digest())?;
-        let content_type = answer.headers.get(CONTENT_TYPE);
-        // A header that is not text names no type that we know.
-        let content_type = content_type.map(|value| value.to_str().unwrap_or("unknown"));
-        let document = document::parse(&answer.body, content_type)?;
-        let content = match document.body {
-            Body::Index(entries) => Content::Index(entries),
-            Body::Artifact => Content::Artifact,
-            Body::Image { config } => Content::Manifest(self.config(attempt, &config).await??),
-            Body::PerhapsImage { config } => match self.config(attempt, &config).await? {
-                Ok(platform) => Content::Manifest(platform),
-                Err(_) => Content::Artifact,
-            },
-        };
-        Ok(Inspection {
-            digest,
-            media_type: document.media_type,
-            content,
-        })
-    }
-
-    /// The outer result is the registry's, the inner one what the config itself says.
-    async fn config(
-        &self,
-        attempt: &Attempt<'_>,
-        digest: &Digest,
-    ) -> Result<Result<Platform, Unknown>, Unknown> {
-        let path = format!("blobs/{digest}");
-        let answer = self.get(attempt, Method::GET, &path).await?;
-        if &digest_of(&answer.body, Some(digest))? != digest {
-            return Err(contradiction());
-        }
-        Ok(document::parse_config(&answer.body))
-    }
-
-    /// The digest that the registry names for the image; `None` if it names none.
-    async fn digest(
-        &self,
-        attempt: &Attempt<'_>,
-        image: &ImageReference,
-    ) -> Result<Option<Digest>, Unknown> {
-        let path = format!("manifests/{}", selector(image));
-        match self.get(attempt, Method::HEAD, &path).await {
-            Ok(answer) => Ok(image
-                .digest()
-                .cloned()
-                .or_else(|| stated(&answer.headers).ok()?)),
-            // There are registries without HEAD; a GET will tell.
-            Err(failure) if failure.reason == Reason::Unsupported => Ok(None),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// One request with the proof that the registry asks for, and at most one further try
-    /// when it asks for another.
-    async fn get(
-        &self,
-        attempt: &Attempt<'_>,
-        method: Method,
-        path: &str,
-    ) -> Result<RegistryResponse, Unknown> {
-        let wanted = TokenRequest {
-            registry: &attempt.url,
-            peer: attempt.endpoint.peer.clone(),
-            repository: attempt.endpoint.repository.path(),
-            credential: attempt.credential.as_ref(),
-            class: attempt.class(false),
-        };
-        // Registries that count pulls count the documents that are fetched.
-        // Source: <https://docs.docker.com/docker-hub/usage/pulls/>
-        let is_document = path.starts_with("manifests/");
-        let is_counted = is_document && method == Method::GET;
-        let send = |authorization| {
-            self.transport.follow(Request {
-                method: method.clone(),
-                url: attempt.url_of(path),
-                peer: attempt.endpoint.peer.clone(),
-                registry: attempt.label(),
-                asked: attempt.label().into(),
-                accept: Some(if is_document { MANIFEST_TYPES } else { "*/*" }),
-                authorization,
-                form: None,
-                largest: MAX_DOCUMENT_BYTES,
-                class: attempt.class(is_counted),
-            })
-        };
-        let sent = self.tokens.preemptive(&wanted).await?;
-        let mut answer = send(sent.clone()).await?;
-        let mut shown = sent.clone();
-        // Only the registry itself may ask for a proof (CVE-2020-15157).
-        if answer.status.as_u16() == 401 && answer.is_direct {
-            let proof = self
-                .tokens
-                .answer(&wanted, &answer.headers, sent.as_ref())
-                .await?;
-            if proof.is_some() {
-                answer = send(proof.clone()).await?;
-                shown = proof;
-            }
-        }
-        let label = attempt.label();
-        let failure = match answer.status.as_u16() {
-            200 => return Ok(answer),
-            // A password that was shown is refused itself. Who got a token for his is not known
-            // to be wrong: that is about the image.
-            401 if shown.is_some_and(|proof| is_basic(&proof)) => refused(label),
-            _ => from_status(answer.status, label),
-        };
-        Err(answer.failure(failure, label))
-    }
 }
 
 impl TagInspector for Registry {
@@ -243,10 +119,10 @@ impl TagInspector for Registry {
         target: &'a LookupTarget<'a>,
         credentials: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Served, Unknown>> {
-        let ask = move |attempt: Attempt<'a>| {
+        let ask = |attempt: Attempt<'a>| {
             async move {
                 Ok(Served {
-                    inspection: Arc::new(self.document(&attempt, image).await?),
+                    inspection: Arc::new(attempt.document().await?),
                     by: RegistryId::of(&attempt.url),
                 })
             }
@@ -261,9 +137,9 @@ impl TagInspector for Registry {
         target: &'a LookupTarget<'a>,
         credentials: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>> {
-        let ask = move |attempt: Attempt<'a>| {
+        let ask = |attempt: Attempt<'a>| {
             async move {
-                let digest = self.digest(&attempt, image).await?;
+                let digest = attempt.digest().await?;
                 let by = RegistryId::of(&attempt.url);
                 Ok(digest.map(|digest| Resolved { digest, by }))
             }
@@ -274,6 +150,112 @@ impl TagInspector for Registry {
 }
 
 impl Attempt<'_> {
+    async fn document(&self) -> Result<Inspection, Unknown> {
+        let path = format!("manifests/{}", selector(self.image));
+        let answer = self.get(Method::GET, &path).await?;
+        let read = self.read(&answer).await;
+        read.map_err(|failure| answer.failure(failure, self.label()))
+    }
+
+    async fn read(&self, answer: &RegistryResponse) -> Result<Inspection, Unknown> {
+        let digest = verify(answer, self.image.digest())?;
+        let content_type = answer.headers.get(CONTENT_TYPE);
+        // A header that is not text names no type that we know.
+        let content_type = content_type.map(|value| value.to_str().unwrap_or("unknown"));
+        let document = document::parse(&answer.body, content_type)?;
+        let content = match document.body {
+            Body::Index(entries) => Content::Index(entries),
+            Body::Artifact => Content::Artifact,
+            Body::Image { config } => Content::Manifest(self.config(&config).await??),
+            Body::PerhapsImage { config } => match self.config(&config).await? {
+                Ok(platform) => Content::Manifest(platform),
+                Err(_) => Content::Artifact,
+            },
+        };
+        Ok(Inspection {
+            digest,
+            media_type: document.media_type,
+            content,
+        })
+    }
+
+    /// The outer result is the registry's, the inner one what the config itself says.
+    async fn config(&self, digest: &Digest) -> Result<Result<Platform, Unknown>, Unknown> {
+        let path = format!("blobs/{digest}");
+        let answer = self.get(Method::GET, &path).await?;
+        if &digest_of(&answer.body, Some(digest))? != digest {
+            return Err(contradiction());
+        }
+        Ok(document::parse_config(&answer.body))
+    }
+
+    /// The digest that the registry names for the image; `None` if it names none.
+    async fn digest(&self) -> Result<Option<Digest>, Unknown> {
+        let path = format!("manifests/{}", selector(self.image));
+        match self.get(Method::HEAD, &path).await {
+            Ok(answer) => Ok(self
+                .image
+                .digest()
+                .cloned()
+                .or_else(|| stated(&answer.headers).ok()?)),
+            // There are registries without HEAD; a GET will tell.
+            Err(failure) if failure.reason == Reason::Unsupported => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// One request with the proof that the registry asks for, and at most one further try
+    /// when it asks for another.
+    async fn get(&self, method: Method, path: &str) -> Result<RegistryResponse, Unknown> {
+        let Registry { transport, tokens } = self.registry;
+        let wanted = TokenRequest {
+            registry: &self.url,
+            peer: self.endpoint.peer.clone(),
+            repository: self.endpoint.repository.path(),
+            credential: self.credential.as_ref(),
+            class: self.class(false),
+        };
+        // Registries that count pulls count the documents that are fetched.
+        // Source: <https://docs.docker.com/docker-hub/usage/pulls/>
+        let is_document = path.starts_with("manifests/");
+        let is_counted = is_document && method == Method::GET;
+        let send = |authorization| {
+            transport.follow(Request {
+                method: method.clone(),
+                url: self.url_of(path),
+                peer: self.endpoint.peer.clone(),
+                registry: self.label(),
+                asked: self.label().into(),
+                accept: Some(if is_document { MANIFEST_TYPES } else { "*/*" }),
+                authorization,
+                form: None,
+                largest: MAX_DOCUMENT_BYTES,
+                class: self.class(is_counted),
+            })
+        };
+        let sent = tokens.preemptive(&wanted).await?;
+        let mut answer = send(sent.clone()).await?;
+        let mut shown = sent.clone();
+        // Only the registry itself may ask for a proof (CVE-2020-15157).
+        if answer.status.as_u16() == 401 && answer.is_direct {
+            let proof = tokens.answer(&wanted, &answer.headers, sent.as_ref());
+            let proof = proof.await?;
+            if proof.is_some() {
+                answer = send(proof.clone()).await?;
+                shown = proof;
+            }
+        }
+        let label = self.label();
+        let failure = match answer.status.as_u16() {
+            200 => return Ok(answer),
+            // A password that was shown is refused itself. Who got a token for his is not known
+            // to be wrong: that is about the image.
+            401 if shown.is_some_and(|proof| is_basic(&proof)) => refused(label),
+            _ => from_status(answer.status, label),
+        };
+        Err(answer.failure(failure, label))
+    }
+
     fn class(&self, is_counted: bool) -> RequestClass {
         RequestClass {
             audience: self.credentials.audience().clone(),
