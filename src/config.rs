@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use self::document::Document;
+use self::document::YamlDocument;
 use crate::domain::node::NodeOverride;
 use crate::domain::placement::AdmissionPlugin;
 use crate::domain::policy::{ForeignImages, Level, Levels, OnUnknown, OwnedPods};
@@ -71,7 +71,7 @@ impl ConfigError {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Configuration {
     api_version: Option<ApiVersion>,
-    kind: Option<Kind>,
+    kind: Option<FileKind>,
     /// What to do about a verdict.
     pub policy: PolicySettings,
     /// How nodes are read.
@@ -103,7 +103,7 @@ enum ApiVersion {
 /// What the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-enum Kind {
+enum FileKind {
     Configuration,
 }
 
@@ -273,7 +273,7 @@ impl Configuration {
     /// # Errors
     /// The first thing that is wrong, with its path and line.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let document = Document::parse(text)?;
+        let document = YamlDocument::parse(text)?;
         let read: Self = document.read()?;
         let mut names = BTreeSet::new();
         for (position, pool) in read.pools.iter().enumerate() {

@@ -9,10 +9,10 @@ use crate::domain::placement::affinity::NodeSelector;
 use crate::domain::text::{printable, shortened};
 
 /// How many demands are named.
-const NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// Longest demand, in characters.
-const MAX_DEMAND: usize = 80;
+const MAX_DEMAND_CHARACTERS: usize = 80;
 
 /// What the placements ask of a node beyond its platform, in one line; none where nothing.
 pub fn taken_as_met<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> Option<String> {
@@ -35,8 +35,8 @@ pub fn taken_as_met<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> 
     }
     let demands = demands.iter();
     let demands: Vec<String> = demands
-        .map(|demand| printable(&shortened(demand, MAX_DEMAND)))
+        .map(|demand| printable(&shortened(demand, MAX_DEMAND_CHARACTERS)))
         .collect();
-    let named = terminal::listed(&demands, NAMED, "more");
+    let named = terminal::listed(&demands, MAX_NAMED, "more");
     (!named.is_empty()).then(|| format!("taken as met, since --platform names no nodes: {named}"))
 }

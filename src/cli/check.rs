@@ -29,7 +29,7 @@ use crate::report::{Report, ReportInput, Scope, WorkloadReport, render_table, re
 
 /// How many workloads are judged at the same time: enough that a registry which never answers
 /// holds up nobody else's images. Registries have limits of their own.
-const AT_ONCE: usize = 1_000;
+const MAX_WORKLOADS_AT_ONCE: usize = 1_000;
 
 /// Arguments of `archmatch check`.
 #[derive(Args, Clone, Debug)]
@@ -74,9 +74,6 @@ fn parse_level(text: &str) -> Result<Level, String> {
 }
 
 /// Judges, prints, and says by the exit code what was found.
-///
-/// # Errors
-/// When the configuration, the snapshot or the cluster cannot be used.
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let deadline = Instant::now() + arguments.timeout;
     let configuration = setup::configuration(config.as_deref())?;
@@ -156,9 +153,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     }
     Ok(match run.passing() {
         LevelResult::Pass if !run.partial.is_empty() => Exit::Undecided,
-        LevelResult::Pass => Exit::Success,
-        LevelResult::Fail => Exit::Findings,
-        LevelResult::Undecided => Exit::Undecided,
+        result => result.into(),
     })
 }
 
@@ -198,7 +193,7 @@ async fn judge(
             (position, judged)
         }
     });
-    let mut judged = stream::iter(judged).buffer_unordered(AT_ONCE);
+    let mut judged = stream::iter(judged).buffer_unordered(MAX_WORKLOADS_AT_ONCE);
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut progress = Progress::new(total);
     let mut tick = tokio::time::interval(Duration::from_millis(200));

@@ -58,9 +58,6 @@ struct DemoServers {
 }
 
 /// Shows the stories, and says whether every answer was the expected one.
-///
-/// # Errors
-/// When a part cannot be started.
 pub async fn run(arguments: Arguments) -> Result<Exit> {
     let servers = DemoServers::set().await?;
     let style = terminal::style(terminal::Color::Auto);

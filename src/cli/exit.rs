@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::domain::verdict::LevelResult;
+
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -13,6 +15,16 @@ pub enum Exit {
     Usage = 2,
     /// Nothing known to be wrong, but not everything known.
     Undecided = 3,
+}
+
+impl From<LevelResult> for Exit {
+    fn from(result: LevelResult) -> Self {
+        match result {
+            LevelResult::Pass => Self::Success,
+            LevelResult::Fail => Self::Findings,
+            LevelResult::Undecided => Self::Undecided,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -19,7 +19,6 @@ use crate::domain::inspection::Inspection;
 use crate::domain::node::{Node, Nodes, Source};
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
-use crate::domain::verdict::LevelResult;
 use crate::domain::workload::{PodTemplate, Usage};
 use crate::report::{ImageFailure, ImageReport};
 
@@ -59,9 +58,6 @@ pub enum InspectFormat {
 
 /// Inspects, prints, and says by the exit code what was found: with `--platform`, whether
 /// the image has all of them.
-///
-/// # Errors
-/// When the configuration cannot be used or the reference is none.
 pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> {
     let deadline = Instant::now() + arguments.timeout;
     let configuration = setup::configuration(config.as_deref())?;
@@ -95,11 +91,9 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         InspectFormat::Table => report.render(terminal::style(arguments.color)),
         InspectFormat::Json => terminal::json(&report)?,
     })?;
-    Ok(match verdict.portable() {
-        _ if arguments.platform.is_empty() => Exit::Success,
-        LevelResult::Pass => Exit::Success,
-        LevelResult::Fail => Exit::Findings,
-        LevelResult::Undecided => Exit::Undecided,
+    Ok(match arguments.platform.is_empty() {
+        true => Exit::Success,
+        false => verdict.portable().into(),
     })
 }
 

@@ -20,10 +20,10 @@ use crate::cluster::{self, Accounts};
 use crate::config::Configuration;
 
 /// How long a connection may take, so that a dead address is known soon.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to do without a cluster.
-const WITHOUT: &str = "\
+const WITHOUT_CLUSTER: &str = "\
   judge against platforms:  archmatch check --platform linux/amd64,linux/arm64 node:22
   or against a snapshot:    archmatch check --snapshot cluster.json node:22";
 
@@ -39,14 +39,11 @@ pub struct KubeContext {
 }
 
 impl KubeContext {
-    /// The nodes of the cluster, and what else counts of it.
-    ///
-    /// # Errors
-    /// With the server's address and its own words: at once where they are final, else at the
-    /// deadline.
+    /// The nodes of the cluster, and what else counts of it. An error has the server's address
+    /// and its own words, at once where they are final, else at the deadline.
     pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Snapshot> {
         let mut config = self.config().await?;
-        config.connect_timeout = Some(CONNECT);
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
         // It would wait where the server's words should be said.
         config.default_retry = false;
         let server = config.cluster_url.to_string();
@@ -61,7 +58,9 @@ impl KubeContext {
             None => anyhow!("use the kube config: {}", words(&error)),
         })?;
         let refused = |refusal: AccessError| {
-            anyhow!("the cluster at {server} cannot be judged against: {refusal}\n{WITHOUT}")
+            anyhow!(
+                "the cluster at {server} cannot be judged against: {refusal}\n{WITHOUT_CLUSTER}"
+            )
         };
         let accounts = setup::accounts(configuration) == Accounts::Watched;
         let listable = look(&client, accounts, deadline).await.map_err(refused)?;
@@ -87,7 +86,8 @@ impl KubeContext {
                 }),
             }
         };
-        let late = || anyhow!("the cluster at {server} did not list its nodes in time\n{WITHOUT}");
+        let late =
+            || anyhow!("the cluster at {server} did not list its nodes in time\n{WITHOUT_CLUSTER}");
         timeout_at(deadline, listed).await.map_err(|_| late())?
     }
 
@@ -111,7 +111,7 @@ impl KubeContext {
                 .map(|file| file.display().to_string())
                 .collect();
             bail!(
-                "no cluster: no kube config at {}\n{WITHOUT}",
+                "no cluster: no kube config at {}\n{WITHOUT_CLUSTER}",
                 files.join(", ")
             );
         }

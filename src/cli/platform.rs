@@ -36,7 +36,7 @@ const ARCHITECTURES: [&str; 14] = [
 ];
 
 /// Longest text that an error repeats, in characters.
-const LONGEST: usize = 64;
+const MAX_QUOTED: usize = 64;
 
 /// A platform of the command line, with the runtime whose rules count.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,12 +102,12 @@ fn known(text: &str) -> Result<Platform, String> {
 }
 
 fn quoted(text: &str) -> String {
-    printable(&shortened(text, LONGEST))
+    printable(&shortened(text, MAX_QUOTED))
 }
 
 /// Which platform was meant, with a dash for a slash at times.
 fn nearest_platform(text: &str) -> String {
-    let text = shortened(text, LONGEST).to_ascii_lowercase();
+    let text = shortened(text, MAX_QUOTED).to_ascii_lowercase();
     let (os, rest) = text
         .split_once(['/', '-'])
         .unwrap_or(("linux", text.as_str()));

@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// What ends sooner needs no bar.
-const PATIENCE: Duration = Duration::from_millis(500);
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// How often the bar changes at most.
-const PACE: Duration = Duration::from_millis(100);
+const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
 /// A bar on stderr, which goes away with this value. Elsewhere than on a terminal it is none.
 pub struct Progress {
@@ -22,7 +22,7 @@ impl Progress {
         let is_wanted = io::stderr().is_terminal();
         Self {
             total,
-            next: is_wanted.then(|| Instant::now() + PATIENCE),
+            next: is_wanted.then(|| Instant::now() + SHOWN_AFTER),
             is_shown: false,
         }
     }
@@ -31,7 +31,7 @@ impl Progress {
     pub fn show(&mut self, done: usize) {
         let now = Instant::now();
         if self.next.is_some_and(|next| next <= now) {
-            self.next = Some(now + PACE);
+            self.next = Some(now + BETWEEN_CHANGES);
             self.is_shown = true;
             // Nobody is told that a bar could not be drawn.
             let _ = write!(io::stderr(), "\r\u{1b}[K{}", bar(done, self.total));

@@ -21,8 +21,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use self::conditions::{Conditions, Reloads, inform_of_age};
-use self::metrics::Parts;
-use self::source::{Source, kube_client};
+use self::metrics::PartMetrics;
+use self::source::{ClusterSource, kube_client};
 use self::status::StatusPage;
 use super::duration::parse_duration;
 use super::exit::Exit;
@@ -111,18 +111,18 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         &reloads,
         &mut tasks,
     )?;
-    let Source {
+    let ClusterSource {
         view,
         secrets,
         cluster,
     } = match &client {
         Some(client) => {
-            let source = Source::live(client, &configuration, nodes_listed, &mut tasks);
+            let source = ClusterSource::live(client, &configuration, nodes_listed, &mut tasks);
             inform_of_age(&readiness, source.cluster.as_ref());
             source
         }
         None => {
-            let source = Source::of_snapshot(&arguments.snapshot, &configuration)?;
+            let source = ClusterSource::of_snapshot(&arguments.snapshot, &configuration)?;
             drop(nodes_listed);
             source
         }
@@ -138,7 +138,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         admission::Metrics::register(&mut registry),
     );
     let connections = Connections::new(ConnectionLimits::webhook());
-    registry.register_collector(Box::new(Parts {
+    registry.register_collector(Box::new(PartMetrics {
         inspector: Arc::clone(&registries.inspector),
         view: Arc::clone(&view),
         freshness: cluster.as_ref().map(Cluster::freshness),

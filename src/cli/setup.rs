@@ -24,9 +24,6 @@ use crate::registry::{
 
 /// The configuration in a file, or the default one without a file. Keys that have no effect
 /// yet are named in the log.
-///
-/// # Errors
-/// Names the file, the key and what is wrong.
 pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
     let Some(path) = path else {
         return Ok(Configuration::default());
@@ -63,9 +60,6 @@ pub struct Registries {
 impl Registries {
     /// The registries as configured, with the pull secrets that the reader can read, and
     /// with what the cache file has.
-    ///
-    /// # Errors
-    /// When a file that the configuration names cannot be read or used.
     pub async fn open(
         configuration: &Configuration,
         secrets: Arc<dyn SecretReader>,

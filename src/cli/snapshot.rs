@@ -20,10 +20,7 @@ pub struct Snapshot {
     pub secrets: Arc<dyn SecretReader>,
 }
 
-/// What the sources amount to.
-///
-/// # Errors
-/// When a file cannot be read, or an object that counts is broken: a cluster with a hole in
+/// What the sources amount to. One broken object is an error for all: a cluster with a hole in
 /// it would give wrong answers.
 pub fn load(sources: &[String], configuration: &Configuration) -> Result<Snapshot> {
     let mut objects = Vec::new();

@@ -20,10 +20,10 @@ use crate::objects::kinds::{self, KindRef, KindRule};
 use crate::report::{IMAGE_KIND, SkippedKind, Unread};
 
 /// Longest kind that is repeated, in characters.
-const LONGEST_KIND: usize = 63;
+const MAX_KIND_CHARACTERS: usize = 63;
 
 /// How many kinds that are passed over are told apart.
-const MOST_KINDS: usize = 100;
+const MAX_SKIPPED_KINDS: usize = 100;
 
 /// Arguments that name what is judged.
 #[derive(Args, Clone, Debug)]
@@ -87,9 +87,6 @@ pub struct Subjects {
 
 impl Subjects {
     /// Reads what the arguments name. What is left out on the way is said on stderr.
-    ///
-    /// # Errors
-    /// When standard input is named twice, or a kustomization cannot be rendered.
     pub fn read(
         arguments: &SubjectArguments,
         target: &TargetArguments,
@@ -178,7 +175,7 @@ impl Subjects {
                 Ok(None) => {
                     let key = unknown_kind(&object);
                     if let Some(key) = key
-                        && (skipped.len() < MOST_KINDS || skipped.contains_key(&key))
+                        && (skipped.len() < MAX_SKIPPED_KINDS || skipped.contains_key(&key))
                     {
                         *skipped.entry(key).or_default() += 1;
                     }
@@ -198,10 +195,10 @@ impl Subjects {
 /// The images that a file lists, one a line.
 fn listed_images(name: &str) -> Result<Vec<String>> {
     /// In bytes: ten thousand long names.
-    const LARGEST: u64 = 4 << 20;
+    const MAX_LIST_BYTES: u64 = 4 << 20;
     let read = |input: &mut dyn Read| -> io::Result<String> {
         let mut text = String::new();
-        input.take(LARGEST + 1).read_to_string(&mut text)?;
+        input.take(MAX_LIST_BYTES + 1).read_to_string(&mut text)?;
         Ok(text)
     };
     let text = match name {
@@ -209,7 +206,7 @@ fn listed_images(name: &str) -> Result<Vec<String>> {
         name => File::open(name).and_then(|mut file| read(&mut file)),
     };
     let text = text.with_context(|| format!("read images from {name}"))?;
-    if text.len() as u64 > LARGEST {
+    if text.len() as u64 > MAX_LIST_BYTES {
         bail!("read images from {name}: larger than 4 MiB");
     }
     let lines = text.lines().map(str::trim);
@@ -261,7 +258,7 @@ fn unknown_kind(object: &FileObject) -> Option<(String, String)> {
         // Groups of the project's experiments, such as jobset.x-k8s.io, do not end so.
         group => group.ends_with(".k8s.io"),
     };
-    let short = |text: &str| printable(&shortened(text, LONGEST_KIND));
+    let short = |text: &str| printable(&shortened(text, MAX_KIND_CHARACTERS));
     (!is_known).then(|| (short(kind), short(group)))
 }
 

@@ -36,9 +36,6 @@ pub struct TargetArguments {
 impl TargetArguments {
     /// The nodes, and what else counts of the cluster, its pull secrets included. Platforms of
     /// flags replace the nodes, also those of a snapshot.
-    ///
-    /// # Errors
-    /// When a snapshot is broken or the cluster cannot be asked.
     pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Snapshot> {
         let mut target = if !self.snapshot.is_empty() {
             snapshot::load(&self.snapshot, configuration)?

@@ -11,9 +11,6 @@ use crate::domain::text::is_hidden;
 use crate::report::Style;
 
 /// Prints a result. A closed pipe is how `head` ends a program, and no error.
-///
-/// # Errors
-/// When stdout cannot be written.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     let written = stdout
@@ -40,9 +37,6 @@ pub fn listed(items: &[String], most: usize, more: &str) -> String {
 }
 
 /// JSON for people and programs: text is exact, hidden characters are escapes.
-///
-/// # Errors
-/// When the value is none that JSON has.
 pub fn json(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     let mut safe = String::with_capacity(text.len() + 1);
@@ -97,7 +91,7 @@ fn style_for(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Style {
     /// Less has no room for a table.
-    const NARROWEST: u16 = 20;
+    const MIN_COLUMNS: u16 = 20;
     let text = |name| variable(name).unwrap_or_default();
     let is_dumb = text("TERM") == "dumb";
     // The first of these that is set decides, as in setlocale(3).
@@ -110,7 +104,7 @@ fn style_for(
     let reads_unicode = locale.contains("utf-8") || locale.contains("utf8");
     let asked = text("COLUMNS").parse().ok();
     Style {
-        width: asked.or(width).filter(|width| *width >= NARROWEST),
+        width: asked.or(width).filter(|width| *width >= MIN_COLUMNS),
         colour: is_terminal && !is_dumb && text("NO_COLOR").is_empty(),
         unicode: !is_dumb && (reads_unicode || !is_terminal),
     }

@@ -99,9 +99,9 @@ impl<'de> Deserialize<'de> for Tree {
 }
 
 /// The whole document.
-pub(super) struct Document(Spanned<Tree>);
+pub(super) struct YamlDocument(Spanned<Tree>);
 
-impl Document {
+impl YamlDocument {
     /// Parses one YAML document.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         if text.len() > MAX_DOCUMENT_BYTES {
@@ -134,7 +134,7 @@ impl Document {
 
     /// Reads what the document says.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        let root = Value {
+        let root = ValueReader {
             node: &self.0,
             may_be_empty: false,
         };
@@ -167,18 +167,18 @@ impl Document {
 
 /// A value on its way into the settings.
 #[derive(Clone, Copy)]
-struct Value<'a> {
+struct ValueReader<'a> {
     node: &'a Spanned<Tree>,
     may_be_empty: bool,
 }
 
-impl Value<'_> {
+impl ValueReader<'_> {
     fn line(&self) -> u64 {
         self.node.referenced.line()
     }
 }
 
-impl<'de> Deserializer<'de> for Value<'de> {
+impl<'de> Deserializer<'de> for ValueReader<'de> {
     type Error = Problem;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
@@ -254,7 +254,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     {
         let item = self.0.next().map(|node| {
             let may_be_empty = false;
-            let item = Value { node, may_be_empty };
+            let item = ValueReader { node, may_be_empty };
             seed.deserialize(item)
                 .map_err(|problem| problem.at(item.line()))
         });
@@ -274,7 +274,7 @@ enum Keys {
 struct Entries<'a> {
     rest: slice::Iter<'a, (Spanned<String>, Spanned<Tree>)>,
     keys: Keys,
-    value: Option<Value<'a>>,
+    value: Option<ValueReader<'a>>,
 }
 
 impl<'a> Entries<'a> {
@@ -301,7 +301,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             return Ok(None);
         };
         let may_be_empty = is_labels || MAY_BE_EMPTY.contains(&key.value.as_str());
-        self.value = Some(Value { node, may_be_empty });
+        self.value = Some(ValueReader { node, may_be_empty });
         let name: StrDeserializer<'_, Problem> = key.value.as_str().into_deserializer();
         let read = seed.deserialize(name).map(Some);
         read.map_err(|problem| problem.at(key.referenced.line()))

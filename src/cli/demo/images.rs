@@ -12,12 +12,12 @@ pub(super) struct Image {
     /// Tag.
     pub(super) tag: &'static str,
     /// Every document of it; the last one is what the tag names.
-    pub(super) documents: Vec<Document>,
+    pub(super) documents: Vec<StoredDocument>,
 }
 
 /// A document, with the digest of its bytes.
 #[derive(Clone)]
-pub(super) struct Document {
+pub(super) struct StoredDocument {
     pub(super) media_type: &'static str,
     pub(super) digest: String,
     pub(super) bytes: Vec<u8>,
@@ -102,7 +102,7 @@ fn built_on_a_laptop() -> Image {
     }
 }
 
-fn manifest(platform: &str, documents: &mut Vec<Document>) -> Document {
+fn manifest(platform: &str, documents: &mut Vec<StoredDocument>) -> StoredDocument {
     let mut config = platform_object(platform);
     config["rootfs"] = json!({"type": "layers", "diff_ids": []});
     let config = document(CONFIG, &config);
@@ -116,7 +116,7 @@ fn manifest(platform: &str, documents: &mut Vec<Document>) -> Document {
     document(MANIFEST, &manifest)
 }
 
-fn entry(document: &Document, platform: Value) -> Value {
+fn entry(document: &StoredDocument, platform: Value) -> Value {
     json!({
         "mediaType": document.media_type,
         "digest": document.digest,
@@ -134,15 +134,11 @@ fn platform_object(platform: &str) -> Value {
     object
 }
 
-fn document(media_type: &'static str, value: &Value) -> Document {
+fn document(media_type: &'static str, value: &Value) -> StoredDocument {
     let bytes = value.to_string().into_bytes();
-    let hex: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Document {
+    StoredDocument {
         media_type,
-        digest: format!("sha256:{hex}"),
+        digest: format!("sha256:{:x}", Sha256::digest(&bytes)),
         bytes,
     }
 }

@@ -13,10 +13,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::images::{Document, Image};
+use super::images::{Image, StoredDocument};
 
 /// Documents by `repository@digest` and `repository:tag`.
-type Documents = Arc<HashMap<String, Document>>;
+type Documents = Arc<HashMap<String, StoredDocument>>;
 
 /// Routes that serve the images.
 pub(super) fn router(images: Vec<Image>) -> Router {

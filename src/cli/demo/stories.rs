@@ -8,17 +8,27 @@ pub(super) struct Story {
     pub(super) title: &'static str,
     /// Name of the workload, and of its file.
     pub(super) name: &'static str,
-    kind: Kind,
+    kind: WorkloadKind,
     image: &'static str,
     architecture: Option<&'static str>,
     /// What the webhook has to answer.
     pub(super) expected: Expected,
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WorkloadKind {
     Pod,
     Deployment,
+}
+
+impl WorkloadKind {
+    /// API group, kind and resource.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Pod => ("", "Pod", "pods"),
+            Self::Deployment => ("apps", "Deployment", "deployments"),
+        }
+    }
 }
 
 /// The three answers that there are.
@@ -51,7 +61,7 @@ pub(super) fn all() -> Vec<Story> {
         Story {
             title: "node:22 has nothing for s390x: it runs here, but not everywhere",
             name: "shop",
-            kind: Kind::Deployment,
+            kind: WorkloadKind::Deployment,
             image: "node:22",
             architecture: None,
             expected: Expected::Warned,
@@ -59,7 +69,7 @@ pub(super) fn all() -> Vec<Story> {
         Story {
             title: "The same image where only s390x nodes may run it",
             name: "shop-on-z",
-            kind: Kind::Deployment,
+            kind: WorkloadKind::Deployment,
             image: "node:22",
             architecture: Some("s390x"),
             expected: Expected::Denied,
@@ -67,7 +77,7 @@ pub(super) fn all() -> Vec<Story> {
         Story {
             title: "node:21 was still built for s390x",
             name: "shop-on-z",
-            kind: Kind::Deployment,
+            kind: WorkloadKind::Deployment,
             image: "node:21",
             architecture: Some("s390x"),
             expected: Expected::Admitted,
@@ -75,7 +85,7 @@ pub(super) fn all() -> Vec<Story> {
         Story {
             title: "node:22.15-bullseye-slim has no linux/arm64/v8",
             name: "worker",
-            kind: Kind::Pod,
+            kind: WorkloadKind::Pod,
             image: "node:22.15-bullseye-slim",
             architecture: Some("arm64"),
             expected: Expected::Denied,
@@ -83,7 +93,7 @@ pub(super) fn all() -> Vec<Story> {
         Story {
             title: "The more general tag has it",
             name: "worker",
-            kind: Kind::Pod,
+            kind: WorkloadKind::Pod,
             image: "node:bullseye-slim",
             architecture: Some("arm64"),
             expected: Expected::Admitted,
@@ -91,7 +101,7 @@ pub(super) fn all() -> Vec<Story> {
         Story {
             title: "An image built on an arm64 laptop, for amd64 nodes",
             name: "app",
-            kind: Kind::Deployment,
+            kind: WorkloadKind::Deployment,
             image: "team/app:laptop",
             architecture: Some("amd64"),
             expected: Expected::Denied,
@@ -111,10 +121,10 @@ impl Story {
     fn object(&self) -> Value {
         let metadata = json!({"name": self.name, "namespace": "default"});
         match self.kind {
-            Kind::Pod => json!({
+            WorkloadKind::Pod => json!({
                 "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": self.pod(),
             }),
-            Kind::Deployment => json!({
+            WorkloadKind::Deployment => json!({
                 "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
                 "spec": {
                     "selector": {"matchLabels": {"app": self.name}},
@@ -126,10 +136,7 @@ impl Story {
 
     /// The request as the API server sends it.
     pub(super) fn review(&self) -> Value {
-        let (group, kind, resource) = match self.kind {
-            Kind::Pod => ("", "Pod", "pods"),
-            Kind::Deployment => ("apps", "Deployment", "deployments"),
-        };
+        let (group, kind, resource) = self.kind.names();
         json!({
             "apiVersion": "admission.k8s.io/v1",
             "kind": "AdmissionReview",
@@ -150,10 +157,7 @@ impl Story {
 
     /// The lines of the file that matter here.
     pub(super) fn yaml(&self) -> String {
-        let kind = match self.kind {
-            Kind::Pod => "Pod",
-            Kind::Deployment => "Deployment",
-        };
+        let (_, kind, _) = self.kind.names();
         let selector = self.architecture.map(|architecture| {
             format!("  nodeSelector: {{kubernetes.io/arch: {architecture}}}\n")
         });
@@ -167,8 +171,8 @@ impl Story {
     /// What kubectl calls it once it is there.
     pub(super) fn created_as(&self) -> String {
         match self.kind {
-            Kind::Pod => format!("pod/{}", self.name),
-            Kind::Deployment => format!("deployment.apps/{}", self.name),
+            WorkloadKind::Pod => format!("pod/{}", self.name),
+            WorkloadKind::Deployment => format!("deployment.apps/{}", self.name),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::process::certificates::{Bundles, Rotation};
 use crate::process::readiness::{Readiness, Waiting};
 
 /// A view that is older is worth a line: twice what is normal.
-const OLD: Duration = Duration::from_secs(60);
+const OLD_VIEW: Duration = Duration::from_secs(60);
 
 /// Adds a line about the age of the view.
 pub(super) fn inform_of_age(readiness: &Readiness, cluster: Option<&Cluster>) {
@@ -24,7 +24,7 @@ pub(super) fn inform_of_age(readiness: &Readiness, cluster: Option<&Cluster>) {
     };
     readiness.inform("view", move || {
         let age = freshness.age();
-        if age <= OLD {
+        if age <= OLD_VIEW {
             return Ok(());
         }
         let seconds = age.as_secs();

@@ -20,7 +20,7 @@ use crate::registry::Inspector;
 
 /// The parts that know what the registry look-ups, the view, the certificate and the
 /// listeners do.
-pub(super) struct Parts {
+pub(super) struct PartMetrics {
     pub(super) inspector: Arc<Inspector>,
     pub(super) view: Arc<ArcSwap<View>>,
     /// Of a live cluster.
@@ -30,18 +30,19 @@ pub(super) struct Parts {
     pub(super) listeners: [(&'static str, Connections); 2],
 }
 
-impl fmt::Debug for Parts {
+impl fmt::Debug for PartMetrics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Parts")
+        formatter.write_str("PartMetrics")
     }
 }
 
-impl Collector for Parts {
+impl Collector for PartMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
         let statistics = self.inspector.statistics();
-        counters(
+        family(
             encoder,
+            MetricType::Counter,
             "registry_requests",
             "Requests to registries by class of the answer",
             statistics
@@ -49,14 +50,16 @@ impl Collector for Parts {
                 .map(|(status, count)| ([("status", status)], count)),
         )?;
         let lookups = statistics.lookups().into_iter();
-        counters(
+        family(
             encoder,
+            MetricType::Counter,
             "image_lookups",
             "Look-ups of images by what the cache had, and by the settings of the host",
             lookups.map(|((host, result), count)| ([("host", host), ("result", result)], count)),
         )?;
-        gauges(
+        family(
             encoder,
+            MetricType::Gauge,
             "cache_entries",
             "Entries of the cache by kind",
             self.inspector
@@ -70,15 +73,17 @@ impl Collector for Parts {
             count(self.inspector.failing_hosts()),
         )?;
         let remaining = self.inspector.rate_limit_remaining().into_iter();
-        gauges(
+        family(
             encoder,
+            MetricType::Gauge,
             "registry_rate_limit_remaining",
             "Requests that registries which count them still allow, by the host's settings",
             remaining.map(|(host, count)| ([("host", host)], count)),
         )?;
         let nodes = node_counts(&self.view.load());
-        gauges(
+        family(
             encoder,
+            MetricType::Gauge,
             "nodes",
             "Nodes by platform",
             nodes
@@ -106,11 +111,12 @@ impl Collector for Parts {
     }
 }
 
-impl Parts {
+impl PartMetrics {
     fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let listeners = || self.listeners.iter();
-        gauges(
+        family(
             encoder,
+            MetricType::Gauge,
             "connections_open",
             "Open connections by listener",
             listeners().map(|(listener, connections)| {
@@ -118,8 +124,9 @@ impl Parts {
             }),
         )?;
         let labels = |listener, cause| [("listener", listener), ("cause", cause)];
-        counters(
+        family(
             encoder,
+            MetricType::Counter,
             "connections_refused",
             "Connections that found no place, by listener and cause",
             listeners().flat_map(|(listener, connections)| {
@@ -127,8 +134,9 @@ impl Parts {
                 refused.map(move |(cause, count)| (labels(*listener, cause), count))
             }),
         )?;
-        counters(
+        family(
             encoder,
+            MetricType::Counter,
             "connections_closed",
             "Connections closed for what they took too long for or in favour of others, by listener and cause",
             listeners().flat_map(|(listener, connections)| {
@@ -151,28 +159,20 @@ where
     ConstGauge::new(value).encode(descriptor)
 }
 
-fn gauges<L: EncodeLabelSet>(
+fn family<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
+    kind: MetricType,
     name: &str,
     help: &str,
     samples: impl IntoIterator<Item = (L, u64)>,
 ) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    let mut family = encoder.encode_descriptor(name, help, None, kind)?;
     for (labels, value) in samples {
-        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-fn counters<L: EncodeLabelSet>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    samples: impl IntoIterator<Item = (L, u64)>,
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (labels, value) in samples {
-        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        let sample = family.encode_family(&labels)?;
+        match kind {
+            MetricType::Counter => ConstCounter::new(value).encode(sample)?,
+            _ => ConstGauge::new(value).encode(sample)?,
+        }
     }
     Ok(())
 }

@@ -16,19 +16,19 @@ use crate::credentials::SecretReader;
 use crate::process::readiness::Waiting;
 
 /// How long the API server may take to accept a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may say nothing: above the time of any watch, which is the longest silence.
-const READ_LIMIT: Duration = Duration::from_secs(75);
+const READ_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The cluster as reviews see it.
-pub(super) struct Source {
+pub(super) struct ClusterSource {
     pub(super) view: Arc<ArcSwap<View>>,
     pub(super) secrets: Arc<dyn SecretReader>,
     /// None of a snapshot.
     pub(super) cluster: Option<Cluster>,
 }
 
-impl Source {
+impl ClusterSource {
     /// A cluster that is watched. Its nodes are waited for until they are listed.
     pub(super) fn live(
         client: &kube::Client,
@@ -78,8 +78,8 @@ pub(super) async fn kube_client() -> Result<kube::Client> {
 
 /// A client that waits for the API server no longer than we do.
 fn limited_client(mut config: kube::Config) -> Result<kube::Client> {
-    config.connect_timeout = Some(CONNECT_LIMIT);
-    config.read_timeout = Some(READ_LIMIT);
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
     kube::Client::try_from(config).context("prepare calls to the API server")
 }
@@ -97,8 +97,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let client = limited_client(kube::Config::new(url.parse().unwrap())).unwrap();
-        let said = timeout(2 * READ_LIMIT, client.apiserver_version()).await;
+        let said = timeout(2 * READ_TIMEOUT, client.apiserver_version()).await;
         assert!(said.expect("in time").is_err());
-        assert!(READ_LIMIT > Duration::from_secs(60));
+        assert!(READ_TIMEOUT > Duration::from_secs(60));
     }
 }
