@@ -41,7 +41,7 @@ pub use cache::writer::CacheWriter;
 pub use client::Registry;
 pub use host::{Discretion, HostClass, LookUpLimits, LookUpSettings, SettingsError};
 pub use inspector::Inspector;
-pub use settings::{CacheSettings, HostSettings, Mirror, MirrorError};
+pub use settings::{CacheSettings, HostSettings, Mirror};
 pub use statistics::Statistics;
 
 /// Registries as everything uses them, with the pull secrets that the reader can read.

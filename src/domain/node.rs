@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use thiserror::Error;
 
 pub use self::groups::{FIRST_NAMES, GroupKey, IndividualLabel, Members, Nodes};
 use super::labels::Labels;
@@ -168,19 +167,14 @@ pub struct NodeOverride {
 #[serde(try_from = "String")]
 pub struct Architecture(String);
 
-/// A text that is no architecture.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("expected an architecture such as amd64 or s390x")]
-pub struct ArchitectureError;
-
 impl TryFrom<String> for Architecture {
-    type Error = ArchitectureError;
+    type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Self, ArchitectureError> {
+    fn try_from(text: String) -> Result<Self, Self::Error> {
         let platform = format!("linux/{text}").parse::<Platform>();
         match platform.map(|platform| platform.normalized()) {
             Ok(platform) if platform.architecture == text => Ok(Self(text)),
-            _ => Err(ArchitectureError),
+            _ => Err("expected an architecture such as amd64 or s390x"),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use thiserror::Error;
 
 use super::address::Addresses;
 use crate::domain::reference::ImageReference;
@@ -101,21 +100,16 @@ pub struct Mirror {
     pub(super) prefix: String,
 }
 
-/// A text that is no mirror.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("expected a mirror as host/prefix, without scheme")]
-pub struct MirrorError;
-
 impl TryFrom<String> for Mirror {
-    type Error = MirrorError;
+    type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Self, MirrorError> {
+    fn try_from(text: String) -> Result<Self, Self::Error> {
         let text = text.trim_end_matches('/');
         let (registry, prefix) = text.split_once('/').unwrap_or((text, ""));
         // What follows the host must make a valid repository together with any other.
         let reference = format!("{text}/a/a").parse::<ImageReference>();
-        if reference.map_err(|_| MirrorError)?.registry() != registry {
-            return Err(MirrorError);
+        if !reference.is_ok_and(|reference| reference.registry() == registry) {
+            return Err("expected a mirror as host/prefix, without scheme");
         }
         let slash = if prefix.is_empty() { "" } else { "/" };
         Ok(Self {
