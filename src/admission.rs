@@ -6,6 +6,7 @@
 mod annotations;
 mod answer;
 mod body;
+mod cause;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod judging;
@@ -15,6 +16,7 @@ mod log;
 mod metrics;
 mod ratchet;
 mod remedies;
+mod request;
 mod review;
 mod reviewer;
 mod room;

@@ -15,24 +15,37 @@ use crate::domain::verdict::LevelResult;
 use crate::wording::DenialCause;
 
 /// Room for an answer without a message, in bytes.
-const USUAL_ANSWER: usize = 512;
+const USUAL_ANSWER_BYTES: usize = 512;
 
 /// What is answered to one review.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<Box<Refusal>>,
     pub(super) warnings: Vec<String>,
     pub(super) annotations: BTreeMap<&'static str, Cow<'static, str>>,
 }
 
-/// Why a request is not allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a request is not allowed, as the review says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Refusal {
+    status: &'static str,
     /// HTTP status inside the review: 403 for a denial, 400 for a review that is none.
     code: u16,
     reason: &'static str,
     message: String,
+    #[serde(skip_serializing_if = "Details::is_empty")]
+    details: Details,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Details {
     causes: Vec<DenialCause>,
+}
+
+impl Details {
+    fn is_empty(&self) -> bool {
+        self.causes.is_empty()
+    }
 }
 
 impl Answer {
@@ -59,15 +72,7 @@ impl Answer {
     /// Code 403 with reason `Forbidden`: kubectl prints the message for it, while it drops
     /// the message of `Invalid`, and clients retry 429, 503 and 504.
     pub(super) fn denied(message: String, causes: Vec<DenialCause>) -> Self {
-        Self {
-            refusal: Some(Refusal {
-                code: 403,
-                reason: "Forbidden",
-                message,
-                causes,
-            }),
-            ..Self::default()
-        }
+        Self::refused(403, "Forbidden", message, causes)
     }
 
     /// Allowed although the object cannot be read, as it could not before.
@@ -86,13 +91,18 @@ impl Answer {
 
     /// The review itself is wrong.
     pub(super) fn malformed(message: &str) -> Self {
+        Self::refused(400, "BadRequest", printable(message), Vec::new())
+    }
+
+    fn refused(code: u16, reason: &'static str, message: String, causes: Vec<DenialCause>) -> Self {
         Self {
-            refusal: Some(Refusal {
-                code: 400,
-                reason: "BadRequest",
-                message: printable(message),
-                causes: Vec::new(),
-            }),
+            refusal: Some(Box::new(Refusal {
+                status: "Failure",
+                code,
+                reason,
+                message,
+                details: Details { causes },
+            })),
             ..Self::default()
         }
     }
@@ -120,27 +130,18 @@ impl Answer {
 
     /// The AdmissionReview to send, as JSON.
     pub(super) fn to_json(&self, uid: &str) -> Vec<u8> {
-        let status = self.refusal.as_ref().map(|refusal| Status {
-            status: "Failure",
-            code: refusal.code,
-            reason: refusal.reason,
-            message: &refusal.message,
-            details: (!refusal.causes.is_empty()).then(|| Details {
-                causes: &refusal.causes,
-            }),
-        });
         let review = Review {
             api_version: API_VERSION,
             kind: "AdmissionReview",
             response: Response {
                 uid,
                 allowed: self.refusal.is_none(),
-                status,
+                status: self.refusal.as_deref(),
                 warnings: &self.warnings,
                 audit_annotations: &self.annotations,
             },
         };
-        let mut json = Vec::with_capacity(USUAL_ANSWER);
+        let mut json = Vec::with_capacity(USUAL_ANSWER_BYTES);
         // Strings, numbers and maps with text keys always serialise.
         let _ = serde_json::to_writer(&mut json, &review);
         json
@@ -161,24 +162,9 @@ struct Response<'a> {
     uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status<'a>>,
+    status: Option<&'a Refusal>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     audit_annotations: &'a BTreeMap<&'static str, Cow<'static, str>>,
-}
-
-#[derive(Serialize)]
-struct Status<'a> {
-    status: &'static str,
-    code: u16,
-    reason: &'static str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details<'a>>,
-}
-
-#[derive(Serialize)]
-struct Details<'a> {
-    causes: &'a [DenialCause],
 }

@@ -8,12 +8,13 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Limits;
-use super::review::{self, Request};
+use super::cause::Cause;
+use super::request::Request;
+use super::review;
 use super::room::{Room, Ticket};
-use super::turned_away::Cause;
 
 /// How often a body that does not arrive is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The API server writes who asks for what within the first few hundred bytes.
 pub(super) const HEAD_BYTES: usize = 4 * 1024;
@@ -79,7 +80,7 @@ async fn arrive(
         let time = (limits.body_start + earned).min(limits.body_time);
         deadline.min(started + time)
     };
-    let look = sleep(LOOK);
+    let look = sleep(LOOK_INTERVAL);
     tokio::pin!(look);
     loop {
         let frame = tokio::select! {
@@ -93,7 +94,7 @@ async fn arrive(
                 if now >= due(arrived.len()) {
                     return Err(Cause::Slow);
                 }
-                look.as_mut().reset(now + LOOK);
+                look.as_mut().reset(now + LOOK_INTERVAL);
                 continue;
             }
         };

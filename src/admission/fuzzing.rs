@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1 as typed;
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::review::{self, Object, Request};
+use super::request::{Object, Request};
+use super::review;
 use crate::domain::placement::Placement;
 use crate::domain::placement::affinity::{NodeSelector, Operator, Requirement, Term};
 use crate::domain::placement::toleration::{Toleration, TolerationOperator};
@@ -15,7 +16,7 @@ use crate::domain::workload::{PodTemplate, Usage};
 use crate::objects::kinds;
 
 /// Nobody can make us send more than this without an image being judged, in bytes.
-const LARGEST_ANSWER: usize = 16 * 1024;
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// An AdmissionReview: its uid is echoed, and of a pod we read what the typed objects of
 /// Kubernetes read.
@@ -44,7 +45,7 @@ pub fn review(body: &[u8]) {
 
 fn check_answer(answer: &Answer, uid: &str) {
     let json = answer.to_json(uid);
-    assert!(json.len() < LARGEST_ANSWER);
+    assert!(json.len() < MAX_ANSWER_BYTES);
     let answer: Value = serde_json::from_slice(&json).unwrap_or_default();
     assert_eq!(answer["response"]["uid"], uid);
     assert!(answer["response"]["allowed"].is_boolean());

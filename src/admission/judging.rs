@@ -5,11 +5,11 @@ use tokio::time::Instant;
 
 use super::leniency;
 use super::ratchet::Past;
-use super::review::{Object, Request};
-use super::reviewer::{is_update, with_defaults};
+use super::request::{Object, Request};
 use super::settings::Settings;
 use crate::checker::{Checker, RestsOn};
-use crate::cluster::view::View;
+use crate::cluster::view::{ServiceAccounts, View};
+use crate::domain::access::{Access, Tenant};
 use crate::domain::policy::{Action, Leniency, Level, LevelResults, Levels, decide};
 use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::Workload;
@@ -82,7 +82,7 @@ impl Judging<'_> {
         // Only a denial depends on what the object was, be it one that a stricter level makes.
         let may_deny = self.action(Level::Portable, &leniencies) == Action::Deny;
         let old = match old {
-            Object::Workload(old) if may_deny && is_update(request) => old,
+            Object::Workload(old) if may_deny && request.is_update() => old,
             _ => return leniencies,
         };
         let rules = settings.rules;
@@ -112,4 +112,29 @@ impl Judging<'_> {
         }
         leniencies
     }
+}
+
+/// The workload with what admission adds to its pods later.
+pub(super) fn with_defaults(mut workload: Workload, request: &Request, view: &View) -> Workload {
+    let namespace = request.namespace.as_str();
+    // A pod carries all of it already.
+    let is_pod = workload.is_pod();
+    let service_accounts = if is_pod {
+        ServiceAccounts::Applied
+    } else {
+        ServiceAccounts::ToApply
+    };
+    let tenant = Tenant::Namespace(namespace.into());
+    for template in &mut workload.templates {
+        if !is_pod {
+            let class = template.placement.runtime_class.as_deref();
+            let defaults = view.placement_defaults(namespace, class);
+            template.placement.add_defaults(&defaults);
+        }
+        template.access = Access {
+            tenant: tenant.clone(),
+            secrets: view.pull_secrets(namespace, template, service_accounts),
+        };
+    }
+    workload
 }

@@ -1,7 +1,7 @@
 //! Whose requests are judged more leniently than everybody's: controllers of the cluster,
 //! gates that hold a pod back, and nodes with pods of their own.
 
-use super::review::{NODE_USER_PREFIX, Request};
+use super::request::{NODE_USER_PREFIX, Request};
 use super::settings::Settings;
 use crate::domain::glob;
 use crate::domain::policy::{Leniency, OwnedPods};

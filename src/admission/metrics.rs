@@ -7,8 +7,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 use strum::VariantArray;
 
+use super::cause::Cause;
 use super::leniency::Asker;
-use super::turned_away::Cause;
 use crate::domain::inspection::Staleness;
 use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;

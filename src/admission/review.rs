@@ -3,7 +3,6 @@
 //!
 //! Source: <https://github.com/kubernetes/api/blob/master/admission/v1/types.go>
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
@@ -11,92 +10,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::domain::text::shortened;
-use crate::domain::workload::Workload;
-use crate::objects::ObjectError;
+use super::request::{MAX_TEXT_CHARACTERS, Object, Request, Text};
 use crate::objects::kinds::{self, KindRef, KindRule, KindSeed};
 
 /// The one version that the API server and we speak.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
-
-/// Who asks in the name of a node: its kubelet.
-pub(crate) const NODE_USER_PREFIX: &str = "system:node:";
-
-/// How many characters of a name are kept. The longest honest one is the user name of a
-/// service account, which holds the names of two objects.
-const LONGEST_TEXT: usize = 512;
-
-/// A request of the API server.
-#[derive(Debug, Default)]
-pub(crate) struct Request {
-    pub(crate) uid: String,
-    pub(crate) kind: GroupVersionKind,
-    pub(crate) resource: GroupVersionResource,
-    /// Empty where it is the object itself.
-    pub(crate) sub_resource: String,
-    /// Empty where the API server makes it up later.
-    pub(crate) name: String,
-    /// Empty where the object has none.
-    pub(crate) namespace: String,
-    pub(crate) operation: String,
-    pub(crate) user_info: UserInfo,
-    pub(crate) object: Object,
-    pub(crate) old_object: Object,
-    /// Whether a node asks for an object that says it is a mirror pod.
-    pub(crate) claims_mirror_pod: bool,
-}
-
-/// The object of a request, or what it was before.
-#[derive(Debug, Default)]
-pub(crate) enum Object {
-    /// There is none.
-    #[default]
-    Absent,
-    /// An object of a kind that has pods.
-    Workload(Workload),
-    /// An object of a kind that is neither built in nor configured.
-    OtherKind,
-    /// An object with something wrong.
-    Unreadable(ObjectError),
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct GroupVersionKind {
-    #[serde(default, deserialize_with = "name")]
-    pub(crate) group: String,
-    #[serde(default, deserialize_with = "name")]
-    pub(crate) version: String,
-    #[serde(default, deserialize_with = "name")]
-    pub(crate) kind: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct GroupVersionResource {
-    #[serde(default, deserialize_with = "name")]
-    pub(crate) resource: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct UserInfo {
-    #[serde(default, deserialize_with = "name")]
-    pub(crate) username: String,
-}
-
-impl Request {
-    /// The kind of the object, as the review names it.
-    pub(crate) fn kind(&self) -> KindRef<'_> {
-        KindRef {
-            group: &self.kind.group,
-            version: &self.kind.version,
-            kind: &self.kind.kind,
-            resource: &self.resource.resource,
-        }
-    }
-
-    pub(crate) fn is_from_node(&self) -> bool {
-        self.user_info.username.starts_with(NODE_USER_PREFIX)
-    }
-}
 
 /// Why a body is no review.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -150,19 +68,6 @@ pub(crate) fn parse(body: &[u8], rules: &[KindRule]) -> Result<Request, ReviewEr
 }
 
 impl Object {
-    /// Whether something is wrong with it.
-    pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Unreadable(_))
-    }
-
-    /// Bytes that are kept of the object.
-    pub(crate) fn size(&self) -> usize {
-        match self {
-            Self::Workload(workload) => workload.size(),
-            Self::Absent | Self::OtherKind | Self::Unreadable(_) => 0,
-        }
-    }
-
     fn read(kind: &KindRef<'_>, raw: &RawValue, rules: &[KindRule]) -> Self {
         match kinds::from_json(kind, raw.get().as_bytes(), rules) {
             Ok(Some(workload)) => Self::Workload(workload),
@@ -174,7 +79,7 @@ impl Object {
 
 /// A uid is echoed, so it is not any text.
 fn is_uid(text: &str) -> bool {
-    !text.is_empty() && text.len() < LONGEST_TEXT
+    !text.is_empty() && text.len() < MAX_TEXT_CHARACTERS
 }
 
 fn read(body: &[u8], objects: Objects) -> serde_json::Result<Review<'_>> {
@@ -354,23 +259,6 @@ impl Objects {
     }
 }
 
-/// A string, borrowed where it has no escapes.
-#[derive(Default, Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl Text<'_> {
-    fn name(self) -> String {
-        match shortened(&self.0, LONGEST_TEXT) {
-            Cow::Owned(shorter) => shorter,
-            Cow::Borrowed(_) => self.0.into_owned(),
-        }
-    }
-}
-
-fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Text::deserialize(deserializer).map(Text::name)
-}
-
 fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<String, A::Error> {
     map.next_value().map(Text::name)
 }
@@ -529,8 +417,8 @@ mod tests {
     fn names_are_bounded_where_they_are_read_and_a_uid_is_no_novel() {
         let long = "n".repeat(100_000);
         let request = parse(review(&long, &long, "{}", "null").as_bytes()).unwrap();
-        assert!(request.user_info.username.chars().count() <= LONGEST_TEXT + 1);
-        assert!(request.kind.kind.chars().count() <= LONGEST_TEXT + 1);
+        assert!(request.user_info.username.chars().count() <= MAX_TEXT_CHARACTERS + 1);
+        assert!(request.kind.kind.chars().count() <= MAX_TEXT_CHARACTERS + 1);
         let body = review("ann", "Pod", "{}", "null")
             .replace("\"uid\":\"u\"", &format!("\"uid\":\"{long}\""));
         assert_eq!(parse(body.as_bytes()).unwrap_err().uid, None);

@@ -9,15 +9,15 @@ use tracing::Instrument;
 
 use super::annotations::{annotate, staleness};
 use super::answer::Answer;
-use super::judging::Judging;
+use super::judging::{Judging, with_defaults};
 use super::leniency::{self, Asker};
 use super::metrics::Metrics;
-use super::review::{self, Object, Request, ReviewError};
+use super::request::{Object, Request};
+use super::review::{self, ReviewError};
 use super::settings::Settings;
 use super::{levels, log};
 use crate::checker::{Checker, offload};
-use crate::cluster::view::{ServiceAccounts, View};
-use crate::domain::access::{Access, Tenant};
+use crate::cluster::view::View;
 use crate::domain::policy::{Action, Level, LevelResults};
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::verdict::LevelResult;
@@ -120,7 +120,7 @@ impl Reviewer {
         old: Object,
         deadline: Instant,
     ) -> Answer {
-        if !is_judged(request) {
+        if !request.is_judged() {
             return Answer::allowed();
         }
         let settings = self.settings.load();
@@ -189,7 +189,7 @@ fn workload_of(request: &Request, object: Object, old: &Object) -> Result<Worklo
             request.kind.kind
         ))),
         // Whoever could write it so before may take a finalizer from it.
-        Object::Unreadable(error) if is_update(request) && old.is_unreadable() => {
+        Object::Unreadable(error) if request.is_update() && old.is_unreadable() => {
             Err(Answer::unreadable(&error.to_string()))
         }
         Object::Unreadable(error) => Err(Answer::malformed(&error.to_string())),
@@ -198,43 +198,6 @@ fn workload_of(request: &Request, object: Object, old: &Object) -> Result<Worklo
         }
         Object::Workload(workload) => Ok(workload),
     }
-}
-
-/// Creations and updates of whole objects, and of a pod's ephemeral containers. Scaling,
-/// resizing, status and binding name no images.
-pub(super) fn is_judged(request: &Request) -> bool {
-    let operation = matches!(request.operation.as_str(), "CREATE" | "UPDATE");
-    operation && matches!(request.sub_resource.as_str(), "" | "ephemeralcontainers")
-}
-
-/// Whether an object was there before.
-pub(super) fn is_update(request: &Request) -> bool {
-    request.operation == "UPDATE"
-}
-
-/// The workload with what admission adds to its pods later.
-pub(super) fn with_defaults(mut workload: Workload, request: &Request, view: &View) -> Workload {
-    let namespace = request.namespace.as_str();
-    // A pod carries all of it already.
-    let is_pod = workload.is_pod();
-    let service_accounts = if is_pod {
-        ServiceAccounts::Applied
-    } else {
-        ServiceAccounts::ToApply
-    };
-    let tenant = Tenant::Namespace(namespace.into());
-    for template in &mut workload.templates {
-        if !is_pod {
-            let class = template.placement.runtime_class.as_deref();
-            let defaults = view.placement_defaults(namespace, class);
-            template.placement.add_defaults(&defaults);
-        }
-        template.access = Access {
-            tenant: tenant.clone(),
-            secrets: view.pull_secrets(namespace, template, service_accounts),
-        };
-    }
-    workload
 }
 
 #[cfg(test)]
@@ -247,6 +210,7 @@ mod tests {
 
     use super::*;
     use crate::checker::{ImageInspector, with_no_other_thread};
+    use crate::domain::access::Access;
     use crate::domain::inspection::Found;
     use crate::domain::reference::ImageReference;
     use crate::domain::unknown::Unknown;

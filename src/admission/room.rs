@@ -17,13 +17,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{Instant, sleep};
 
 use super::Limits;
-use super::turned_away::Cause;
+use super::cause::Cause;
 
 /// Room is taken in steps: one first, and then as much again as there is.
-const STEP: usize = 64 * 1024;
+const STEP_BYTES: usize = 64 * 1024;
 
 /// How often somebody who waits for room looks for it, in parts of the patience.
-const LOOKS: u32 = 8;
+const LOOKS_WHILE_PATIENT: u32 = 8;
 
 /// Room of one webhook.
 #[derive(Clone, Debug)]
@@ -126,12 +126,14 @@ impl Ticket {
     pub(super) async fn hold(&mut self, arrived: usize) -> Result<usize, Cause> {
         let mut looks = 0;
         loop {
-            match self.try_hold(arrived, looks == LOOKS) {
+            match self.try_hold(arrived, looks == LOOKS_WHILE_PATIENT) {
                 Ok(()) => return Ok(self.taken),
-                Err(cause) if looks == LOOKS || self.was_displaced() => return Err(cause),
+                Err(cause) if looks == LOOKS_WHILE_PATIENT || self.was_displaced() => {
+                    return Err(cause);
+                }
                 Err(_) => {
                     looks += 1;
-                    sleep(self.lane.patience / LOOKS).await;
+                    sleep(self.lane.patience / LOOKS_WHILE_PATIENT).await;
                 }
             }
         }
@@ -213,7 +215,7 @@ impl Ticket {
             return self.taken;
         }
         let announced = self.announced.unwrap_or(usize::MAX);
-        let step = (self.taken * 2).max(STEP).max(arrived);
+        let step = (self.taken * 2).max(STEP_BYTES).max(arrived);
         step.min(announced.max(arrived))
     }
 }

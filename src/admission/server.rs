@@ -17,10 +17,10 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::body::{self, HEAD_BYTES, Refused};
+use super::cause::Cause;
 use super::review;
 use super::reviewer::{Reviewer, SHORT_BODY_BYTES};
 use super::room::Room;
-use super::turned_away::Cause;
 use super::waiting::Waiting;
 use crate::domain::text::printable;
 use crate::go::parse_duration;
@@ -152,7 +152,7 @@ async fn validate(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -
 
 impl Webhook {
     /// By policy where it is known who asks for what, else by status.
-    fn turn_away(&self, cause: Cause, request: Option<&review::Request>) -> Response {
+    fn turn_away(&self, cause: Cause, request: Option<&super::request::Request>) -> Response {
         self.reviewer.metrics.turned_away(cause);
         match request {
             Some(request) => json(

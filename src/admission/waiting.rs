@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::Limits;
-use super::turned_away::Cause;
+use super::cause::Cause;
 
 /// Places for reviews that wait.
 #[derive(Clone, Debug)]

@@ -157,11 +157,13 @@ pub struct EntryPosition {
 }
 
 /// Which index of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub enum IndexDepth {
     /// The one that the name leads to.
+    #[strum(serialize = "index")]
     First,
     /// One that another index lists.
+    #[strum(serialize = "nested index")]
     Nested,
 }
 

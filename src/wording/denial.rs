@@ -5,20 +5,20 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::finding::Finding;
-use super::nodes::{first_names, in_containers, nodes_of, quoted};
+use super::nodes::{first_names, in_containers, quoted};
 use super::remedy::Remedy;
 use super::warnings::warnings;
-use crate::domain::outcome::{Outcome, Ternary};
+use crate::domain::outcome::Ternary;
 use crate::domain::text::printable;
 use crate::domain::verdict::{ImageVerdict, Verdict};
 use crate::domain::workload::Usage;
 
 /// How many causes a denial has for machines.
-const CAUSES: usize = 100;
+const MAX_CAUSES: usize = 100;
 /// How many images a denial explains in full.
-const IMAGES: usize = 10;
+const MAX_IMAGES: usize = 10;
 /// How many platforms of an image it lists.
-const PLATFORMS: usize = 16;
+const MAX_PLATFORMS: usize = 16;
 
 /// A cause of a denial, for machines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ pub(crate) fn denial(verdicts: &[Verdict], remedy: &Remedy<'_>) -> String {
                 continue;
             }
             images += 1;
-            if images > IMAGES {
+            if images > MAX_IMAGES {
                 continue;
             }
             let name = format!("{}{}", quoted(&image.image), in_containers(&image.image));
@@ -62,8 +62,8 @@ pub(crate) fn denial(verdicts: &[Verdict], remedy: &Remedy<'_>) -> String {
             several => writeln!(text, "images {}: each {what}", several.join(", ")),
         };
     }
-    if images > IMAGES {
-        let _ = writeln!(text, "and {} more images", images - IMAGES);
+    if images > MAX_IMAGES {
+        let _ = writeln!(text, "and {} more images", images - MAX_IMAGES);
     }
     if images == 0 {
         for line in warnings(verdicts, &[]) {
@@ -81,7 +81,7 @@ fn what(verdict: &Verdict, image: &ImageVerdict, gaps: &[Finding<'_>]) -> String
     let mut has = platforms_of(image);
     for gap in gaps {
         let also = if lines.is_empty() { "" } else { "and " };
-        lines.push(format!("{also}{}", predicate(gap)));
+        lines.push(format!("{also}{}", gap.required()));
         if let Some(why) = gap.why {
             lines.push(format!("  what decides: {why}"));
         }
@@ -105,20 +105,12 @@ fn gaps<'a>(verdict: &'a Verdict, image: &'a ImageVerdict) -> Vec<Finding<'a>> {
     findings
 }
 
-pub(super) fn predicate(gap: &Finding<'_>) -> String {
-    match gap.first.outcome {
-        // Whatever the nodes are.
-        Outcome::Invalid(_) => gap.to_string(),
-        _ => format!("{gap}, required by {}", nodes_of(&gap.candidates)),
-    }
-}
-
 /// Causes for machines: one for each image and platform.
 pub(crate) fn denial_causes(verdicts: &[Verdict]) -> Vec<DenialCause> {
     let mut causes = Vec::new();
     for verdict in verdicts {
         for gap in verdict.gaps() {
-            if causes.len() >= CAUSES {
+            if causes.len() >= MAX_CAUSES {
                 return causes;
             }
             let image = &gap.image.image;
@@ -145,5 +137,5 @@ pub(crate) fn denial_causes(verdicts: &[Verdict]) -> Vec<DenialCause> {
 fn platforms_of(image: &ImageVerdict) -> Option<String> {
     let platforms = image.inspection.as_ref()?.platforms();
     let names = platforms.iter().map(ToString::to_string);
-    (!platforms.is_empty()).then(|| first_names(names, PLATFORMS))
+    (!platforms.is_empty()).then(|| first_names(names, MAX_PLATFORMS))
 }

@@ -7,7 +7,7 @@
 use std::fmt::{self, Formatter};
 
 use super::nodes::counted;
-use crate::domain::inspection::{Content, Entry, Inspection};
+use crate::domain::inspection::{Content, Inspection};
 use crate::domain::node::NodePlatform;
 use crate::domain::outcome::{
     Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason, Outcome,
@@ -17,7 +17,7 @@ use crate::domain::text::printable;
 use crate::domain::verdict::ImageOutcome;
 
 /// How many platforms of an image a sentence lists.
-const PLATFORMS: usize = 8;
+const MAX_PLATFORMS: usize = 8;
 
 /// Why an image has its outcome on a node platform. `Display` gives the sentence, without
 /// capital and period, such as `entry 2 of its index is for linux/s390x`.
@@ -51,16 +51,14 @@ impl Explanation<'_> {
         }
     }
 
-    /// The entry at a place, where the index is at hand: nested ones are not kept.
-    fn entry(&self, place: EntryPosition) -> Option<&Entry> {
+    /// The platform of an entry, where the index is at hand: nested ones are not kept.
+    fn platform_of(&self, place: EntryPosition) -> Option<&Platform> {
         match (&self.root?.content, place.depth) {
-            (Content::Index(entries), IndexDepth::First) => entries.get(place.position),
+            (Content::Index(entries), IndexDepth::First) => {
+                entries.get(place.position)?.platform.as_deref()
+            }
             _ => None,
         }
-    }
-
-    fn platform_of(&self, place: EntryPosition) -> Option<&Platform> {
-        self.entry(place)?.platform.as_deref()
     }
 
     fn is_for(&self, place: EntryPosition) -> String {
@@ -173,7 +171,7 @@ impl Explanation<'_> {
         let names = platforms.iter().map(ToString::to_string);
         match names.len() {
             0 => String::new(),
-            _ => format!("; it has {}", counted(names, PLATFORMS)),
+            _ => format!("; it has {}", counted(names, MAX_PLATFORMS)),
         }
     }
 }
@@ -200,15 +198,6 @@ impl fmt::Display for EntryPosition {
             self.position + 1,
             self.depth
         )
-    }
-}
-
-impl fmt::Display for IndexDepth {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::First => "index",
-            Self::Nested => "nested index",
-        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Formatter};
 
 use super::explanation::Explanation;
+use super::nodes::nodes_of;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::outcome::{MatchReason, Outcome, OutcomeKind};
 use crate::domain::text::printable;
@@ -68,6 +69,15 @@ impl Verdict {
 }
 
 impl Finding<'_> {
+    /// The same with the nodes that ask for it.
+    pub(super) fn required(&self) -> String {
+        match self.first.outcome {
+            // Whatever the nodes are.
+            Outcome::Invalid(_) => self.to_string(),
+            _ => format!("{self}, required by {}", nodes_of(&self.candidates)),
+        }
+    }
+
     /// Platform names without repetition: one may be there with several runtimes.
     fn platforms(&self) -> String {
         let names: BTreeSet<String> = self

@@ -8,7 +8,7 @@ use crate::domain::text::printable;
 use crate::domain::workload::{ContainerImage, Usage};
 
 /// How many names of one sort a sentence shows.
-pub(super) const NAMES: usize = 3;
+pub(super) const MAX_NAMES: usize = 3;
 
 /// The first names, and an ellipsis where there are more.
 pub(super) fn first_names<N: AsRef<str>>(
@@ -63,7 +63,7 @@ fn live_nodes(candidates: &[&CandidatePlatform]) -> Option<String> {
     let counts = candidates.iter().map(|candidate| candidate.node_count);
     let count: usize = counts.sum();
     let names = candidates.iter().flat_map(|candidate| &candidate.nodes);
-    let names = first_names(names, NAMES);
+    let names = first_names(names, MAX_NAMES);
     match count {
         0 => None,
         1 => Some(format!("1 node ({names})")),
@@ -76,7 +76,7 @@ fn pools(candidates: &[&CandidatePlatform]) -> Option<String> {
     let pools = candidates.iter().flat_map(|candidate| &candidate.pools);
     let pools: BTreeSet<&PoolName> = pools.collect();
     let names = pools.iter().map(ToString::to_string);
-    (!pools.is_empty()).then(|| first_names(names, NAMES))
+    (!pools.is_empty()).then(|| first_names(names, MAX_NAMES))
 }
 
 /// `2 nodes (a1, a2) and NodePool arm`.
@@ -100,19 +100,19 @@ pub(super) fn in_containers(image: &ContainerImage) -> String {
     let plural = if image.containers.len() == 1 { "" } else { "s" };
     format!(
         " ({what}{plural} {})",
-        first_names(&image.containers, NAMES)
+        first_names(&image.containers, MAX_NAMES)
     )
 }
 
 /// A name of an image, in quotes; long names lose their middle.
 pub(super) fn quoted(image: &ContainerImage) -> String {
-    const LONGEST: usize = 100;
+    const MAX_CHARACTERS: usize = 100;
     let text = printable(&image.image);
     let length = text.chars().count();
-    if length <= LONGEST {
+    if length <= MAX_CHARACTERS {
         return format!("\"{text}\"");
     }
-    let head: String = text.chars().take(LONGEST / 2).collect();
-    let tail: String = text.chars().skip(length - LONGEST / 2).collect();
+    let head: String = text.chars().take(MAX_CHARACTERS / 2).collect();
+    let tail: String = text.chars().skip(length - MAX_CHARACTERS / 2).collect();
     format!("\"{head}…{tail}\"")
 }

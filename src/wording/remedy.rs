@@ -9,9 +9,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::nodes::{NAMES, counted, grouped, quoted};
+use super::nodes::{MAX_NAMES, counted, grouped, quoted};
 use crate::domain::candidates::CandidatePlatform;
-use crate::domain::labels::Labels;
 use crate::domain::outcome::{Outcome, Ternary};
 use crate::domain::placement::Placement;
 use crate::domain::placement::affinity::{NodeSelector, Requirement};
@@ -21,15 +20,15 @@ use crate::domain::verdict::{ImageVerdict, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// How many paths of templates are named for one change.
-const PATHS: usize = 64;
+const MAX_PATHS: usize = 64;
 /// How many different changes are shown for the templates of one object.
-const CHANGES: usize = 8;
+const MAX_CHANGES: usize = 8;
 /// How many platforms a build names.
-const PLATFORMS: usize = 16;
+const MAX_PLATFORMS: usize = 16;
 /// How many labels are named that have to go, before the selector goes whole.
-const REMOVALS: usize = 8;
+const MAX_REMOVALS: usize = 8;
 /// Where in a pod the affinity is that is judged.
-const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+const REQUIRED_AFFINITY: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 
 /// What is known of what would help.
 pub(crate) struct Remedy<'a> {
@@ -50,7 +49,7 @@ impl Remedy<'_> {
         let invalid = distinct(verdicts, |outcome| matches!(outcome, Outcome::Invalid(_)));
         if !invalid.is_empty() {
             let names = invalid.iter().map(|(_, image)| quoted(&image.image));
-            let names = counted(names, NAMES);
+            let names = counted(names, MAX_NAMES);
             let _ = writeln!(text, "{begins}correct the name {names}");
             begins = "and then ";
         }
@@ -86,15 +85,15 @@ impl Remedy<'_> {
         if changes.is_empty() {
             return Vec::new();
         }
-        let blocks = changes.iter().take(CHANGES);
+        let blocks = changes.iter().take(MAX_CHANGES);
         let mut blocks: Vec<String> = blocks
             .map(|(change, places)| {
                 let paths = places.iter().map(|(path, _)| path.clone());
-                format!("in {}:\n{change}", counted(paths, PATHS))
+                format!("in {}:\n{change}", counted(paths, MAX_PATHS))
             })
             .collect();
-        if changes.len() > CHANGES {
-            blocks.push(format!("{} more", changes.len() - CHANGES));
+        if changes.len() > MAX_CHANGES {
+            blocks.push(format!("{} more", changes.len() - MAX_CHANGES));
         }
         let mut ways = vec![format!(
             "run it where its images work, {}",
@@ -120,17 +119,17 @@ impl Remedy<'_> {
             _ => "images",
         };
         let mut text = format!("build the {what} for every node:");
-        for (command, images) in commands.iter().take(NAMES) {
+        for (command, images) in commands.iter().take(MAX_NAMES) {
             let _ = write!(text, "\n  {command}");
             let pinned = images.iter().filter(|image| image.image.contains('@'));
             let pinned: Vec<String> = pinned.map(|image| quoted(image)).collect();
             if !pinned.is_empty() {
-                let pinned = counted(pinned.into_iter(), NAMES);
+                let pinned = counted(pinned.into_iter(), MAX_NAMES);
                 let _ = write!(text, "\n  and name its new digest in place of {pinned}");
             }
         }
-        if commands.len() > NAMES {
-            let _ = write!(text, "\n  and {} more", commands.len() - NAMES);
+        if commands.len() > MAX_NAMES {
+            let _ = write!(text, "\n  and {} more", commands.len() - MAX_NAMES);
         }
         Some(text)
     }
@@ -140,16 +139,16 @@ impl Remedy<'_> {
     fn others(&self, verdicts: &[Verdict], lacking: &[Lacking<'_>]) -> Option<String> {
         let foreign = lacking.iter().filter(|(_, image)| self.is_foreign(image));
         let groups = grouped(foreign.map(|(_, image)| {
-            let wanted = wanted(verdicts, image).into_iter().take(PLATFORMS);
+            let wanted = wanted(verdicts, image).into_iter().take(MAX_PLATFORMS);
             let wanted = wanted.collect::<Vec<_>>().join(", ");
             (wanted, quoted(&image.image))
         }));
-        let more = match groups.len().saturating_sub(NAMES) {
+        let more = match groups.len().saturating_sub(MAX_NAMES) {
             0 => String::new(),
             more => format!(", and {more} more"),
         };
-        let parts = groups.into_iter().take(NAMES).map(|(wanted, names)| {
-            let names = counted(names.into_iter(), NAMES);
+        let parts = groups.into_iter().take(MAX_NAMES).map(|(wanted, names)| {
+            let names = counted(names.into_iter(), MAX_NAMES);
             format!("another tag or image that has {wanted} in place of {names}")
         });
         let parts: Vec<String> = parts.collect();
@@ -199,7 +198,7 @@ fn wanted(verdicts: &[Verdict], image: &ImageVerdict) -> BTreeSet<String> {
 /// A build for every node, and for what the image has already. Nothing is tagged by digest.
 fn build(verdicts: &[Verdict], image: &ImageVerdict) -> String {
     let wanted = wanted(verdicts, image);
-    let room = PLATFORMS.saturating_sub(wanted.len());
+    let room = MAX_PLATFORMS.saturating_sub(wanted.len());
     let has = image.inspection.iter().flat_map(|found| found.platforms());
     let has = has.map(|platform| platform.to_string());
     let has: Vec<String> = has
@@ -209,7 +208,7 @@ fn build(verdicts: &[Verdict], image: &ImageVerdict) -> String {
     let all: BTreeSet<String> = wanted.into_iter().chain(has).collect();
     let platforms = all
         .into_iter()
-        .take(PLATFORMS)
+        .take(MAX_PLATFORMS)
         .collect::<Vec<_>>()
         .join(",");
     let name = &image.image.image;
@@ -250,7 +249,7 @@ fn change(template: &PodTemplate, then: &Placement) -> String {
     let gone: Vec<&String> = labels
         .filter(|key| !then.node_selector.contains_key(*key))
         .collect();
-    if gone.len() > REMOVALS {
+    if gone.len() > MAX_REMOVALS {
         remove("nodeSelector");
     } else {
         for key in &gone {
@@ -260,14 +259,14 @@ fn change(template: &PodTemplate, then: &Placement) -> String {
     if now.required_affinity.is_some() && then.required_affinity.is_none() {
         remove(&match template.has_other_affinity {
             false => "affinity".to_owned(),
-            true => format!("affinity.nodeAffinity.{REQUIRED}"),
+            true => format!("affinity.nodeAffinity.{REQUIRED_AFFINITY}"),
         });
     }
     let mut fields = Map::new();
     let is_new = |(key, value): (&String, &String)| now.node_selector.get(key) != Some(value);
-    let all_goes = gone.len() > REMOVALS && !then.node_selector.is_empty();
+    let all_goes = gone.len() > MAX_REMOVALS && !then.node_selector.is_empty();
     if all_goes || then.node_selector.iter().any(is_new) {
-        fields.insert("nodeSelector".to_owned(), selector(&then.node_selector));
+        fields.insert("nodeSelector".to_owned(), json!(then.node_selector));
     }
     if let Some(required) = &then.required_affinity
         && then.required_affinity != now.required_affinity
@@ -283,10 +282,6 @@ fn change(template: &PodTemplate, then: &Placement) -> String {
     }
     text.truncate(text.trim_end().len());
     text
-}
-
-fn selector(labels: &Labels) -> Json {
-    json!(labels)
 }
 
 fn affinity(required: &NodeSelector) -> Json {
@@ -310,5 +305,5 @@ fn affinity(required: &NodeSelector) -> Json {
         object
     });
     let terms: Vec<Json> = terms.collect();
-    json!({"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}})
+    json!({"nodeAffinity": {REQUIRED_AFFINITY: {"nodeSelectorTerms": terms}}})
 }

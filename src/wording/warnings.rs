@@ -1,19 +1,18 @@
 //! The warnings of a review, within the limits of the API server.
 
 use super::caveat::caveats;
-use super::denial::predicate;
 use super::finding::Finding;
-use super::nodes::{NAMES, in_containers, nodes_of, quoted};
+use super::nodes::{MAX_NAMES, in_containers, nodes_of, quoted};
 use crate::domain::outcome::OutcomeKind;
 use crate::domain::verdict::{ImageVerdict, Verdict};
 use crate::domain::workload::ContainerImage;
 
 /// How long a warning may be, in characters; the API server cuts longer ones when all of a
-/// request's warnings pass [`ALL_WARNINGS_CHARACTERS`].
+/// request's warnings pass [`MAX_ALL_CHARACTERS`].
 /// Source: `staging/src/k8s.io/apiserver/pkg/endpoints/filters/warning.go`
-const WARNING_CHARACTERS: usize = 256;
+const MAX_WARNING_CHARACTERS: usize = 256;
 /// How long all warnings of a request may be together.
-const ALL_WARNINGS_CHARACTERS: usize = 4096;
+const MAX_ALL_CHARACTERS: usize = 4096;
 /// How every warning begins.
 const PREFIX: &str = "archmatch: ";
 
@@ -70,14 +69,14 @@ pub(crate) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String>
 /// A gap in one line.
 fn line(image: &ImageVerdict, gap: &Finding<'_>) -> String {
     let (named, containers) = (quoted(&image.image), in_containers(&image.image));
-    format!("image {named}{containers} {}", predicate(gap))
+    format!("image {named}{containers} {}", gap.required())
 }
 
 /// The same with what decided, where that has room.
 fn warning(image: &ImageVerdict, gap: &Finding<'_>) -> String {
     let line = line(image, gap);
     match gap.why.map(|why| format!("{line}: {why}")) {
-        Some(longer) if longer.chars().count() + PREFIX.len() <= WARNING_CHARACTERS => longer,
+        Some(longer) if longer.chars().count() + PREFIX.len() <= MAX_WARNING_CHARACTERS => longer,
         _ => line,
     }
 }
@@ -87,7 +86,7 @@ fn image_name(image: &ContainerImage) -> String {
 }
 
 fn no_candidates(verdict: &Verdict) -> String {
-    match verdict.candidates.exclusions(NAMES) {
+    match verdict.candidates.exclusions(MAX_NAMES) {
         None => "no node is known, so no image was checked".to_owned(),
         Some(why) => format!("no node may run this pod ({why}), so no image was checked"),
     }
@@ -96,11 +95,11 @@ fn no_candidates(verdict: &Verdict) -> String {
 /// Warnings within the API server's limits, with a last line for those that do not fit.
 fn bounded(all: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
-    let mut room = ALL_WARNINGS_CHARACTERS - 40;
+    let mut room = MAX_ALL_CHARACTERS - 40;
     for (position, text) in all.iter().enumerate() {
         let mut line = format!("{PREFIX}{text}");
-        if line.chars().count() > WARNING_CHARACTERS {
-            line = line.chars().take(WARNING_CHARACTERS - 1).collect();
+        if line.chars().count() > MAX_WARNING_CHARACTERS {
+            line = line.chars().take(MAX_WARNING_CHARACTERS - 1).collect();
             line.push('…');
         }
         let length = line.chars().count();

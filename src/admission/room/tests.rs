@@ -24,9 +24,9 @@ async fn room_is_taken_in_steps_as_bytes_arrive() {
     let mut ticket = room.ticket(peer(1), Some(announced));
     assert_eq!(large.get(), 0);
     for (arrived, taken) in [
-        (1, STEP),
-        (STEP, STEP),
-        (STEP + 1, 2 * STEP),
+        (1, STEP_BYTES),
+        (STEP_BYTES, STEP_BYTES),
+        (STEP_BYTES + 1, 2 * STEP_BYTES),
         (300_000, 300_000),
         (300_001, 600_000),
         (announced, announced),
@@ -96,7 +96,7 @@ async fn a_peer_with_less_is_not_displaced_by_one_with_more() {
 #[tokio::test(start_paused = true)]
 async fn the_slowest_gives_way_and_not_before_it_had_some_time() {
     let limits = Limits {
-        large_room_bytes: 8 * STEP,
+        large_room_bytes: 8 * STEP_BYTES,
         ..Limits::default()
     };
     let (room, ..) = room(&limits);
@@ -112,7 +112,7 @@ async fn the_slowest_gives_way_and_not_before_it_had_some_time() {
     let mut newcomers = Vec::new();
     for _ in 0..3 {
         let mut new = room.ticket(peer(1), Some(200_000));
-        assert!(new.hold(STEP).await.is_ok());
+        assert!(new.hold(STEP_BYTES).await.is_ok());
         assert!(started.elapsed() >= limits.patience);
         newcomers.push(new);
         gone.push(slow.iter().map(Ticket::was_displaced).collect::<Vec<_>>());
@@ -150,7 +150,7 @@ async fn a_slower_body_drives_out_no_faster_one() {
     advance(Duration::from_millis(400)).await;
     assert!(faster.hold(400_001).await.is_ok());
     tokio::select! {
-        held = slower.hold(STEP + 1) => assert_eq!(held, Err(Cause::RoomShare)),
+        held = slower.hold(STEP_BYTES + 1) => assert_eq!(held, Err(Cause::RoomShare)),
         () = goes_on(&mut faster, 400_001, 1) => {}
     }
     assert!(!faster.was_displaced());
@@ -161,7 +161,7 @@ async fn a_slower_body_drives_out_no_faster_one() {
     advance(Duration::from_millis(400)).await;
     assert!(slower.hold(2).await.is_ok());
     assert!(faster.hold(430_001).await.is_ok());
-    assert!(slower.hold(STEP).await.is_ok());
+    assert!(slower.hold(STEP_BYTES).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::candidates::CandidatePlatform;
-use crate::domain::inspection::{EntryKind, MediaType};
+use crate::domain::inspection::{Entry, EntryKind, MediaType};
 use crate::domain::pick::{Entries, pick};
 use crate::domain::reference::Digest;
 use crate::domain::runtime::Runtime;
