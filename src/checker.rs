@@ -32,7 +32,7 @@ use crate::domain::workload::{ContainerImage, PodTemplate};
 
 /// How many child documents of one image may be read for one decision. An ordinary image
 /// needs none; an index without platforms needs one a level.
-const CHILDREN: usize = 32;
+const MAX_CHILDREN: usize = 32;
 
 /// Finds out what a registry says of an image.
 ///
@@ -330,7 +330,7 @@ impl Look<'_> {
             let mut needed: Vec<Digest> = needed.cloned().collect();
             needed.sort();
             needed.dedup();
-            needed.truncate(CHILDREN.saturating_sub(children.len()));
+            needed.truncate(MAX_CHILDREN.saturating_sub(children.len()));
             if needed.is_empty() {
                 let outcomes = picks.into_iter().zip(self.platforms);
                 return outcomes

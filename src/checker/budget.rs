@@ -34,7 +34,7 @@ impl Budget {
     /// Takes steps that are about to be done; a turn is kept while they are.
     pub(super) async fn spend(&self, steps: usize) -> Result<Option<SemaphorePermit<'_>>, Unknown> {
         /// Fewer are done in less than a tenth of a millisecond.
-        const FEW: usize = 500;
+        const FEW_STEPS: usize = 500;
         let too_late = || Unknown::new(Reason::Timeout, "there was no time left to compare it");
         if !self.steps.take(steps) {
             return Err(Unknown::new(
@@ -42,7 +42,7 @@ impl Budget {
                 "the pod's images name more platforms than are compared for one review",
             ));
         }
-        if steps <= FEW {
+        if steps <= FEW_STEPS {
             return Ok(None);
         }
         let turn = self.turn.acquire().await.map_err(|_| too_late())?;

@@ -21,9 +21,9 @@ use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
 use crate::domain::workload::PodTemplate;
 
 /// How many steps are done where others wait: some milliseconds.
-const AT_ONCE: u64 = 50_000;
+const STEPS_AT_ONCE: u64 = 50_000;
 /// How many at most, on a thread of its own.
-const AT_MOST: u64 = 2_000_000;
+const STEPS_AT_MOST: u64 = 2_000_000;
 
 impl Checker {
     /// For each pod template of a denied object that is not portable, placements with which
@@ -39,7 +39,7 @@ impl Checker {
         (nodes, rules): (&Nodes, Rules),
         deadline: Instant,
     ) -> Vec<Vec<Placement>> {
-        let steps = Steps::of(AT_ONCE);
+        let steps = Steps::of(STEPS_AT_ONCE);
         let search = Search {
             checker: self,
             is_template,
@@ -59,7 +59,7 @@ impl Checker {
                 is_template,
                 nodes: &nodes,
                 rules,
-                steps: &Steps::of(AT_MOST),
+                steps: &Steps::of(STEPS_AT_MOST),
             };
             search.all(&templates, &verdicts, &fixed)
         };

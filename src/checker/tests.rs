@@ -275,9 +275,9 @@ async fn so_many_children_of_an_image_are_read_and_no_more() {
     let verdict = Checker::new(Arc::clone(&table) as Arc<dyn ImageInspector>)
         .check(&template(&["app:1"]), &nodes, rules, deadline)
         .await;
-    assert_eq!(table.asked.lock().unwrap().len(), 1 + CHILDREN);
+    assert_eq!(table.asked.lock().unwrap().len(), 1 + MAX_CHILDREN);
     let outcomes = names(&verdict).into_iter();
     let known = outcomes.clone().filter(|name| *name == "supported").count();
     let unknown = outcomes.filter(|name| *name == "unknown").count();
-    assert_eq!((known, unknown), (CHILDREN, 40 - CHILDREN));
+    assert_eq!((known, unknown), (MAX_CHILDREN, 40 - MAX_CHILDREN));
 }

@@ -7,7 +7,10 @@ use super::labels::is_dns_subdomain;
 
 /// A pull secret by name: `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SecretName(Box<str>);
+pub struct SecretName {
+    namespace: Box<str>,
+    name: Box<str>,
+}
 
 /// On whose account work is done. Tenants share what there is; no answer depends on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,7 +44,10 @@ impl SecretName {
     /// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
     pub fn new(namespace: &str, name: &str) -> Option<Self> {
         let valid = is_dns_subdomain(namespace) && is_dns_subdomain(name);
-        valid.then(|| Self(format!("{namespace}/{name}").into()))
+        valid.then(|| Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     }
 
     /// The pull secrets that a pod names. Secrets count in the pod's own namespace alone.
@@ -55,20 +61,18 @@ impl SecretName {
 
     /// The pod's namespace.
     pub fn namespace(&self) -> &str {
-        self.0
-            .split_once('/')
-            .map_or("", |(namespace, _)| namespace)
+        &self.namespace
     }
 
     /// The name in the namespace.
     pub fn name(&self) -> &str {
-        self.0.split_once('/').map_or("", |(_, name)| name)
+        &self.name
     }
 }
 
 impl fmt::Display for SecretName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        write!(formatter, "{}/{}", self.namespace, self.name)
     }
 }
 

@@ -11,22 +11,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use super::candidates::{CandidateRules, Steps, candidates_within};
-use super::labels::Labels;
+use super::labels::{HOST_NAME_LABEL, Labels};
 use super::node::{GroupKey, Members, NodePlatform, Nodes, Source};
 use super::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, canonical_label};
 use super::placement::affinity::{NAME_FIELD, NodeSelector, Operator, Requirement, Term};
 use super::placement::{Placement, Placer};
 
 /// How many proposals there are, at most: alternatives of which one will do.
-const ALTERNATIVES: usize = 3;
+const MAX_ALTERNATIVES: usize = 3;
 /// How many values of a label are tried.
-const VALUES: usize = 16;
+const MAX_VALUES: usize = 16;
 /// How many pairs of other labels are tried for one placement.
-const PAIRS: usize = 32;
-/// How many nodes are tried by name, of one group and in all.
-const NAMED: (usize, usize) = (2, 64);
+const MAX_PAIRS: usize = 32;
+/// How many nodes are tried by name.
+const MAX_NAMED: usize = 64;
+/// How many of one group.
+const MAX_NAMED_OF_GROUP: usize = 2;
 /// How many labels or requirements a proposal may have: what a person still reads.
-const LONGEST: usize = 24;
+const MAX_REQUIREMENTS: usize = 24;
 
 /// A label of a group, and the group.
 type Pair<'a> = (&'a str, &'a str, &'a GroupKey);
@@ -83,7 +85,7 @@ impl Question<'_> {
         let mut bases = bases.iter().take_while(|_| !self.steps.ran_out());
         bases.find_map(|base| {
             let mut found = way(base);
-            found.truncate(ALTERNATIVES);
+            found.truncate(MAX_ALTERNATIVES);
             (!found.is_empty()).then_some(found)
         })
     }
@@ -182,10 +184,10 @@ impl Question<'_> {
             }
         }
         let foreign = others.iter().filter(|pair| !own.contains_key(*pair));
-        let foreign = foreign.take(PAIRS).copied().collect();
+        let foreign = foreign.take(MAX_PAIRS).copied().collect();
         let (last, first): (Vec<_>, Vec<_>) =
             own.into_iter().partition(|(pair, _)| others.contains(pair));
-        let own = first.into_iter().chain(last).take(PAIRS);
+        let own = first.into_iter().chain(last).take(MAX_PAIRS);
         let own = own.map(|((key, value), group)| (key, value, group));
         (own.collect(), foreign)
     }
@@ -200,7 +202,7 @@ impl Question<'_> {
         self.first_working(others.iter().flat_map(|(key, value)| {
             let values = vec![(*value).to_owned()];
             let without = with_expression(base, key, Operator::NotIn, values);
-            let named = architectures.iter().take(ALTERNATIVES);
+            let named = architectures.iter().take(MAX_ALTERNATIVES);
             let narrower: Vec<Placement> = named
                 .map(|one| with_label(&without, ARCHITECTURE_LABEL, one))
                 .collect();
@@ -210,15 +212,14 @@ impl Question<'_> {
 
     /// By the name of one node.
     fn by_name(&self, base: &Placement) -> Vec<Placement> {
-        const HOST_NAME: &str = "kubernetes.io/hostname";
         let nodes = self
             .running()
             .filter(|(group, _)| group.source == Source::Node);
-        let members = nodes.flat_map(|(_, members)| members.iter().take(NAMED.0));
-        self.first_working(members.take(NAMED.1).map(|(name, individual)| {
-            let host = individual.iter().find(|(key, _)| **key == *HOST_NAME);
+        let members = nodes.flat_map(|(_, members)| members.iter().take(MAX_NAMED_OF_GROUP));
+        self.first_working(members.take(MAX_NAMED).map(|(name, individual)| {
+            let host = individual.iter().find(|(key, _)| **key == *HOST_NAME_LABEL);
             match host {
-                Some((_, host)) => with_label(base, HOST_NAME, host),
+                Some((_, host)) => with_label(base, HOST_NAME_LABEL, host),
                 None => with_name(base, name),
             }
         }))
@@ -261,7 +262,7 @@ impl Question<'_> {
         let sorted = |counts: BTreeMap<&str, usize>| {
             let mut values: Vec<(&str, usize)> = counts.into_iter().collect();
             values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-            let values = values.into_iter().take(VALUES);
+            let values = values.into_iter().take(MAX_VALUES);
             values.map(|(value, _)| value.to_owned()).collect()
         };
         (sorted(systems), sorted(architectures))

@@ -7,6 +7,27 @@ use super::text::LONGEST_NAME;
 /// Keys with their values.
 pub type Labels = BTreeMap<String, String>;
 
+/// The present name of a label that had another one: nodes have both.
+/// Source: `NormalizedLabels` in
+/// <https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/apis/v1/labels.go>
+pub fn canonical_label(key: &str) -> &str {
+    match key {
+        "beta.kubernetes.io/arch" => ARCHITECTURE_LABEL,
+        "beta.kubernetes.io/os" => OS_LABEL,
+        "beta.kubernetes.io/instance-type" => "node.kubernetes.io/instance-type",
+        "failure-domain.beta.kubernetes.io/zone" => "topology.kubernetes.io/zone",
+        "failure-domain.beta.kubernetes.io/region" => "topology.kubernetes.io/region",
+        other => other,
+    }
+}
+
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-arch>
+pub const ARCHITECTURE_LABEL: &str = "kubernetes.io/arch";
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-os>
+pub const OS_LABEL: &str = "kubernetes.io/os";
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesiohostname>
+pub(super) const HOST_NAME_LABEL: &str = "kubernetes.io/hostname";
+
 /// A qualified name: an optional DNS subdomain, a slash, and a name of up to 63 characters.
 /// Source: <https://github.com/kubernetes/apimachinery/blob/master/pkg/util/validation/validation.go>
 pub fn is_label_key(key: &str) -> bool {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::values::Values;
 use crate::domain::labels::Labels;
+pub use crate::domain::labels::{ARCHITECTURE_LABEL, OS_LABEL, canonical_label};
 use crate::domain::placement::affinity::Term;
 
 /// The labels that have no one value on the nodes of a pool. All others are fixed.
@@ -85,25 +86,6 @@ impl OpenLabels {
             })
     }
 }
-
-/// The present name of a label that had another one: nodes have both.
-/// Source: `NormalizedLabels` in
-/// <https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/apis/v1/labels.go>
-pub fn canonical_label(key: &str) -> &str {
-    match key {
-        "beta.kubernetes.io/arch" => ARCHITECTURE_LABEL,
-        "beta.kubernetes.io/os" => OS_LABEL,
-        "beta.kubernetes.io/instance-type" => "node.kubernetes.io/instance-type",
-        "failure-domain.beta.kubernetes.io/zone" => "topology.kubernetes.io/zone",
-        "failure-domain.beta.kubernetes.io/region" => "topology.kubernetes.io/region",
-        other => other,
-    }
-}
-
-/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-arch>
-pub const ARCHITECTURE_LABEL: &str = "kubernetes.io/arch";
-/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-os>
-pub const OS_LABEL: &str = "kubernetes.io/os";
 
 #[cfg(test)]
 mod tests;

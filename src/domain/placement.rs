@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use self::affinity::{NodeSelector, Operator, Term};
 use self::toleration::{Toleration, TolerationOperator};
-use super::labels::Labels;
+use super::labels::{ARCHITECTURE_LABEL, Labels};
 use super::taint::Effect;
 
 /// The part of a pod that decides where it may go.
@@ -82,9 +82,6 @@ pub struct RuntimeClass {
     pub tolerations: Vec<Toleration>,
 }
 
-/// Label and taint key of a node's architecture.
-const ARCHITECTURE: &str = "kubernetes.io/arch";
-
 impl Placement {
     /// How much there is to try on a node.
     pub(super) fn effort(&self) -> usize {
@@ -98,18 +95,18 @@ impl Placement {
     /// Elsewhere the toleration meets no taint.
     /// Source: <https://cloud.google.com/kubernetes-engine/docs/how-to/prepare-arm-workloads-for-deployment>
     pub fn add_arm64_toleration(&mut self) {
-        let selected = self.node_selector.get(ARCHITECTURE);
+        let selected = self.node_selector.get(ARCHITECTURE_LABEL);
         let affinity = self.required_affinity.iter();
         let requirements = affinity.flat_map(|affinity| &affinity.terms);
         let mut requirements = requirements.flat_map(|term| &term.expressions);
         let required = requirements.any(|requirement| {
-            requirement.key == ARCHITECTURE
+            requirement.key == ARCHITECTURE_LABEL
                 && requirement.operator == Operator::In
                 && requirement.values == ["arm64"]
         });
         if required || selected.is_some_and(|architecture| architecture == "arm64") {
             self.tolerations.push(Toleration {
-                key: ARCHITECTURE.to_owned(),
+                key: ARCHITECTURE_LABEL.to_owned(),
                 operator: TolerationOperator::Equal,
                 value: "arm64".to_owned(),
                 effect: Some(Effect::NoSchedule),

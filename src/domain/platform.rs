@@ -99,9 +99,9 @@ pub(super) struct Normalized<'a> {
 /// Lower case letter by letter, as Go's `strings.ToLower`: no letter becomes two.
 fn lowercase(text: &str) -> Cow<'_, str> {
     /// In bytes. Whoever writes more means no platform that there is.
-    const LONGEST: usize = 64;
+    const MAX_BYTES: usize = 64;
     let is_lowercase = |byte: &u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-    if text.len() > LONGEST || text.as_bytes().iter().all(is_lowercase) {
+    if text.len() > MAX_BYTES || text.as_bytes().iter().all(is_lowercase) {
         Cow::Borrowed(text)
     } else if text.is_ascii() {
         Cow::Owned(text.to_ascii_lowercase())

@@ -73,9 +73,9 @@ impl ImageReference {
 }
 
 /// Longest repository that is accepted; the registry does not count.
-const LONGEST_REPOSITORY: usize = 255;
+const MAX_REPOSITORY_BYTES: usize = 255;
 /// Longest tag that is accepted.
-const LONGEST_TAG: usize = 128;
+const MAX_TAG_BYTES: usize = 128;
 /// The registry of names that name none.
 const DOCKER_HUB: &str = "docker.io";
 /// The registry's former name, still folded into the present one.
@@ -210,7 +210,7 @@ fn is_port(text: &str) -> bool {
 
 fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    text.len() <= LONGEST_TAG
+    text.len() <= MAX_TAG_BYTES
         && text.bytes().next().is_some_and(word)
         && text
             .bytes()
@@ -226,7 +226,7 @@ fn check_repository(repository: &str) -> Result<(), ReferenceError> {
             "the repository has characters or separators that repositories may not have",
         ));
     }
-    if repository.len() > LONGEST_REPOSITORY {
+    if repository.len() > MAX_REPOSITORY_BYTES {
         return Err(Invalid("the repository is longer than 255 characters"));
     }
     Ok(())

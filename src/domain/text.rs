@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub const LONGEST_NAME: usize = 253;
 
 /// No honest name is longer, in characters.
-const LONGEST: usize = 512;
+const MAX_PRINTED_CHARACTERS: usize = 512;
 
 /// Whether a character is not seen but obeyed: control characters, line separators, and those
 /// that turn the direction of text around or have no width.
@@ -37,7 +37,7 @@ pub fn is_hidden(character: char) -> bool {
 /// drop a warning; cut at a length that no honest name has.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .take(LONGEST)
+        .take(MAX_PRINTED_CHARACTERS)
         .map(
             |character| {
                 if is_hidden(character) { '?' } else { character }
@@ -98,6 +98,9 @@ mod tests {
             printable("a\u{202e}b\u{200b}c\u{2028}d\u{feff}é字"),
             "a?b?c?d?é字"
         );
-        assert_eq!(printable(&"ä".repeat(70_000)).chars().count(), LONGEST);
+        assert_eq!(
+            printable(&"ä".repeat(70_000)).chars().count(),
+            MAX_PRINTED_CHARACTERS
+        );
     }
 }

@@ -9,7 +9,7 @@ use strum::{Display, IntoStaticStr};
 use super::text::shortened;
 
 /// The longest detail that is kept, in characters: names of users are in it.
-const LONGEST_DETAIL: usize = 512;
+const MAX_DETAIL_CHARACTERS: usize = 512;
 
 /// The classes of not knowing, as reports and metrics name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr)]
@@ -87,7 +87,7 @@ impl Unknown {
     /// An unknown of the given class, explained in so many words as anybody reads.
     pub fn new(reason: Reason, detail: impl Into<Arc<str>>) -> Self {
         let detail = detail.into();
-        let detail = match shortened(&detail, LONGEST_DETAIL) {
+        let detail = match shortened(&detail, MAX_DETAIL_CHARACTERS) {
             Cow::Borrowed(_) => detail,
             Cow::Owned(shorter) => shorter.into(),
         };
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_detail_is_bounded_where_it_is_made() {
         let unknown = Unknown::new(Reason::Blocked, "ä".repeat(70_000));
-        assert_eq!(unknown.detail.chars().count(), LONGEST_DETAIL + 1);
+        assert_eq!(unknown.detail.chars().count(), MAX_DETAIL_CHARACTERS + 1);
         assert!(unknown.detail.ends_with('…'));
         assert_eq!(&*Unknown::new(Reason::Blocked, "short").detail, "short");
     }

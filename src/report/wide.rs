@@ -27,9 +27,12 @@ fn workload(judged: &WorkloadReport, style: Style) -> String {
     if let Some(source) = &judged.source {
         let _ = writeln!(text, "Source:      {}", printable(source));
     }
-    for level in [Level::Runnable, Level::Portable] {
+    for (label, level) in [
+        ("Runnable:", Level::Runnable),
+        ("Portable:", Level::Portable),
+    ] {
         let mark = style.mark(judged.at(level).name());
-        let _ = writeln!(text, "{:<13}{mark}", format!("{}:", capital(level.name())));
+        let _ = writeln!(text, "{label:<13}{mark}");
     }
     for (position, verdict) in judged.verdicts.iter().enumerate() {
         if judged.verdicts.len() > 1 {
@@ -97,12 +100,4 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         }
     }
     text
-}
-
-fn capital(word: &str) -> String {
-    let mut characters = word.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
 }

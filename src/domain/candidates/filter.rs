@@ -155,7 +155,8 @@ impl<'a> Filter<'a> {
         let selected = match &group.open_labels {
             // Nobody can name a node that does not exist yet.
             Some(open_labels) => self.some_term(|term, cost| {
-                self.steps.take(OPEN_COST * (selector.len() + cost))
+                self.steps
+                    .take(STEPS_OF_OPEN_LABEL * (selector.len() + cost))
                     && open_labels.admits(selector, term, label)
             }),
             None => {
@@ -250,4 +251,4 @@ impl<'a> Filter<'a> {
 }
 
 /// What a requirement on labels that a pool leaves open takes, in steps.
-const OPEN_COST: usize = 8;
+const STEPS_OF_OPEN_LABEL: usize = 8;

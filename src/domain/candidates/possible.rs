@@ -12,7 +12,7 @@ use crate::domain::placement::Placement;
 use crate::domain::placement::affinity::Operator;
 
 /// How many architectures of a pod are told apart; there are not so many.
-const ARCHITECTURES: usize = 16;
+const MAX_ARCHITECTURES: usize = 16;
 
 /// The group with the labels that its one member has for itself. Nodes that do not exist yet
 /// have host names that nobody can name.
@@ -45,7 +45,7 @@ pub(super) fn by_architecture<'a>(
     };
     let named: BTreeSet<&str> = named_architectures(placement)
         .filter(|name| values.allows(name))
-        .take(ARCHITECTURES)
+        .take(MAX_ARCHITECTURES)
         .collect();
     let narrowed = |values: Option<Values>| {
         let mut open_labels = open_labels.as_ref().clone();

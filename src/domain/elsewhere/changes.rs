@@ -1,13 +1,13 @@
 //! What a pod may give up of what it says of nodes, and what a person can write.
 
-use super::{LONGEST, Question, is_platform};
+use super::{MAX_REQUIREMENTS, Question, is_platform};
 use crate::domain::labels::{is_label_key, is_label_value};
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, canonical_label};
 use crate::domain::placement::Placement;
 use crate::domain::placement::affinity::NodeSelector;
 
 /// How many labels are given up one at a time.
-const ALONE: usize = 8;
+const MAX_ALONE: usize = 8;
 
 impl Question<'_> {
     /// The placement as it is, then with less and less of it.
@@ -28,7 +28,7 @@ impl Question<'_> {
         add(self.without(&free, &is_architecture, &is_architecture));
         add(self.without(&free, &is_platform, &is_platform));
         let others = own.node_selector.keys().filter(|key| !is_platform(key));
-        for other in others.take(ALONE) {
+        for other in others.take(MAX_ALONE) {
             let gone = |key: &str| is_platform(key) || *key == **other;
             add(self.without(&free, &gone, &is_platform));
         }
@@ -91,13 +91,13 @@ impl Question<'_> {
     pub(super) fn can_be_written(&self, placement: &Placement) -> bool {
         let labels = &placement.node_selector;
         let selector = *labels == self.placement.node_selector
-            || (labels.len() <= LONGEST
+            || (labels.len() <= MAX_REQUIREMENTS
                 && labels
                     .iter()
                     .all(|(key, value)| is_label_key(key) && is_label_value(value)));
         let is_readable = |affinity: &NodeSelector| {
             let effort: usize = affinity.terms.iter().map(super::Term::effort).sum();
-            effort <= LONGEST && affinity.terms.iter().all(super::Term::is_valid)
+            effort <= MAX_REQUIREMENTS && affinity.terms.iter().all(super::Term::is_valid)
         };
         let affinity = placement.required_affinity.as_ref();
         // What admission adds contradicts any other value.

@@ -9,20 +9,18 @@ use std::sync::Arc;
 use rpds::RedBlackTreeMapSync;
 
 use super::{Labels, Node, NodePlatform, Source, Taint};
+use crate::domain::labels::HOST_NAME_LABEL;
 use crate::domain::open_labels::OpenLabels;
 
 /// How many names of a group are at hand without a walk through its members: as many as a
 /// decision shows.
 pub const FIRST_NAMES: usize = 10;
 
-/// Individual by design, however few nodes there are.
-const HOST_NAME: &str = "kubernetes.io/hostname";
-
 /// A label key with more values than this is individual: it would make as many groups.
-const VALUES: usize = 64;
+const MAX_SHARED_VALUES: usize = 64;
 
 /// How many changes pass, at least, before individual keys are chosen anew.
-const CHANGES: usize = 64;
+const MIN_CHANGES: usize = 64;
 
 /// What all nodes of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,7 +128,8 @@ impl Default for Nodes {
     fn default() -> Self {
         Self {
             groups: BTreeMap::new(),
-            individual: Arc::new([HOST_NAME.into()].into()),
+            // By design, however few nodes there are.
+            individual: Arc::new([HOST_NAME_LABEL.into()].into()),
             len: 0,
             changes: 0,
         }
@@ -224,7 +223,7 @@ impl Nodes {
 
     fn count_change(&mut self) {
         self.changes += 1;
-        if self.changes > CHANGES.max(self.len / 16) {
+        if self.changes > MIN_CHANGES.max(self.len / 16) {
             self.regroup();
         }
     }
@@ -234,11 +233,13 @@ impl Nodes {
         for (key, value) in self.groups.keys().flat_map(|group| &group.labels) {
             let values = values.entry(key).or_default();
             // What is too many needs no further counting.
-            if values.len() <= VALUES {
+            if values.len() <= MAX_SHARED_VALUES {
                 values.insert(value);
             }
         }
-        let too_many = values.iter().filter(|(_, values)| values.len() > VALUES);
+        let too_many = values
+            .iter()
+            .filter(|(_, values)| values.len() > MAX_SHARED_VALUES);
         let stay = self.individual.iter().filter(|key| self.stays(key));
         let found = too_many.map(|(key, _)| Arc::from(*key));
         found.chain(stay.cloned()).collect()
@@ -250,8 +251,8 @@ impl Nodes {
         let labels = self.groups.values().flat_map(Members::iter);
         let labels = labels.flat_map(|(_, individual)| individual);
         let mut of_key = labels.filter(|(own, _)| **own == *key);
-        key == HOST_NAME
-            || of_key.any(|(_, value)| values.insert(value) && values.len() > VALUES / 2)
+        key == HOST_NAME_LABEL
+            || of_key.any(|(_, value)| values.insert(value) && values.len() > MAX_SHARED_VALUES / 2)
     }
 
     /// The group that a node belongs to, and what it has for itself.

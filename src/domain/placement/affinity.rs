@@ -12,7 +12,7 @@ use crate::domain::labels::{is_label_key, is_label_value};
 pub const NAME_FIELD: &str = "metadata.name";
 
 /// Values of a requirement that take as long to compare with as a requirement without.
-const VALUES_A_STEP: usize = 16;
+const VALUES_OF_ONE_STEP: usize = 16;
 
 /// A required node affinity: one of its terms must match. Without terms nothing matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -122,7 +122,8 @@ impl Term {
     /// How much there is to try: its requirements, a long list of values more than once.
     pub(in crate::domain) fn effort(&self) -> usize {
         let requirements = self.expressions.iter().chain(&self.fields);
-        let sizes = requirements.map(|requirement| 1 + requirement.values.len() / VALUES_A_STEP);
+        let sizes =
+            requirements.map(|requirement| 1 + requirement.values.len() / VALUES_OF_ONE_STEP);
         sizes.sum()
     }
 

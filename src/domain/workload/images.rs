@@ -10,11 +10,11 @@ use crate::domain::text::{LONGEST_NAME, shortened};
 pub const MOST_IMAGES: usize = 256;
 
 /// How many names of containers are kept for an image.
-const MOST_CONTAINERS: usize = 64;
+const MAX_CONTAINERS: usize = 64;
 
 /// How many characters of an image are kept. Nobody can be asked for a longer one: a
 /// repository has at most 255, a tag 128, a host 253.
-const LONGEST_IMAGE: usize = 1024;
+const MAX_IMAGE_CHARACTERS: usize = 1024;
 
 /// Distinct images in the order of the pod. Containers with the same image share a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Images {
 impl Images {
     /// Adds an image of a container or volume, if there is room for another row.
     pub fn add(&mut self, container: &str, image: &str, usage: Usage, preloaded: bool) {
-        let text = shortened(image, LONGEST_IMAGE);
+        let text = shortened(image, MAX_IMAGE_CHARACTERS);
         match self.find(&text, usage, preloaded) {
             Ok(position) => self.name(position, container),
             Err(_) if self.rows.len() >= MOST_IMAGES => self.overflow = true,
@@ -124,7 +124,7 @@ impl Images {
 
     fn name(&mut self, position: usize, container: &str) {
         if let Some(row) = self.rows.get_mut(position)
-            && row.containers.len() < MOST_CONTAINERS
+            && row.containers.len() < MAX_CONTAINERS
         {
             let name = shortened(container, LONGEST_NAME).into_owned();
             row.containers.push(name);
@@ -218,7 +218,7 @@ mod tests {
         for _ in 0..1000 {
             all.add(&long, "a", Usage::Container, false);
         }
-        assert_eq!(all[1].containers.len(), MOST_CONTAINERS);
+        assert_eq!(all[1].containers.len(), MAX_CONTAINERS);
         assert!(all[1].containers[0].len() < 300);
         let host = format!("{}example/app", "a.".repeat(4000));
         all.add("c", &host, Usage::Container, false);

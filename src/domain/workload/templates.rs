@@ -10,7 +10,7 @@ pub const MOST_TEMPLATES: usize = 256;
 
 /// How many images all templates of an object may name together, each of its own or not, and
 /// how many pull secrets.
-const MOST_ROWS: usize = 4 * MOST_IMAGES;
+const MAX_ROWS: usize = 4 * MOST_IMAGES;
 
 /// Collects templates. What goes beyond a limit is left out, and the last template that was
 /// kept says so.
@@ -34,7 +34,7 @@ impl Templates {
         let mut fits = |known: &mut HashSet<String>, name: &String, most: usize| {
             self.rows += 1;
             let is_known = known.contains(name);
-            self.rows <= MOST_ROWS
+            self.rows <= MAX_ROWS
                 && (is_known || (known.len() < most && known.insert(name.clone())))
         };
         let images = &mut self.images;
@@ -119,7 +119,7 @@ mod tests {
             }
             let templates = templates.into_vec();
             let rows: usize = templates.iter().map(|one| one.images.len()).sum();
-            assert_eq!(rows, (5 * count).min(MOST_ROWS));
+            assert_eq!(rows, (5 * count).min(MAX_ROWS));
             let overlooked = templates.iter().find_map(PodTemplate::overlooked);
             assert_eq!(overlooked.is_some(), is_beyond, "{count}");
         }

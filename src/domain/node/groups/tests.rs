@@ -46,7 +46,7 @@ fn node(number: usize, shape: &Shape) -> Node {
     let architecture = if shape.is_s390x { "s390x" } else { "amd64" };
     let name = format!("n{number}");
     let mut labels = Labels::from([
-        (HOST_NAME.to_owned(), name.clone()),
+        (HOST_NAME_LABEL.to_owned(), name.clone()),
         ("serial".to_owned(), shape.serial.to_string()),
     ]);
     if let Some(zone) = shape.zone {
@@ -112,14 +112,14 @@ fn changes() -> impl Strategy<Value = Vec<(usize, Option<Shape>)>> {
 
 fn requirement() -> impl Strategy<Value = Requirement> {
     let operators = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
-    let keys = ["zone", "serial", HOST_NAME];
+    let keys = ["zone", "serial", HOST_NAME_LABEL];
     let parts = (0..keys.len(), 0..operators.len(), 0..100u8);
     parts.prop_map(move |(key, operator, number)| Requirement {
         key: keys[key].to_owned(),
         operator: Operator::from_name(operators[operator]),
         values: match (operators[operator], keys[key]) {
             ("Exists" | "DoesNotExist", _) => Vec::new(),
-            (_, HOST_NAME) => vec![format!("n{number}")],
+            (_, HOST_NAME_LABEL) => vec![format!("n{number}")],
             (_, "zone") => vec![(number % 3).to_string()],
             _ => vec![number.to_string()],
         },
@@ -290,7 +290,7 @@ fn a_label_with_too_many_values_makes_no_groups() {
         node.labels.insert("uuid".to_owned(), number.to_string());
         nodes.insert(node);
         // Until its values are counted, it may make a few.
-        assert!(nodes.groups().count() <= 6 + CHANGES.max(number / 16) + 1);
+        assert!(nodes.groups().count() <= 6 + MIN_CHANGES.max(number / 16) + 1);
     }
     nodes.regroup();
     assert!(nodes.is_individual("uuid") && !nodes.is_individual("zone"));
