@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use super::json::{self, ObjectError, Pairs, Section, Text, objects};
+use super::json::{Input, ObjectError, Pairs, Section, Text, objects};
 use super::metadata::Metadata;
 use super::pod::{Named, TolerationObject};
 use crate::domain::labels::Labels;
@@ -133,7 +133,7 @@ struct SecretObject<'a> {
 /// # Errors
 /// A field of a wrong type.
 pub fn read_namespace(value: &Value) -> Result<(String, Namespace, Vec<String>), ObjectError> {
-    let NamespaceObject { metadata } = json::from_value("Namespace", value)?;
+    let NamespaceObject { metadata } = Input::Tree(value).object("Namespace")?;
     let name = metadata.name.to_string();
     let label = |key: &str| metadata.labels.value(key).map(str::parse);
     let mut warnings = Vec::new();
@@ -206,7 +206,7 @@ pub fn read_runtime_class(value: &Value) -> Result<(String, RuntimeClass), Objec
     let RuntimeClassObject {
         metadata,
         scheduling,
-    } = json::from_value("RuntimeClass", value)?;
+    } = Input::Tree(value).object("RuntimeClass")?;
     let class = RuntimeClass {
         node_selector: scheduling.node_selector.to_labels(),
         tolerations: to_tolerations(scheduling.0.tolerations),
@@ -221,7 +221,7 @@ pub fn read_runtime_class(value: &Value) -> Result<(String, RuntimeClass), Objec
 pub fn read_service_account(
     value: &Value,
 ) -> Result<((String, String), ServiceAccount), ObjectError> {
-    let object: ServiceAccountObject<'_> = json::from_value("ServiceAccount", value)?;
+    let object: ServiceAccountObject<'_> = Input::Tree(value).object("ServiceAccount")?;
     let pull_secrets = object.image_pull_secrets.iter();
     let account = ServiceAccount {
         pull_secrets: pull_secrets
@@ -238,7 +238,8 @@ pub fn read_service_account(
 /// A field of a wrong type, or an entry that is not base64.
 pub fn read_secret(value: &Value) -> Result<((String, String), Secret), ObjectError> {
     // Errors of serde quote values; a secret's must not be.
-    let object: SecretObject<'_> = json::from_value("Secret", value)
+    let object: SecretObject<'_> = Input::Tree(value)
+        .object("Secret")
         .map_err(|error| ObjectError::new("Secret", error.path(), "wrong type"))?;
     let mut data = BTreeMap::new();
     for (key, text) in &object.data.0 {

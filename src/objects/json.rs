@@ -14,8 +14,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 pub(super) use self::bounded::{Bounded, Item, bounded, bounded_texts, weight_of};
+pub(super) use self::error::Input;
 pub use self::error::ObjectError;
-pub(super) use self::error::{Input, from_value};
 pub(super) use self::resources::{Quantities, extended_requests};
 use crate::domain::labels::Labels;
 
@@ -114,6 +114,7 @@ where
 }
 
 /// An object that is written as an object.
+#[derive(Clone, Debug)]
 pub(super) struct StrictObject<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for StrictObject<T> {

@@ -8,16 +8,14 @@ mod shapes;
 mod template_path;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
-use self::shapes::{
-    CronJobObject, Envelope, PodObject, PodTemplateObject, TemplatedObject, TypeMeta,
-};
+use self::shapes::{CronJobSpec, MaybeTemplate, Object, Templated, TypeMeta, templates};
 pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
-use super::json::{self, Input, ObjectError};
-use super::pod::SpecOrigin;
-use crate::domain::workload::{Templates, Workload};
+use super::json::{self, Input, ObjectError, Section};
+use super::pod::{PodSpec, SpecOrigin};
+use crate::domain::workload::{PodTemplate, Templates, Workload};
 
 /// A kind, as an admission request or an object names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,7 +173,7 @@ pub fn is_mirror_pod(raw: &[u8]) -> bool {
 /// # Errors
 /// No `apiVersion` and `kind`, or a field of a wrong type.
 pub fn read(value: &Value, rules: &[KindRule]) -> Result<Option<Workload>, ObjectError> {
-    let what: TypeMeta<'_> = json::from_value("object", value)?;
+    let what: TypeMeta<'_> = Input::Tree(value).object("object")?;
     for (key, text) in [("kind", &what.kind), ("apiVersion", &what.api_version)] {
         if text.is_empty() {
             return Err(ObjectError::new("object", key, "not set"));
@@ -205,19 +203,47 @@ impl<'de> DeserializeSeed<'de> for KindSeed<'_> {
     type Value = Option<Workload>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let kind = &self.kind;
-        Ok(match self.shape {
-            Shape::Pod => json::optional_object::<D, PodObject<'_>>(deserializer)?
-                .map(|object| object.into_workload(kind, SpecOrigin::Pod)),
-            Shape::Templated(origin) => {
-                json::optional_object::<D, TemplatedObject<'_>>(deserializer)?
-                    .map(|object| object.into_workload(kind, origin))
-            }
-            Shape::CronJob => json::optional_object::<D, CronJobObject<'_>>(deserializer)?
-                .map(|object| object.into_workload(kind, SpecOrigin::Template)),
-            Shape::PodTemplate => json::optional_object::<D, PodTemplateObject<'_>>(deserializer)?
-                .map(|object| object.into_workload(kind)),
-        })
+        match self.shape {
+            Shape::Pod => self.read(deserializer, |spec: Section<PodSpec<'_>>, _: IgnoredAny| {
+                vec![spec.0.into_template(SpecOrigin::Pod)]
+            }),
+            Shape::Templated(origin) => self.read(
+                deserializer,
+                |spec: Section<Templated<'_>>, _: IgnoredAny| {
+                    templates(spec.0.template, origin, "spec.template.spec")
+                },
+            ),
+            Shape::CronJob => self.read(
+                deserializer,
+                |spec: Section<CronJobSpec<'_>>, _: IgnoredAny| {
+                    let template = spec.0.job_template.0.spec.0.template;
+                    let path = "spec.jobTemplate.spec.template.spec";
+                    templates(template, SpecOrigin::Template, path)
+                },
+            ),
+            Shape::PodTemplate => self.read(
+                deserializer,
+                |_: IgnoredAny, template: MaybeTemplate<'_>| {
+                    templates(template, SpecOrigin::Template, "template.spec")
+                },
+            ),
+        }
+    }
+}
+
+impl KindSeed<'_> {
+    fn read<'de, D, S, T>(
+        &self,
+        deserializer: D,
+        templates: impl FnOnce(S, T) -> Vec<PodTemplate>,
+    ) -> Result<Option<Workload>, D::Error>
+    where
+        D: Deserializer<'de>,
+        S: Deserialize<'de> + Default,
+        T: Deserialize<'de> + Default,
+    {
+        let object: Option<Object<'de, S, T>> = json::optional_object(deserializer)?;
+        Ok(object.map(|object| object.into_workload(&self.kind, templates)))
     }
 }
 
@@ -253,17 +279,14 @@ fn configured(
     input: Input<'_>,
 ) -> Result<Workload, ObjectError> {
     let named = kind_name(kind);
-    let envelope: Envelope<'_> = input.object(named)?;
+    let object: Object<'_> = input.object(named)?;
     let mut templates = Templates::default();
     for path in &rule.templates {
         for template in input.read(named, || path.seed())? {
             templates.push(template);
         }
     }
-    Ok(Workload {
-        templates: templates.into_vec(),
-        ..envelope.to_workload(kind)
-    })
+    Ok(object.into_workload(kind, |_, _| templates.into_vec()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{self, ObjectError, Quantities, Section, Text, objects, or_default};
+use super::json::{Input, ObjectError, Quantities, Section, Text, objects, or_default};
 use super::metadata::Metadata;
 use crate::domain::labels::Labels;
 use crate::domain::node::{Node, NodeFacts, NodeOverride, NodePlatform, Source, parse_emulates};
@@ -219,7 +219,9 @@ impl NodeRecord {
 /// # Errors
 /// A field of a wrong type.
 pub fn read(value: &Value) -> Result<NodeRecord, ObjectError> {
-    json::from_value::<NodeObject<'_>>("Node", value).map(|object| object.to_record())
+    Input::Tree(value)
+        .object::<NodeObject<'_>>("Node")
+        .map(|object| object.to_record())
 }
 
 #[cfg(test)]

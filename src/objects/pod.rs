@@ -8,8 +8,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::json::{
-    Bounded, Item, Section, Text, bounded, bounded_texts, each_object, extended_requests,
-    optional_object, or_default, weight_of,
+    Bounded, Item, Section, StrictObject, Text, bounded, bounded_texts, each_object,
+    extended_requests, or_default, weight_of,
 };
 use crate::domain::access::{Access, MOST_PULL_SECRETS};
 use crate::domain::labels::Labels;
@@ -93,8 +93,7 @@ struct Requirements {
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Volume<'a> {
     name: Text<'a>,
-    #[serde(deserialize_with = "optional_object")]
-    image: Option<ImageVolume<'a>>,
+    image: Option<StrictObject<ImageVolume<'a>>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -132,11 +131,8 @@ impl Affinity {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct NodeAffinity {
-    #[serde(
-        rename = "requiredDuringSchedulingIgnoredDuringExecution",
-        deserialize_with = "optional_object"
-    )]
-    required: Option<NodeSelectorObject>,
+    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    required: Option<StrictObject<NodeSelectorObject>>,
     #[serde(rename = "preferredDuringSchedulingIgnoredDuringExecution")]
     preferred: Option<IgnoredAny>,
 }
@@ -213,7 +209,7 @@ impl PodSpec<'_> {
         ]
         .map(|containers| containers.resources);
         let required = self.affinity.0.node_affinity.0.required;
-        let terms = required.map(|required| required.node_selector_terms);
+        let terms = required.map(|required| required.0.node_selector_terms);
         let names = [
             &self.node_name,
             &self.runtime_class_name,
@@ -267,7 +263,7 @@ fn containers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Containers, 
 fn volumes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Images, D::Error> {
     let mut images = Images::default();
     each_object(deserializer, |volume: Volume<'_>| {
-        if let Some(image) = &volume.image {
+        if let Some(StrictObject(image)) = &volume.image {
             let preloaded = &*image.pull_policy == NEVER;
             images.add(&volume.name, &image.reference, Usage::Volume, preloaded);
         }

@@ -41,14 +41,6 @@ impl ObjectError {
     }
 }
 
-/// Reads an object from a tree.
-pub(in crate::objects) fn from_value<'a, T>(kind: &str, value: &'a Value) -> Result<T, ObjectError>
-where
-    T: Deserialize<'a>,
-{
-    Input::Tree(value).object(kind)
-}
-
 /// What an object is read from.
 #[derive(Clone, Copy)]
 pub(in crate::objects) enum Input<'a> {

@@ -12,7 +12,7 @@ use serde::de::{
 use super::shapes::PathTemplate;
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::workload::{PodTemplate, Templates};
-use crate::objects::json::Text;
+use crate::objects::json::{StrictObject, Text};
 use crate::objects::pod::SpecOrigin;
 
 /// A workload kind that is not built in.
@@ -188,7 +188,7 @@ impl<'de> Visitor<'de> for Below<'_, '_> {
         match self.steps {
             [] => {
                 let template = PathTemplate::deserialize(MapAccessDeserializer::new(map))?;
-                if let Some(spec) = template.spec {
+                if let Some(StrictObject(spec)) = template.spec {
                     self.templates.push(PodTemplate {
                         path: format!("{}.spec", self.path).into(),
                         ..spec.into_template(SpecOrigin::Template)

@@ -15,7 +15,7 @@ use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::pool::Pool;
 use crate::domain::taint::{Effect, Taint};
-use crate::objects::json::{self, ObjectError, Section, objects};
+use crate::objects::json::{Input, ObjectError, Section, objects};
 use crate::objects::metadata::Metadata;
 use crate::objects::node::TaintObject;
 
@@ -64,7 +64,7 @@ pub(super) fn read(kind: PoolKind, value: &Value) -> Result<Option<Pool>, Object
     let (group, named, source) = kind.names();
     let name = name(value);
     let named = format!("{named} {name}");
-    let object: MachineGroupObject<'_> = json::from_value(&named, value)?;
+    let object: MachineGroupObject<'_> = Input::Tree(value).object(&named)?;
     let metadata = &object.metadata;
     let size = |which: &str| {
         let key = format!("{group}/cluster-api-autoscaler-node-group-{which}-size");

@@ -15,7 +15,7 @@ use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::placement::affinity::Operator;
 use crate::domain::pool::Pool;
-use crate::objects::json::{self, ObjectError, Quantities, Section, Text, objects, or_default};
+use crate::objects::json::{Input, ObjectError, Quantities, Section, Text, objects, or_default};
 use crate::objects::metadata::Metadata;
 use crate::objects::node::{TaintObject, WINDOWS_BUILD_LABEL};
 
@@ -93,7 +93,7 @@ struct NodeClassRef<'a> {
 pub(super) fn read(value: &Value) -> Result<Option<Pool>, ObjectError> {
     let name = name(value);
     let kind = format!("NodePool {name}");
-    let object: NodePoolObject<'_> = json::from_value(&kind, value)?;
+    let object: NodePoolObject<'_> = Input::Tree(value).object(&kind)?;
     let wrong = |path: &str, problem: &str| ObjectError::new(&kind, path, problem);
     let spec = &object.spec.template.spec;
     let mut values: BTreeMap<&str, Values> = BTreeMap::new();
