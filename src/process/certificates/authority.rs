@@ -93,10 +93,6 @@ impl Authority {
         })
     }
 
-    pub(super) fn der(&self) -> &[u8] {
-        &self.der
-    }
-
     /// Whether it is still valid so much later.
     pub(super) fn outlives(&self, now: SystemTime, more: Duration) -> bool {
         self.expires > seconds(now + more)
