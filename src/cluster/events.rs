@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::reduced::Reduced;
-use super::state::{Kind, Record};
+use super::state::{Record, WatchedKind};
 use crate::objects::json::ObjectError;
 use crate::objects::pool::{self, PoolKind, PoolRecord};
 
@@ -29,13 +29,13 @@ const WATCH_SECONDS: u32 = 60;
 const PAGE_OBJECTS: u32 = 100;
 
 /// Events of any kind, with the objects reduced to what is kept.
-pub(super) type Events = BoxStream<'static, (Kind, Result<Event<Record>, watcher::Error>)>;
+pub(super) type Events = BoxStream<'static, (WatchedKind, Result<Event<Record>, watcher::Error>)>;
 
 /// A kind that every API server has.
 pub(super) trait Watched:
     Resource<DynamicType = ()> + Clone + Debug + Send + 'static
 {
-    const KIND: Kind;
+    const KIND: WatchedKind;
     const PAGE_OBJECTS: u32 = PAGE_OBJECTS;
 
     fn read(object: &Value) -> Result<Record, ObjectError>;
@@ -52,7 +52,7 @@ pub(super) fn events<K: Watched>(client: &Client) -> Events {
 pub(super) fn pool_events(client: &Client, kind: PoolKind, version: &str) -> Events {
     let resource = pool_resource(kind, version);
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    watch(api, Kind::Pool(kind), PAGE_OBJECTS, move |object| {
+    watch(api, WatchedKind::Pool(kind), PAGE_OBJECTS, move |object| {
         let object = serde_json::to_value(object).unwrap_or_default();
         let read = pool::read(kind, &object);
         Record::Pool(read.unwrap_or_else(|error| {
@@ -76,7 +76,7 @@ pub(super) fn pool_resource(kind: PoolKind, version: &str) -> ApiResource {
 /// anew; the watcher does so by itself only when it is told within the stream.
 fn watch<O>(
     api: Api<O>,
-    kind: Kind,
+    kind: WatchedKind,
     page_objects: u32,
     record: impl Fn(O) -> Record + Copy + Send + 'static,
 ) -> Events

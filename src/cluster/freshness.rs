@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::state::Kind;
+use super::state::WatchedKind;
 
 /// A watch that fails is tried again within half a minute. One of which no more was heard for
 /// so long works again, with nothing to tell.
@@ -23,7 +23,7 @@ struct Times {
     /// The last answer of any sort.
     answered: Instant,
     /// Watches that fail: the first failure in a row, and the last.
-    failing: BTreeMap<Kind, (Instant, Instant)>,
+    failing: BTreeMap<WatchedKind, (Instant, Instant)>,
 }
 
 impl Freshness {
@@ -43,14 +43,14 @@ impl Freshness {
     }
 
     /// A watch told something.
-    pub(super) fn heard(&self, kind: Kind) {
+    pub(super) fn heard(&self, kind: WatchedKind) {
         let mut times = self.times();
         times.answered = Instant::now();
         times.failing.remove(&kind);
     }
 
     /// A watch failed.
-    pub(super) fn failed(&self, kind: Kind) {
+    pub(super) fn failed(&self, kind: WatchedKind) {
         let now = Instant::now();
         let mut times = self.times();
         times.failing.entry(kind).or_insert((now, now)).1 = now;
@@ -85,15 +85,15 @@ mod tests {
         for _ in 0..9 {
             advance(20 * second).await;
             freshness.answered();
-            freshness.failed(Kind::Node);
+            freshness.failed(WatchedKind::Node);
         }
         assert_eq!(freshness.age(), 160 * second, "since the first failure");
         advance(second).await;
-        freshness.heard(Kind::Namespace);
+        freshness.heard(WatchedKind::Namespace);
         assert_eq!(freshness.age(), 161 * second, "of another kind");
-        freshness.heard(Kind::Node);
+        freshness.heard(WatchedKind::Node);
         assert_eq!(freshness.age(), Duration::ZERO);
-        freshness.failed(Kind::Node);
+        freshness.failed(WatchedKind::Node);
         advance(61 * second).await;
         freshness.answered();
         assert_eq!(freshness.age(), Duration::ZERO);

@@ -5,13 +5,13 @@ use k8s_openapi::api::node::v1::RuntimeClass;
 use serde_json::Value;
 
 use super::events::Watched;
-use super::state::{Kind, Record};
+use super::state::{Record, WatchedKind};
 use crate::domain::access::SecretName;
 use crate::objects::json::ObjectError;
 use crate::objects::{context, node};
 
 impl Watched for Node {
-    const KIND: Kind = Kind::Node;
+    const KIND: WatchedKind = WatchedKind::Node;
     /// What a page took, the allocator keeps: larger ones stay resident.
     const PAGE_OBJECTS: u32 = 12;
 
@@ -21,7 +21,7 @@ impl Watched for Node {
 }
 
 impl Watched for Namespace {
-    const KIND: Kind = Kind::Namespace;
+    const KIND: WatchedKind = WatchedKind::Namespace;
 
     fn read(object: &Value) -> Result<Record, ObjectError> {
         let (name, namespace, warnings) = context::read_namespace(object)?;
@@ -33,7 +33,7 @@ impl Watched for Namespace {
 }
 
 impl Watched for RuntimeClass {
-    const KIND: Kind = Kind::RuntimeClass;
+    const KIND: WatchedKind = WatchedKind::RuntimeClass;
 
     fn read(object: &Value) -> Result<Record, ObjectError> {
         let (name, class) = context::read_runtime_class(object)?;
@@ -42,7 +42,7 @@ impl Watched for RuntimeClass {
 }
 
 impl Watched for ServiceAccount {
-    const KIND: Kind = Kind::ServiceAccount;
+    const KIND: WatchedKind = WatchedKind::ServiceAccount;
     const PAGE_OBJECTS: u32 = 500;
 
     fn read(object: &Value) -> Result<Record, ObjectError> {

@@ -10,7 +10,7 @@ use kube::runtime::watcher;
 use tokio::time::{sleep, timeout};
 
 use super::events::pool_resource;
-use super::state::Kind;
+use super::state::WatchedKind;
 use crate::domain::placement::AdmissionPlugin;
 use crate::objects::pool::PoolKind;
 
@@ -94,17 +94,17 @@ async fn discover(client: &Client) -> Result<Installed, kube::Error> {
 }
 
 /// Whether an error says that the kind is no longer there: the next look finds out.
-pub(super) fn is_gone(kind: Kind, error: &watcher::Error) -> bool {
+pub(super) fn is_gone(kind: WatchedKind, error: &watcher::Error) -> bool {
     is_optional(kind) && code(error) == Some(404)
 }
 
 /// Whether an error says that the kind may not be read, where decisions can do without it.
-pub(super) fn is_refused(kind: Kind, error: &watcher::Error) -> bool {
-    (is_optional(kind) || kind == Kind::ServiceAccount) && code(error) == Some(403)
+pub(super) fn is_refused(kind: WatchedKind, error: &watcher::Error) -> bool {
+    (is_optional(kind) || kind == WatchedKind::ServiceAccount) && code(error) == Some(403)
 }
 
-fn is_optional(kind: Kind) -> bool {
-    matches!(kind, Kind::Pool(_))
+fn is_optional(kind: WatchedKind) -> bool {
+    matches!(kind, WatchedKind::Pool(_))
 }
 
 fn code(error: &watcher::Error) -> Option<u16> {

@@ -164,9 +164,9 @@ impl State {
     }
 
     /// Keeps of one kind only what a new complete list names.
-    pub(super) fn retain(&mut self, kind: Kind, names: &HashSet<String>) {
+    pub(super) fn retain(&mut self, kind: WatchedKind, names: &HashSet<String>) {
         match kind {
-            Kind::Node => {
+            WatchedKind::Node => {
                 let gone = |name: &&Arc<str>| !names.contains(name.as_ref());
                 let gone: Vec<Arc<str>> = self.records.keys().filter(gone).cloned().collect();
                 for name in gone {
@@ -174,10 +174,10 @@ impl State {
                 }
                 self.nodes.regroup();
             }
-            Kind::Namespace => retain(&mut self.namespaces, names),
-            Kind::RuntimeClass => retain(&mut self.runtime_classes, names),
-            Kind::ServiceAccount => retain(&mut self.service_accounts, names),
-            Kind::Pool(kind) => {
+            WatchedKind::Namespace => retain(&mut self.namespaces, names),
+            WatchedKind::RuntimeClass => retain(&mut self.runtime_classes, names),
+            WatchedKind::ServiceAccount => retain(&mut self.service_accounts, names),
+            WatchedKind::Pool(kind) => {
                 let of_kind = |key: &&(PoolKind, String)| key.0 == kind && !names.contains(&key.1);
                 let gone: Vec<_> = self.pools.keys().filter(of_kind).cloned().collect();
                 for key in gone {
@@ -248,7 +248,7 @@ fn pool_nodes(record: &PoolRecord, settings: &DeclaredNodes, warnings: Warnings)
 
 /// The kinds that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum WatchedKind {
     Node,
     Namespace,
     RuntimeClass,

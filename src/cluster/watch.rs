@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::events::{Events, Watched, events, pool_events};
 use super::freshness::Freshness;
 use super::optional::{self, Installed};
-use super::state::{DeclaredNodes, Kind, Record, State};
+use super::state::{DeclaredNodes, Record, State, WatchedKind};
 use super::view::View;
 use crate::objects::pool::PoolKind;
 
@@ -171,7 +171,7 @@ struct Watching {
     settings: channel::Receiver<DeclaredNodes>,
     views: channel::Sender<u64>,
     state: State,
-    listings: BTreeMap<Kind, Listing>,
+    listings: BTreeMap<WatchedKind, Listing>,
     /// The kinds of pools that are watched; nothing before the first look for them.
     optional: Option<BTreeMap<PoolKind, Watch>>,
     freshness: Freshness,
@@ -245,12 +245,12 @@ impl Watching {
             return false;
         };
         let always = [
-            Kind::Node,
-            Kind::Namespace,
-            Kind::RuntimeClass,
-            Kind::ServiceAccount,
+            WatchedKind::Node,
+            WatchedKind::Namespace,
+            WatchedKind::RuntimeClass,
+            WatchedKind::ServiceAccount,
         ];
-        let pools = optional.keys().map(|kind| Kind::Pool(*kind));
+        let pools = optional.keys().map(|kind| WatchedKind::Pool(*kind));
         let mut listings = always.into_iter().chain(pools);
         listings.all(|kind| self.listings.get(&kind).is_some_and(|list| list.complete))
     }
@@ -275,8 +275,8 @@ impl Watching {
         });
         for kind in gone {
             changed = true;
-            self.state.retain(Kind::Pool(kind), &HashSet::new());
-            self.listings.remove(&Kind::Pool(kind));
+            self.state.retain(WatchedKind::Pool(kind), &HashSet::new());
+            self.listings.remove(&WatchedKind::Pool(kind));
             tracing::info!(kind = ?kind, "pools are no longer watched");
         }
         for (kind, version) in installed.pools {
@@ -291,7 +291,7 @@ impl Watching {
     }
 
     /// Takes an event in; tells whether the view has to change.
-    fn fold(&mut self, kind: Kind, event: Result<Event<Record>, watcher::Error>) -> bool {
+    fn fold(&mut self, kind: WatchedKind, event: Result<Event<Record>, watcher::Error>) -> bool {
         let listing = self.listings.entry(kind).or_default();
         if event.is_ok() {
             self.freshness.heard(kind);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use super::json::{Input, ObjectError, Pairs, Section, Text, objects};
+use super::json::{Input, Nested, ObjectError, Pairs, Text, objects};
 use super::metadata::Metadata;
 use super::pod::{Named, TolerationObject};
 use crate::domain::labels::Labels;
@@ -91,14 +91,14 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct NamespaceObject<'a> {
-    metadata: Section<Metadata<'a>>,
+    metadata: Nested<Metadata<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RuntimeClassObject<'a> {
-    metadata: Section<Metadata<'a>>,
-    scheduling: Section<Scheduling<'a>>,
+    metadata: Nested<Metadata<'a>>,
+    scheduling: Nested<Scheduling<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -112,7 +112,7 @@ struct Scheduling<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct ServiceAccountObject<'a> {
-    metadata: Section<Metadata<'a>>,
+    metadata: Nested<Metadata<'a>>,
     #[serde(deserialize_with = "objects")]
     image_pull_secrets: Vec<Named<'a>>,
 }
@@ -120,7 +120,7 @@ struct ServiceAccountObject<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct SecretObject<'a> {
-    metadata: Section<Metadata<'a>>,
+    metadata: Nested<Metadata<'a>>,
     #[serde(rename = "type")]
     kind: Text<'a>,
     data: Pairs<'a>,

@@ -31,15 +31,15 @@ where
 /// A part of an object that is an object, too; `null` is one without fields. Derived structs
 /// would take a list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Section<T>(pub(super) T);
+pub(super) struct Nested<T>(pub(super) T);
 
-impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Section<T> {
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Nested<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         optional_object(deserializer).map(|object| Self(object.unwrap_or_default()))
     }
 }
 
-impl<T> Deref for Section<T> {
+impl<T> Deref for Nested<T> {
     type Target = T;
 
     fn deref(&self) -> &T {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use self::shapes::{CronJobSpec, MaybeTemplate, Object, Templated, TypeMeta, templates};
 pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
-use super::json::{self, Input, ObjectError, Section};
+use super::json::{self, Input, Nested, ObjectError};
 use super::pod::{PodSpec, SpecOrigin};
 use crate::domain::workload::{PodTemplate, Templates, Workload};
 
@@ -32,7 +32,7 @@ pub struct KindRef<'a> {
 
 /// Where a built-in kind keeps its pod template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+enum TemplateShape {
     /// The object is a pod: `spec`.
     Pod,
     /// `spec.template`
@@ -45,9 +45,14 @@ enum Shape {
 
 /// Built-in kinds: group, kind, resource, shape. Their shape is the same in every version.
 /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/>
-const BUILT_IN: [(&str, &str, &str, Shape); 9] = [
-    ("", "Pod", "pods", Shape::Pod),
-    ("", "PodTemplate", "podtemplates", Shape::PodTemplate),
+const BUILT_IN: [(&str, &str, &str, TemplateShape); 9] = [
+    ("", "Pod", "pods", TemplateShape::Pod),
+    (
+        "",
+        "PodTemplate",
+        "podtemplates",
+        TemplateShape::PodTemplate,
+    ),
     (
         "",
         "ReplicationController",
@@ -58,16 +63,16 @@ const BUILT_IN: [(&str, &str, &str, Shape); 9] = [
         "apps",
         "DaemonSet",
         "daemonsets",
-        Shape::Templated(SpecOrigin::DaemonSet),
+        TemplateShape::Templated(SpecOrigin::DaemonSet),
     ),
     ("apps", "Deployment", "deployments", TEMPLATED),
     ("apps", "ReplicaSet", "replicasets", TEMPLATED),
     ("apps", "StatefulSet", "statefulsets", TEMPLATED),
-    ("batch", "CronJob", "cronjobs", Shape::CronJob),
+    ("batch", "CronJob", "cronjobs", TemplateShape::CronJob),
     ("batch", "Job", "jobs", TEMPLATED),
 ];
 
-const TEMPLATED: Shape = Shape::Templated(SpecOrigin::Template);
+const TEMPLATED: TemplateShape = TemplateShape::Templated(SpecOrigin::Template);
 
 impl<'a> KindRef<'a> {
     /// The kind that `apiVersion` and `kind` of an object name.
@@ -81,7 +86,7 @@ impl<'a> KindRef<'a> {
         }
     }
 
-    fn shape(&self) -> Option<Shape> {
+    fn shape(&self) -> Option<TemplateShape> {
         let mut kinds = BUILT_IN.iter();
         let found = kinds.find(|(group, kind, resource, _)| {
             let named = if self.kind.is_empty() {
@@ -189,7 +194,7 @@ pub fn read(value: &Value, rules: &[KindRule]) -> Result<Option<Workload>, Objec
 #[derive(Clone, Copy, Debug)]
 pub struct KindSeed<'k> {
     kind: KindRef<'k>,
-    shape: Shape,
+    shape: TemplateShape,
 }
 
 impl<'k> KindSeed<'k> {
@@ -204,24 +209,26 @@ impl<'de> DeserializeSeed<'de> for KindSeed<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         match self.shape {
-            Shape::Pod => self.read(deserializer, |spec: Section<PodSpec<'_>>, _: IgnoredAny| {
-                vec![spec.0.into_template(SpecOrigin::Pod)]
-            }),
-            Shape::Templated(origin) => self.read(
+            TemplateShape::Pod => {
+                self.read(deserializer, |spec: Nested<PodSpec<'_>>, _: IgnoredAny| {
+                    vec![spec.0.into_template(SpecOrigin::Pod)]
+                })
+            }
+            TemplateShape::Templated(origin) => self.read(
                 deserializer,
-                |spec: Section<Templated<'_>>, _: IgnoredAny| {
+                |spec: Nested<Templated<'_>>, _: IgnoredAny| {
                     templates(spec.0.template, origin, "spec.template.spec")
                 },
             ),
-            Shape::CronJob => self.read(
+            TemplateShape::CronJob => self.read(
                 deserializer,
-                |spec: Section<CronJobSpec<'_>>, _: IgnoredAny| {
+                |spec: Nested<CronJobSpec<'_>>, _: IgnoredAny| {
                     let template = spec.0.job_template.0.spec.0.template;
                     let path = "spec.jobTemplate.spec.template.spec";
                     templates(template, SpecOrigin::Template, path)
                 },
             ),
-            Shape::PodTemplate => self.read(
+            TemplateShape::PodTemplate => self.read(
                 deserializer,
                 |_: IgnoredAny, template: MaybeTemplate<'_>| {
                     templates(template, SpecOrigin::Template, "template.spec")

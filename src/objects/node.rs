@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{Input, ObjectError, Quantities, Section, Text, objects, or_default};
+use super::json::{Input, Nested, ObjectError, Quantities, Text, objects, or_default};
 use super::metadata::Metadata;
 use crate::domain::labels::Labels;
 use crate::domain::node::{Node, NodeFacts, NodeOverride, NodePlatform, Source, parse_emulates};
@@ -23,9 +23,9 @@ pub(super) const WINDOWS_BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodeObject<'a> {
-    metadata: Section<Metadata<'a>>,
-    spec: Section<NodeSpec<'a>>,
-    status: Section<NodeStatus<'a>>,
+    metadata: Nested<Metadata<'a>>,
+    spec: Nested<NodeSpec<'a>>,
+    status: Nested<NodeStatus<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,7 +49,7 @@ pub(super) struct TaintObject<'a> {
 #[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct NodeStatus<'a> {
     allocatable: Quantities<'a>,
-    node_info: Section<NodeInfo<'a>>,
+    node_info: Nested<NodeInfo<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

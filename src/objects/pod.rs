@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::json::{
-    Bounded, Item, Section, StrictObject, Text, bounded, bounded_texts, each_object,
+    Bounded, Item, Nested, StrictObject, Text, bounded, bounded_texts, each_object,
     extended_requests, or_default, weight_of,
 };
 use crate::domain::access::{Access, MOST_PULL_SECRETS};
@@ -46,10 +46,10 @@ pub struct PodSpec<'a> {
     volumes: Images,
     node_name: Text<'a>,
     node_selector: Bounded<Labels>,
-    affinity: Section<Affinity>,
+    affinity: Nested<Affinity>,
     #[serde(deserialize_with = "bounded::<_, TolerationObject<'_>>")]
     tolerations: Bounded<Vec<Toleration>>,
-    os: Section<Named<'a>>,
+    os: Nested<Named<'a>>,
     runtime_class_name: Text<'a>,
     #[serde(deserialize_with = "or_default")]
     scheduling_gates: Vec<IgnoredAny>,
@@ -77,7 +77,7 @@ struct Container<'a> {
     name: Text<'a>,
     image: Text<'a>,
     image_pull_policy: Text<'a>,
-    resources: Section<Requirements>,
+    resources: Nested<Requirements>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -112,7 +112,7 @@ pub(super) struct Named<'a> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Affinity {
-    node_affinity: Section<NodeAffinity>,
+    node_affinity: Nested<NodeAffinity>,
     pod_affinity: Option<IgnoredAny>,
     pod_anti_affinity: Option<IgnoredAny>,
 }

@@ -30,7 +30,7 @@ use tower_service::Service;
 
 pub use self::connections::Connections;
 use self::connections::{ConnectionPlace, sweep_period};
-use self::progress::Stage;
+use self::progress::ConnectionStage;
 use super::shutdown::{Phase, Shutdown};
 use super::tls::has_name;
 
@@ -126,7 +126,7 @@ pub async fn serve(
         let Some(place) = connections.enter(peer) else {
             continue;
         };
-        let served = Served {
+        let served = ConnectionContext {
             router: router.clone(),
             shutdown: shutdown.clone(),
             peer,
@@ -162,7 +162,7 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> Option<(Tc
 }
 
 /// What one connection is served with.
-struct Served {
+struct ConnectionContext {
     router: Router,
     shutdown: Shutdown,
     peer: IpAddr,
@@ -170,7 +170,7 @@ struct Served {
     head_bytes: usize,
 }
 
-async fn connection(stream: TcpStream, transport: Transport, served: Served) {
+async fn connection(stream: TcpStream, transport: Transport, served: ConnectionContext) {
     match transport {
         Transport::Plain => requests(stream, served).await,
         Transport::Tls {
@@ -202,14 +202,14 @@ async fn connection(stream: TcpStream, transport: Transport, served: Served) {
     }
 }
 
-async fn requests<S>(stream: S, served: Served)
+async fn requests<S>(stream: S, served: ConnectionContext)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let served = Arc::new(served);
     let progress = Arc::clone(&served.place.progress);
     // Who connects has something to say, so the first head begins at once.
-    progress.enter(Stage::Head);
+    progress.enter(ConnectionStage::Head);
     let stream = {
         let progress = Arc::clone(&progress);
         InspectReader::new(stream, move |bytes: &[u8]| progress.hear(bytes))
@@ -218,7 +218,7 @@ where
         let served = Arc::clone(&served);
         hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let served = Arc::clone(&served);
-            served.place.progress.enter(Stage::Answering);
+            served.place.progress.enter(ConnectionStage::Answering);
             request.extensions_mut().insert(served.peer);
             async move {
                 let answer = served.router.clone().call(request.map(Body::new));
@@ -228,7 +228,7 @@ where
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }
-                served.place.progress.enter(Stage::Idle);
+                served.place.progress.enter(ConnectionStage::Idle);
                 Ok::<_, std::convert::Infallible>(response)
             }
         })

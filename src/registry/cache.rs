@@ -80,12 +80,12 @@ pub struct Cache<I> {
     answers: Bounded<AnswerKey, KeptAnswer>,
     failures: Bounded<AnswerKey, KeptFailure>,
     flights: Flights<AnswerKey, Outcome>,
-    changes: Changes,
+    changes: AnswerChanges,
 }
 
 /// How often answers changed, and how often they were confirmed.
 #[derive(Default)]
-struct Changes {
+struct AnswerChanges {
     new: AtomicU64,
     confirmed: AtomicU64,
 }
@@ -146,7 +146,7 @@ impl<I: TagInspector + 'static> Cache<I> {
             answers,
             failures,
             flights: Flights::default(),
-            changes: Changes::default(),
+            changes: AnswerChanges::default(),
         })
     }
 
@@ -283,7 +283,7 @@ impl KeptAnswer {
     }
 }
 
-impl Changes {
+impl AnswerChanges {
     fn count(&self, is_known: bool) {
         let counter = if is_known { &self.confirmed } else { &self.new };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use super::*;
 
 struct Watched {
     cluster: Cluster,
-    events: UnboundedSender<(Kind, Result<Event<Record>, watcher::Error>)>,
+    events: UnboundedSender<(WatchedKind, Result<Event<Record>, watcher::Error>)>,
 }
 
 impl Watched {
@@ -27,10 +27,10 @@ impl Watched {
         tokio::spawn(work);
         let watched = Self { cluster, events };
         for kind in [
-            Kind::Node,
-            Kind::Namespace,
-            Kind::RuntimeClass,
-            Kind::ServiceAccount,
+            WatchedKind::Node,
+            WatchedKind::Namespace,
+            WatchedKind::RuntimeClass,
+            WatchedKind::ServiceAccount,
         ] {
             watched.send(kind, Event::InitDone);
         }
@@ -39,7 +39,7 @@ impl Watched {
         watched
     }
 
-    fn send(&self, kind: Kind, event: Event<Record>) {
+    fn send(&self, kind: WatchedKind, event: Event<Record>) {
         self.events.unbounded_send((kind, Ok(event))).unwrap();
     }
 
@@ -52,7 +52,7 @@ impl Watched {
             },
         });
         let record = Record::Node(crate::objects::node::read(&node).unwrap());
-        self.send(Kind::Node, Event::Apply(record));
+        self.send(WatchedKind::Node, Event::Apply(record));
     }
 
     /// Until nothing happens any more.

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use super::{KindRef, kind_name};
 use crate::domain::text::{LONGEST_NAME, shortened};
 use crate::domain::workload::{PodTemplate, Workload};
-use crate::objects::json::{Section, StrictObject, Text};
+use crate::objects::json::{Nested, StrictObject, Text};
 use crate::objects::pod::{PodSpec, SpecOrigin};
 
 /// What an object is.
@@ -29,7 +29,7 @@ pub(super) struct TypeMeta<'a> {
 pub(super) struct Object<'a, S = IgnoredAny, T = IgnoredAny> {
     api_version: Text<'a>,
     kind: Text<'a>,
-    metadata: Section<ObjectName<'a>>,
+    metadata: Nested<ObjectName<'a>>,
     spec: S,
     template: T,
 }
@@ -55,7 +55,7 @@ pub(super) type MaybeTemplate<'a> = Option<StrictObject<Template<'a>>>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Template<'a> {
-    spec: Section<PodSpec<'a>>,
+    spec: Nested<PodSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,13 +67,13 @@ pub(super) struct Templated<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub(super) struct CronJobSpec<'a> {
-    pub(super) job_template: Section<JobTemplate<'a>>,
+    pub(super) job_template: Nested<JobTemplate<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct JobTemplate<'a> {
-    pub(super) spec: Section<Templated<'a>>,
+    pub(super) spec: Nested<Templated<'a>>,
 }
 
 /// The template at a path, if it is there.

@@ -42,11 +42,11 @@ pub struct KindRule {
 #[cfg_attr(test, schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9_-]+(\[\*\])*(\.[A-Za-z0-9_-]+(\[\*\])*)*$")))]
 #[serde(try_from = "String")]
 pub struct TemplatePath {
-    steps: Vec<Step>,
+    steps: Vec<PathStep>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+enum PathStep {
     Field(String),
     Each,
 }
@@ -121,7 +121,7 @@ impl TemplatePath {
 }
 
 /// Reads the templates at a path of an object.
-pub(super) struct TemplatesSeed<'p>(&'p [Step]);
+pub(super) struct TemplatesSeed<'p>(&'p [PathStep]);
 
 impl<'de> DeserializeSeed<'de> for TemplatesSeed<'_> {
     type Value = Vec<PodTemplate>;
@@ -140,7 +140,7 @@ impl<'de> DeserializeSeed<'de> for TemplatesSeed<'_> {
 
 /// Reads what is below a part of the path.
 struct Below<'p, 't> {
-    steps: &'p [Step],
+    steps: &'p [PathStep],
     /// How they were come to.
     path: String,
     templates: &'t mut Templates,
@@ -148,12 +148,12 @@ struct Below<'p, 't> {
 
 impl<'p> Below<'p, '_> {
     /// What is below the field of a name.
-    fn field(&mut self, name: &str, steps: &'p [Step]) -> Below<'p, '_> {
+    fn field(&mut self, name: &str, steps: &'p [PathStep]) -> Below<'p, '_> {
         let dot = if self.path.is_empty() { "" } else { "." };
         self.next(format!("{}{dot}{name}", self.path), steps)
     }
 
-    fn next(&mut self, path: String, steps: &'p [Step]) -> Below<'p, '_> {
+    fn next(&mut self, path: String, steps: &'p [PathStep]) -> Below<'p, '_> {
         Below {
             steps,
             path,
@@ -195,7 +195,7 @@ impl<'de> Visitor<'de> for Below<'_, '_> {
                     });
                 }
             }
-            [Step::Field(name), below @ ..] => {
+            [PathStep::Field(name), below @ ..] => {
                 while let Some(key) = map.next_key::<Text<'_>>()? {
                     if *key == **name {
                         map.next_value_seed(self.field(name, below))?;
@@ -204,7 +204,7 @@ impl<'de> Visitor<'de> for Below<'_, '_> {
                     }
                 }
             }
-            [Step::Each, below @ ..] => {
+            [PathStep::Each, below @ ..] => {
                 while let Some(key) = map.next_key::<Text<'_>>()? {
                     let name = shortened(&key, LONGEST_NAME);
                     map.next_value_seed(self.field(&name, below))?;
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for Below<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        let [Step::Each, below @ ..] = self.steps else {
+        let [PathStep::Each, below @ ..] = self.steps else {
             return Err(A::Error::invalid_type(Unexpected::Seq, &self));
         };
         let mut item = 0;
@@ -237,9 +237,9 @@ impl FromStr for TemplatePath {
         let mut steps = Vec::new();
         let well_formed = text.split('.').all(|part| {
             let name = part.trim_end_matches("[*]");
-            steps.push(Step::Field(name.to_owned()));
+            steps.push(PathStep::Field(name.to_owned()));
             let repeats = (part.len() - name.len()) / "[*]".len();
-            steps.extend(std::iter::repeat_n(Step::Each, repeats));
+            steps.extend(std::iter::repeat_n(PathStep::Each, repeats));
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             !name.is_empty() && name.bytes().all(allowed)
         });
@@ -273,9 +273,9 @@ impl fmt::Display for TemplatePath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, step) in self.steps.iter().enumerate() {
             match step {
-                Step::Field(name) if index == 0 => formatter.write_str(name)?,
-                Step::Field(name) => write!(formatter, ".{name}")?,
-                Step::Each => formatter.write_str("[*]")?,
+                PathStep::Field(name) if index == 0 => formatter.write_str(name)?,
+                PathStep::Field(name) => write!(formatter, ".{name}")?,
+                PathStep::Each => formatter.write_str("[*]")?,
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::pool::Pool;
 use crate::domain::taint::{Effect, Taint};
-use crate::objects::json::{Input, ObjectError, Section, objects};
+use crate::objects::json::{Input, Nested, ObjectError, objects};
 use crate::objects::metadata::Metadata;
 use crate::objects::node::TaintObject;
 
@@ -31,27 +31,27 @@ const PROPAGATED_DOMAINS: [&str; 2] = ["node-restriction.kubernetes.io", "node.c
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineGroupObject<'a> {
-    metadata: Section<Metadata<'a>>,
-    spec: Section<MachineGroupSpec<'a>>,
+    metadata: Nested<Metadata<'a>>,
+    spec: Nested<MachineGroupSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineGroupSpec<'a> {
-    template: Section<MachineTemplate<'a>>,
+    template: Nested<MachineTemplate<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineTemplate<'a> {
-    metadata: Section<Metadata<'a>>,
-    spec: Section<MachineSpec<'a>>,
+    metadata: Nested<Metadata<'a>>,
+    spec: Nested<MachineSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct MachineSpec<'a> {
-    metadata: Section<Metadata<'a>>,
+    metadata: Nested<Metadata<'a>>,
     #[serde(deserialize_with = "objects")]
     taints: Vec<TaintObject<'a>>,
 }

@@ -15,7 +15,7 @@ use crate::domain::open_labels::values::Values;
 use crate::domain::open_labels::{ARCHITECTURE_LABEL, OS_LABEL, OpenLabels, canonical_label};
 use crate::domain::placement::affinity::Operator;
 use crate::domain::pool::Pool;
-use crate::objects::json::{Input, ObjectError, Quantities, Section, Text, objects, or_default};
+use crate::objects::json::{Input, Nested, ObjectError, Quantities, Text, objects, or_default};
 use crate::objects::metadata::Metadata;
 use crate::objects::node::{TaintObject, WINDOWS_BUILD_LABEL};
 
@@ -41,14 +41,14 @@ const MAX_ARCHITECTURES: usize = 32;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodePoolObject<'a> {
-    metadata: Section<Metadata<'a>>,
-    spec: Section<NodePoolSpec<'a>>,
+    metadata: Nested<Metadata<'a>>,
+    spec: Nested<NodePoolSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodePoolSpec<'a> {
-    template: Section<NodeTemplate<'a>>,
+    template: Nested<NodeTemplate<'a>>,
     limits: Quantities<'a>,
     replicas: Option<i64>,
 }
@@ -56,23 +56,23 @@ struct NodePoolSpec<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct NodeTemplate<'a> {
-    metadata: Section<Metadata<'a>>,
-    spec: Section<NodeTemplateSpec<'a>>,
+    metadata: Nested<Metadata<'a>>,
+    spec: Nested<NodeTemplateSpec<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct NodeTemplateSpec<'a> {
     #[serde(deserialize_with = "objects")]
-    requirements: Vec<RequirementObject<'a>>,
+    requirements: Vec<NodePoolRequirement<'a>>,
     #[serde(deserialize_with = "objects")]
     taints: Vec<TaintObject<'a>>,
-    node_class_ref: Section<NodeClassRef<'a>>,
+    node_class_ref: Nested<NodeClassRef<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-struct RequirementObject<'a> {
+struct NodePoolRequirement<'a> {
     key: Text<'a>,
     operator: Text<'a>,
     #[serde(deserialize_with = "or_default")]

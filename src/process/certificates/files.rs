@@ -19,7 +19,7 @@ pub struct PairFiles {
     pub key: PathBuf,
 }
 
-type Contents = (Vec<u8>, Vec<u8>);
+type PairContents = (Vec<u8>, Vec<u8>);
 
 impl PairFiles {
     /// Loads the pair.
@@ -65,7 +65,7 @@ impl PairFiles {
         }
     }
 
-    fn read(&self) -> Result<Contents, CertificateError> {
+    fn read(&self) -> Result<PairContents, CertificateError> {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| CertificateError::Read {
                 path: path.to_owned(),
@@ -75,7 +75,7 @@ impl PairFiles {
         Ok((read(&self.certificate)?, read(&self.key)?))
     }
 
-    fn parse(&self, (certificate, key): &Contents) -> Result<CertifiedKey, CertificateError> {
+    fn parse(&self, (certificate, key): &PairContents) -> Result<CertifiedKey, CertificateError> {
         parse_pair(certificate, key).map_err(|source| CertificateError::Pair {
             certificate: self.certificate.clone(),
             key: self.key.clone(),

@@ -14,24 +14,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ConnectionLimits;
-use super::progress::{Progress, Stage};
+use super::progress::{ConnectionProgress, ConnectionStage};
 
 /// Everybody who is connected to one server. Clones share the table.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    shared: Arc<SharedTable>,
+    shared: Arc<SharedConnections>,
 }
 
 #[derive(Debug)]
-struct SharedTable {
+struct SharedConnections {
     limits: ConnectionLimits,
-    table: Mutex<Table>,
+    table: Mutex<ConnectionTable>,
     refused: [AtomicU64; REFUSED.len()],
     closed: [AtomicU64; CLOSED.len()],
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct ConnectionTable {
     /// Connections that hold a place. Who was asked to leave holds none any more.
     placed: usize,
     peers: HashMap<IpAddr, usize>,
@@ -42,14 +42,14 @@ struct Table {
 #[derive(Debug)]
 struct Member {
     peer: IpAddr,
-    progress: Arc<Progress>,
+    progress: Arc<ConnectionProgress>,
     /// Asked to end; its place is somebody else's by now.
     leaving: bool,
 }
 
 /// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
+enum ConnectionRefusal {
     /// The peer has its share, and each of its connections is at work.
     Share,
     /// All places are taken, and nobody who has as many is silent.
@@ -60,10 +60,13 @@ enum Refusal {
 const REFUSED: [&str; 2] = ["share", "full"];
 
 /// Stages in which a connection is closed, as metrics name them.
-const CLOSED: [(&[Stage], &str); 3] = [
-    (&[Stage::Hello, Stage::Handshake], "handshake"),
-    (&[Stage::Head], "head"),
-    (&[Stage::Idle], "idle"),
+const CLOSED: [(&[ConnectionStage], &str); 3] = [
+    (
+        &[ConnectionStage::Hello, ConnectionStage::Handshake],
+        "handshake",
+    ),
+    (&[ConnectionStage::Head], "head"),
+    (&[ConnectionStage::Idle], "idle"),
 ];
 
 /// One connection's place, free again when this is dropped.
@@ -71,14 +74,14 @@ const CLOSED: [(&[Stage], &str); 3] = [
 pub(super) struct ConnectionPlace {
     connections: Connections,
     id: u64,
-    pub(super) progress: Arc<Progress>,
+    pub(super) progress: Arc<ConnectionProgress>,
 }
 
 impl Connections {
     /// Nobody is connected yet.
     pub fn new(limits: ConnectionLimits) -> Self {
         Self {
-            shared: Arc::new(SharedTable {
+            shared: Arc::new(SharedConnections {
                 limits,
                 table: Mutex::default(),
                 refused: Default::default(),
@@ -119,7 +122,7 @@ impl Connections {
         table.next += 1;
         table.placed += 1;
         *table.peers.entry(peer).or_default() += 1;
-        let progress = Arc::new(Progress::new());
+        let progress = Arc::new(ConnectionProgress::new());
         let member = Member {
             peer,
             progress: Arc::clone(&progress),
@@ -133,17 +136,21 @@ impl Connections {
         })
     }
 
-    fn make_room(&self, table: &mut Table, peer: IpAddr) -> Result<(), Refusal> {
+    fn make_room(
+        &self,
+        table: &mut ConnectionTable,
+        peer: IpAddr,
+    ) -> Result<(), ConnectionRefusal> {
         let limits = &self.shared.limits;
         let own = table.of(peer);
         if own >= limits.connections_of_a_peer {
             let silent = table.longest_silent(limits, |member| member.peer == peer);
-            self.dismiss(table, silent.ok_or(Refusal::Share)?);
+            self.dismiss(table, silent.ok_or(ConnectionRefusal::Share)?);
         } else if table.placed >= limits.connections {
             let silent = table.longest_silent(limits, |_| true);
             // Who has more than the others gives way, be it the one who comes.
             let silent = silent.filter(|id| table.of(table.members[id].peer) >= own);
-            self.dismiss(table, silent.ok_or(Refusal::Full)?);
+            self.dismiss(table, silent.ok_or(ConnectionRefusal::Full)?);
         }
         Ok(())
     }
@@ -159,10 +166,10 @@ impl Connections {
         let overdue = table.members.iter().filter(|(_, member)| {
             let (stage, lasted) = member.progress.standing(now);
             let limit = match stage {
-                Stage::Hello | Stage::Handshake => limits.handshake,
-                Stage::Head => limits.head,
-                Stage::Idle => limits.idle,
-                Stage::Answering => return false,
+                ConnectionStage::Hello | ConnectionStage::Handshake => limits.handshake,
+                ConnectionStage::Head => limits.head,
+                ConnectionStage::Idle => limits.idle,
+                ConnectionStage::Answering => return false,
             };
             let is_short = is_pressed && table.of(member.peer) >= average;
             let limit = if is_short { limits.pressed } else { limit };
@@ -182,7 +189,7 @@ impl Connections {
         }
     }
 
-    fn dismiss(&self, table: &mut Table, id: u64) {
+    fn dismiss(&self, table: &mut ConnectionTable, id: u64) {
         let Some(member) = table.members.get_mut(&id) else {
             return;
         };
@@ -199,7 +206,7 @@ impl Connections {
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, ConnectionTable> {
         // Each change is whole before anything can panic.
         self.shared
             .table
@@ -208,7 +215,7 @@ impl Connections {
     }
 }
 
-impl Table {
+impl ConnectionTable {
     fn of(&self, peer: IpAddr) -> usize {
         self.peers.get(&peer).copied().unwrap_or_default()
     }
@@ -236,8 +243,8 @@ impl Table {
         let now = Instant::now();
         let silent = self.members.iter().filter_map(|(id, member)| {
             let (stage, lasted) = member.progress.standing(now);
-            let may_go = !member.leaving && stage != Stage::Answering && may_go(member);
-            let is_silent = stage != Stage::Handshake || lasted > limits.pressed;
+            let may_go = !member.leaving && stage != ConnectionStage::Answering && may_go(member);
+            let is_silent = stage != ConnectionStage::Handshake || lasted > limits.pressed;
             may_go.then(|| ((self.of(member.peer), is_silent, lasted), *id))
         });
         silent.max().map(|(_, id)| id)
@@ -248,7 +255,7 @@ impl ConnectionPlace {
     /// Whether the connection has to end, once it was asked to. A request that came in the
     /// meantime is answered: the connection takes its place again, be it one too many.
     pub(super) fn has_to_leave(&self) -> bool {
-        if self.progress.stage() != Stage::Answering {
+        if self.progress.stage() != ConnectionStage::Answering {
             return true;
         }
         let mut table = self.connections.table();

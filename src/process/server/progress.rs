@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum ConnectionStage {
     /// Nothing was said yet, or not the whole hello of a TLS handshake.
     Hello,
     /// The hello has come, and the handshake is not through.
@@ -21,7 +21,7 @@ pub(super) enum Stage {
     Answering,
 }
 
-impl Stage {
+impl ConnectionStage {
     const ALL: [Self; 5] = [
         Self::Hello,
         Self::Handshake,
@@ -33,7 +33,7 @@ impl Stage {
 
 /// How far a connection has come. One task writes it, and the table reads it.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ConnectionProgress {
     opened: Instant,
     stage: AtomicU8,
     /// Milliseconds since `opened` when the stage began.
@@ -41,29 +41,32 @@ pub(super) struct Progress {
     dismissed: Notify,
 }
 
-impl Progress {
+impl ConnectionProgress {
     pub(super) fn new() -> Self {
         Self {
             opened: Instant::now(),
-            stage: AtomicU8::new(Stage::Hello as u8),
+            stage: AtomicU8::new(ConnectionStage::Hello as u8),
             since: AtomicU64::new(0),
             dismissed: Notify::new(),
         }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> ConnectionStage {
         let stage = usize::from(self.stage.load(Ordering::Relaxed));
-        Stage::ALL.get(stage).copied().unwrap_or(Stage::Answering)
+        ConnectionStage::ALL
+            .get(stage)
+            .copied()
+            .unwrap_or(ConnectionStage::Answering)
     }
 
     /// The stage, and how long it has lasted by now.
-    pub(super) fn standing(&self, now: Instant) -> (Stage, Duration) {
+    pub(super) fn standing(&self, now: Instant) -> (ConnectionStage, Duration) {
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
         let open = now.saturating_duration_since(self.opened);
         (self.stage(), open.saturating_sub(since))
     }
 
-    pub(super) fn enter(&self, stage: Stage) {
+    pub(super) fn enter(&self, stage: ConnectionStage) {
         let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.since.store(since, Ordering::Relaxed);
         self.stage.store(stage as u8, Ordering::Relaxed);
@@ -71,14 +74,15 @@ impl Progress {
 
     /// Bytes have come: between two requests, they begin the next one.
     pub(super) fn hear(&self, bytes: &[u8]) {
-        if !bytes.is_empty() && self.stage() == Stage::Idle {
-            self.enter(Stage::Head);
+        if !bytes.is_empty() && self.stage() == ConnectionStage::Idle {
+            self.enter(ConnectionStage::Head);
         }
     }
 
     /// The hello has come. Its time and that of the handshake are one.
     pub(super) fn begin_handshake(&self) {
-        self.stage.store(Stage::Handshake as u8, Ordering::Relaxed);
+        self.stage
+            .store(ConnectionStage::Handshake as u8, Ordering::Relaxed);
     }
 
     /// Asks the connection's task to end. A request that came in the meantime goes before.

@@ -31,7 +31,7 @@ fn few() -> Connections {
 
 impl Connections {
     /// A connection of this peer that is at this.
-    fn at(&self, host: u8, stage: Stage) -> ConnectionPlace {
+    fn at(&self, host: u8, stage: ConnectionStage) -> ConnectionPlace {
         let place = self.enter(peer(host)).unwrap();
         place.progress.enter(stage);
         place
@@ -54,11 +54,11 @@ async fn each_stage_has_its_limit_and_who_is_being_answered_has_none() {
     };
     let connections = Connections::new(limits);
     let stages = [
-        Stage::Hello,
-        Stage::Handshake,
-        Stage::Head,
-        Stage::Idle,
-        Stage::Answering,
+        ConnectionStage::Hello,
+        ConnectionStage::Handshake,
+        ConnectionStage::Head,
+        ConnectionStage::Idle,
+        ConnectionStage::Answering,
     ];
     let places = stages.map(|stage| connections.at(stage as u8, stage));
     for seconds in 0..4 {
@@ -81,13 +81,13 @@ async fn each_stage_has_its_limit_and_who_is_being_answered_has_none() {
 #[tokio::test(start_paused = true)]
 async fn who_has_more_than_the_others_gives_way_be_it_the_one_who_comes() {
     let connections = few();
-    let oldest = connections.at(1, Stage::Head);
+    let oldest = connections.at(1, ConnectionStage::Head);
     advance(Duration::from_millis(10)).await;
-    let older = connections.at(2, Stage::Head);
+    let older = connections.at(2, ConnectionStage::Head);
     advance(Duration::from_millis(10)).await;
-    let newer = connections.at(2, Stage::Head);
-    let _busy = connections.at(3, Stage::Answering);
-    let another = connections.at(3, Stage::Answering);
+    let newer = connections.at(2, ConnectionStage::Head);
+    let _busy = connections.at(3, ConnectionStage::Answering);
+    let another = connections.at(3, ConnectionStage::Answering);
     assert!(!connections.has_place(&older), "of two, the older");
     assert!(connections.has_place(&oldest) && connections.has_place(&newer));
     assert!(connections.enter(peer(3)).is_none(), "it has the most");
@@ -102,10 +102,10 @@ async fn with_few_places_left_the_silent_go_soon_and_who_is_being_answered_never
         pressed: Duration::from_millis(500),
         ..few().limits().clone()
     });
-    let busy = connections.at(1, Stage::Answering);
+    let busy = connections.at(1, ConnectionStage::Answering);
     let silent = [
-        connections.at(1, Stage::Idle),
-        connections.at(1, Stage::Head),
+        connections.at(1, ConnectionStage::Idle),
+        connections.at(1, ConnectionStage::Head),
     ];
     advance(Duration::from_millis(501)).await;
     connections.sweep();
@@ -120,33 +120,37 @@ async fn a_handshake_that_has_begun_is_not_silent_and_goes_after_all_that_are() 
         pressed: Duration::from_secs(2),
         ..few().limits().clone()
     });
-    let older = connections.at(1, Stage::Hello);
+    let older = connections.at(1, ConnectionStage::Hello);
     older.progress.begin_handshake();
     advance(Duration::from_millis(10)).await;
-    let newer = connections.at(1, Stage::Hello);
+    let newer = connections.at(1, ConnectionStage::Hello);
     newer.progress.begin_handshake();
-    for stage in [Stage::Hello, Stage::Head, Stage::Idle] {
+    for stage in [
+        ConnectionStage::Hello,
+        ConnectionStage::Head,
+        ConnectionStage::Idle,
+    ] {
         let silent = connections.at(1, stage);
-        let newcomer = connections.at(1, Stage::Answering);
+        let newcomer = connections.at(1, ConnectionStage::Answering);
         assert!(!connections.has_place(&silent), "{stage:?}");
         drop(newcomer);
     }
     assert!(connections.has_place(&older) && connections.has_place(&newer));
     // With nobody silent, the oldest of them goes.
-    let _busy = connections.at(1, Stage::Answering);
-    let newcomer = connections.at(1, Stage::Hello);
+    let _busy = connections.at(1, ConnectionStage::Answering);
+    let newcomer = connections.at(1, ConnectionStage::Hello);
     assert!(!connections.has_place(&older) && connections.has_place(&newer));
     // Who does not go on with it is silent, too, in the end.
     advance(Duration::from_secs(3)).await;
-    newcomer.progress.enter(Stage::Idle);
-    let _newcomer = connections.at(1, Stage::Hello);
+    newcomer.progress.enter(ConnectionStage::Idle);
+    let _newcomer = connections.at(1, ConnectionStage::Hello);
     assert!(connections.has_place(&newcomer) && !connections.has_place(&newer));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hello_gives_a_handshake_no_more_time() {
     let connections = few();
-    let place = connections.at(1, Stage::Hello);
+    let place = connections.at(1, ConnectionStage::Hello);
     advance(Duration::from_millis(900)).await;
     place.progress.begin_handshake();
     advance(Duration::from_millis(101)).await;
@@ -157,13 +161,13 @@ async fn a_hello_gives_a_handshake_no_more_time() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_came_in_the_meantime_takes_its_place_again() {
     let connections = few();
-    let silent = connections.at(1, Stage::Idle);
-    let place = connections.at(1, Stage::Head);
+    let silent = connections.at(1, ConnectionStage::Idle);
+    let place = connections.at(1, ConnectionStage::Head);
     connections.dismiss_one();
     connections.dismiss_one();
     assert_eq!(connections.placed(), 0);
     assert!(silent.has_to_leave());
-    place.progress.enter(Stage::Answering);
+    place.progress.enter(ConnectionStage::Answering);
     assert!(!place.has_to_leave());
     assert_eq!(connections.placed(), 1);
     assert_eq!(connections.table().of(peer(1)), 1);

@@ -53,7 +53,7 @@ pub enum FileRefusal {
 /// Digests are hashes alone, whose length tells the algorithm; others are named by their
 /// position.
 #[derive(Serialize, Deserialize)]
-enum Record<'a> {
+enum FileRecord<'a> {
     /// Written once, however many documents name it.
     Platform(#[serde(with = "StoredPlatform")] Platform),
     Document {
@@ -118,7 +118,7 @@ pub fn encode(contents: &Contents, most: usize, output: impl Write) -> io::Resul
         let record = stored(inspection, |platform| {
             let next = platforms.len();
             *platforms.entry(platform).or_insert_with(|| {
-                records.push(Record::Platform(platform.clone()));
+                records.push(FileRecord::Platform(platform.clone()));
                 next
             })
         });
@@ -136,7 +136,7 @@ pub fn encode(contents: &Contents, most: usize, output: impl Write) -> io::Resul
             let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
             since_1970.unwrap_or_default().as_secs()
         });
-        output.write_records(&[Record::Answer {
+        output.write_records(&[FileRecord::Answer {
             document: *document,
             image: answer.image.to_string().into(),
             confirmed,
@@ -149,7 +149,7 @@ pub fn encode(contents: &Contents, most: usize, output: impl Write) -> io::Resul
 fn stored<'a>(
     inspection: &'a Inspection,
     mut position: impl FnMut(&'a Platform) -> usize,
-) -> Record<'a> {
+) -> FileRecord<'a> {
     let content = match &inspection.content {
         Content::Index(entries) => {
             let entries = entries.iter().map(|entry| StoredEntry {
@@ -163,7 +163,7 @@ fn stored<'a>(
         Content::Manifest(platform) => StoredContent::Manifest(position(platform)),
         Content::Artifact => StoredContent::Artifact,
     };
-    Record::Document {
+    FileRecord::Document {
         digest: inspection.digest.hash(),
         media_type: inspection.media_type,
         content,
@@ -180,7 +180,7 @@ struct Output<W> {
 
 impl<W: Write> Output<W> {
     /// Writes all of the records, or none where they do not fit.
-    fn write_records(&mut self, records: &[Record<'_>]) -> io::Result<bool> {
+    fn write_records(&mut self, records: &[FileRecord<'_>]) -> io::Result<bool> {
         let mut bytes = Vec::new();
         for record in records {
             let before = bytes.len();
@@ -242,8 +242,8 @@ fn read(mut records: &[u8]) -> Option<Contents> {
         let (record, rest) = postcard::take_from_bytes(start).ok()?;
         records = &records[start.len() - rest.len()..];
         match record {
-            Record::Platform(platform) => platforms.push(read_platform(platform)?),
-            Record::Document {
+            FileRecord::Platform(platform) => platforms.push(read_platform(platform)?),
+            FileRecord::Document {
                 digest,
                 media_type,
                 content,
@@ -261,7 +261,7 @@ fn read(mut records: &[u8]) -> Option<Contents> {
                     content,
                 }));
             }
-            Record::Answer {
+            FileRecord::Answer {
                 document,
                 image,
                 confirmed,

@@ -154,7 +154,7 @@ fn other_versions_and_other_files_are_told_apart() {
 /// A cache file of a document and an answer that stands for it.
 fn answering(image: &str, confirmed: Option<u64>) -> Result<Contents, FileRefusal> {
     let document = &sample().documents[3];
-    let answer = Record::Answer {
+    let answer = FileRecord::Answer {
         document: 0,
         image: image.into(),
         confirmed,
