@@ -48,18 +48,16 @@ pub async fn look(
         return Err(AccessError(words));
     }
     let mut refused = Vec::new();
-    let mut is_refused = |name: &'static str, why: Option<String>| {
-        refused.extend(why.is_some().then_some(name));
-        why.is_some()
+    let mut is_refused = async |name: &'static str, path: &str| {
+        let is_refused = may_not(path).await?.is_some();
+        refused.extend(is_refused.then_some(name));
+        Ok::<_, AccessError>(is_refused)
     };
-    let namespaces = is_refused("namespaces", may_not("/api/v1/namespaces").await?);
-    let classes = may_not("/apis/node.k8s.io/v1/runtimeclasses").await?;
-    let runtime_classes = is_refused("runtimeclasses", classes);
+    let classes = "/apis/node.k8s.io/v1/runtimeclasses";
     let left_out = LeftOut {
-        namespaces,
-        runtime_classes,
-        accounts: !accounts
-            || is_refused("serviceaccounts", may_not("/api/v1/serviceaccounts").await?),
+        namespaces: is_refused("namespaces", "/api/v1/namespaces").await?,
+        runtime_classes: is_refused("runtimeclasses", classes).await?,
+        accounts: !accounts || is_refused("serviceaccounts", "/api/v1/serviceaccounts").await?,
     };
     Ok(Listable { left_out, refused })
 }

@@ -7,6 +7,8 @@
 mod shapes;
 mod template_path;
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
@@ -100,23 +102,18 @@ impl<'a> KindRef<'a> {
     }
 
     fn rule<'r>(&self, rules: &'r [KindRule]) -> Option<&'r KindRule> {
-        let guessed;
-        let resource = if self.resource.is_empty() {
-            guessed = guess_resource(self.kind);
-            &guessed
-        } else {
-            self.resource
+        let resource = match self.resource {
+            "" => Cow::Owned(guess_resource(self.kind)),
+            resource => Cow::Borrowed(resource),
         };
-        rules
-            .iter()
-            .find(|rule| rule.applies_to(self.group, self.version, resource))
+        let mut rules = rules.iter();
+        rules.find(|rule| rule.applies_to(self.group, self.version, &resource))
     }
 
     fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
         }
     }
 
@@ -265,17 +262,14 @@ fn workload(
         let null = || ObjectError::new(named, "", "invalid type: null, expected an object");
         return workload.ok_or_else(null).map(Some);
     }
-    match kind.rule(rules) {
-        Some(rule) => configured(kind, rule, input).map(Some),
-        None => Ok(None),
-    }
+    let rule = kind.rule(rules);
+    rule.map(|rule| configured(kind, rule, input)).transpose()
 }
 
 fn kind_name<'a>(kind: &KindRef<'a>) -> &'a str {
-    if kind.kind.is_empty() {
-        kind.resource
-    } else {
-        kind.kind
+    match kind.kind {
+        "" => kind.resource,
+        named => named,
     }
 }
 

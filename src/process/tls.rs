@@ -1,5 +1,6 @@
 //! TLS for servers: one certificate that can be swapped while connections go on.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -96,19 +97,20 @@ pub fn parse_pair(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, TlsErr
 
 /// Trusts the CAs of a PEM bundle, each of which has to be readable.
 fn client_verifier(bundle: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    fn unusable(error: impl Display) -> TlsError {
+        TlsError::ClientCa(error.to_string())
+    }
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(bundle) {
-        let certificate = certificate.map_err(|error| TlsError::ClientCa(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError::ClientCa(error.to_string()))?;
+        let added = roots.add(certificate.map_err(unusable)?);
+        added.map_err(unusable)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         // The API server shows what it has, whoever is named.
         .clear_root_hint_subjects()
         .build()
-        .map_err(|error| TlsError::ClientCa(error.to_string()))
+        .map_err(unusable)
 }
 
 /// TLS 1.2 and 1.3, HTTP/1.1 only: the API server speaks nothing else to a webhook. With a PEM
