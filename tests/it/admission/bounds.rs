@@ -274,13 +274,16 @@ async fn an_answer_is_short_whatever_a_review_names() {
 
 #[tokio::test]
 async fn the_log_of_a_denial_is_short_whatever_a_review_names() {
+    let webhook = Webhook::start().await;
+    let (honest, long) = ("n".repeat(253), "m".repeat(254));
+    let pod = || Review::pod(&webhook.spec("node:22", "s390x"));
+    // The place that logs is known to tracing before anybody listens: meeting it for the first
+    // time while another test does may leave it silent for good.
+    Webhook::denied(&webhook.ask(&pod()).await);
     let file = tempfile::NamedTempFile::new().unwrap();
     let writer = Arc::new(file.reopen().unwrap());
     let log = tracing_subscriber::fmt().with_writer(writer).finish();
     let _logging = log.set_default();
-    let webhook = Webhook::start().await;
-    let (honest, long) = ("n".repeat(253), "m".repeat(254));
-    let pod = || Review::pod(&webhook.spec("node:22", "s390x"));
     for name in [&honest, &long] {
         let review = pod().with("name", json!(name));
         let review = review.with("namespace", json!(name));
