@@ -19,7 +19,7 @@ use std::time::Duration;
 use archmatch::checker::{Access, Checker, ImageInspector, Rules};
 use archmatch::cluster::view::View;
 use archmatch::cluster::{DeclaredNodes, Record, State};
-use archmatch::domain::inspection::{Content, Entry, EntryKind, Found, Inspection, MediaType};
+use archmatch::domain::inspection::{Content, Entry, EntryKind, Inspection, Lookup, MediaType};
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::Unknown;
 use archmatch::domain::workload::{PodTemplate, Usage};
@@ -96,11 +96,11 @@ impl ImageInspector for Known {
         &'a self,
         _image: &'a ImageReference,
         _access: &'a Access,
-    ) -> BoxFuture<'a, Result<Found, Unknown>> {
+    ) -> BoxFuture<'a, Result<Lookup, Unknown>> {
         Box::pin(std::future::ready(Ok(Arc::clone(&self.0).into())))
     }
 
-    fn cached(&self, _image: &ImageReference, _access: &Access) -> Option<Result<Found, Unknown>> {
+    fn cached(&self, _image: &ImageReference, _access: &Access) -> Option<Result<Lookup, Unknown>> {
         Some(Ok(Arc::clone(&self.0).into()))
     }
 }

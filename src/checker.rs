@@ -21,7 +21,7 @@ pub use self::evidence::RestsOn;
 pub(crate) use self::offload::offload;
 pub use crate::domain::access::Access;
 use crate::domain::candidates::{CandidatePlatform, CandidateRules, Candidates};
-use crate::domain::inspection::{Found, Inspection};
+use crate::domain::inspection::{Inspection, Lookup};
 use crate::domain::node::Nodes;
 use crate::domain::outcome::{MatchReason, Outcome};
 use crate::domain::pick::{Entries, pick};
@@ -46,10 +46,10 @@ pub trait ImageInspector: Send + Sync {
         &'a self,
         image: &'a ImageReference,
         access: &'a Access,
-    ) -> BoxFuture<'a, Result<Found, Unknown>>;
+    ) -> BoxFuture<'a, Result<Lookup, Unknown>>;
 
     /// The same answer if it can be given at once, without waiting: caches know some.
-    fn cached(&self, _image: &ImageReference, _access: &Access) -> Option<Result<Found, Unknown>> {
+    fn cached(&self, _image: &ImageReference, _access: &Access) -> Option<Result<Lookup, Unknown>> {
         None
     }
 
@@ -64,7 +64,7 @@ pub trait ImageInspector: Send + Sync {
         image: &'a ImageReference,
         access: &'a Access,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Found, Unknown>> {
+    ) -> BoxFuture<'a, Result<Lookup, Unknown>> {
         within(deadline, image, self.inspect(image, access)).boxed()
     }
 }
@@ -189,7 +189,7 @@ impl Checker {
         reference: &ImageReference,
         access: &Access,
         deadline: Instant,
-    ) -> Result<Found, Unknown> {
+    ) -> Result<Lookup, Unknown> {
         if let Some(answer) = self.inspector.cached(reference, access) {
             return answer;
         }
@@ -279,7 +279,7 @@ impl Look<'_> {
         &self,
         image: &ContainerImage,
         reference: &ImageReference,
-        found: Result<Found, Unknown>,
+        found: Result<Lookup, Unknown>,
     ) -> ImageVerdict {
         let root = match found {
             Ok(root) => root,
@@ -308,7 +308,7 @@ impl Look<'_> {
 
     /// One outcome for each platform. Children are read only when an outcome depends on them.
     async fn outcomes(&self, reference: &ImageReference, root: &Inspection) -> Vec<Outcome> {
-        let mut children: HashMap<Digest, Result<Found, Unknown>> = HashMap::new();
+        let mut children: HashMap<Digest, Result<Lookup, Unknown>> = HashMap::new();
         loop {
             let documents = children.values().filter_map(|child| child.as_ref().ok());
             let documents = documents.map(|child| child.inspection.entries());
@@ -365,8 +365,8 @@ fn judged(image: &ContainerImage, outcomes: Vec<Outcome>) -> ImageVerdict {
 async fn within(
     deadline: Instant,
     image: &ImageReference,
-    look_up: impl Future<Output = Result<Found, Unknown>>,
-) -> Result<Found, Unknown> {
+    look_up: impl Future<Output = Result<Lookup, Unknown>>,
+) -> Result<Lookup, Unknown> {
     timeout_at(deadline, look_up).await.unwrap_or_else(|_| {
         Err(Unknown::new(
             Reason::Timeout,

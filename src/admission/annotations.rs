@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::answer::Answer;
-use crate::domain::inspection::Staleness;
+use crate::domain::inspection::StaleCause;
 use crate::domain::policy::{Action, LevelResults, Levels};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::Verdict;
@@ -15,7 +15,7 @@ pub(super) fn annotate(
     levels: &Levels,
     verdicts: &[Verdict],
     action: Action,
-    staleness: &[Staleness],
+    staleness: &[StaleCause],
 ) {
     let strictest = results.at(levels.strictest());
     answer
@@ -24,7 +24,7 @@ pub(super) fn annotate(
     answer.annotations.insert("mode", action.name().into());
     let missing = missing_platforms(verdicts);
     let undecided = results.unknown.iter().copied().map(Reason::name);
-    let stale = staleness.iter().copied().map(Staleness::name);
+    let stale = staleness.iter().copied().map(StaleCause::name);
     let lists = [
         ("missing", missing.into_iter().collect::<Vec<_>>().join(",")),
         ("undecided", undecided.collect::<Vec<_>>().join(",")),
@@ -43,8 +43,8 @@ fn missing_platforms(verdicts: &[Verdict]) -> BTreeSet<String> {
 }
 
 /// Why there are no younger answers, where the verdicts rest on old ones; each reason once.
-pub(super) fn staleness(verdicts: &[Verdict]) -> Vec<Staleness> {
-    let mut reasons: Vec<Staleness> = verdicts.iter().flat_map(Verdict::staleness).collect();
+pub(super) fn staleness(verdicts: &[Verdict]) -> Vec<StaleCause> {
+    let mut reasons: Vec<StaleCause> = verdicts.iter().flat_map(Verdict::staleness).collect();
     reasons.sort();
     reasons.dedup();
     reasons

@@ -9,7 +9,7 @@ use strum::VariantArray;
 
 use super::cause::Cause;
 use super::leniency::Asker;
-use crate::domain::inspection::Staleness;
+use crate::domain::inspection::StaleCause;
 use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;
 
@@ -161,7 +161,7 @@ impl Metrics {
         self.would_deny.get_or_create_owned(&labels)
     }
 
-    pub(super) fn stale(&self, reasons: &[Staleness]) {
+    pub(super) fn stale(&self, reasons: &[StaleCause]) {
         for reason in reasons {
             let labels = [("reason", reason.name())];
             self.stale.get_or_create(&labels).inc();

@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::checker::{ImageInspector, with_no_other_thread};
     use crate::domain::access::Access;
-    use crate::domain::inspection::Found;
+    use crate::domain::inspection::Lookup;
     use crate::domain::reference::ImageReference;
     use crate::domain::unknown::Unknown;
 
@@ -222,7 +222,7 @@ mod tests {
             &'a self,
             _image: &'a ImageReference,
             _access: &'a Access,
-        ) -> BoxFuture<'a, Result<Found, Unknown>> {
+        ) -> BoxFuture<'a, Result<Lookup, Unknown>> {
             std::future::pending().boxed()
         }
     }

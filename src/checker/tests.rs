@@ -24,7 +24,7 @@ impl ImageInspector for Table {
         &'a self,
         image: &'a ImageReference,
         _access: &'a Access,
-    ) -> BoxFuture<'a, Result<Found, Unknown>> {
+    ) -> BoxFuture<'a, Result<Lookup, Unknown>> {
         Box::pin(async move {
             self.asked.lock().unwrap().push(image.to_string());
             let key = image

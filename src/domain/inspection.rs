@@ -27,34 +27,34 @@ pub struct Inspection {
     pub content: Content,
 }
 
-/// What is known of an image, and what speaks against its being so still.
+/// What a look-up of an image found, and what speaks against its being so still.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct Lookup {
     /// What the registry said.
     pub inspection: Arc<Inspection>,
     /// That it is old, where it is.
-    pub outdated: Option<Outdated>,
+    pub outdated: Option<Staleness>,
 }
 
 /// An answer that is older than it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outdated {
+pub struct Staleness {
     /// How long ago the registry last confirmed it.
     pub age: Duration,
     /// Why there is no younger one.
-    pub why: Staleness,
+    pub why: StaleCause,
 }
 
 /// Why there is no younger answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Staleness {
+pub enum StaleCause {
     /// The registry is being asked again; the next one to ask will know.
     Refreshing,
     /// The registry could not be asked again.
     Failed(Reason),
 }
 
-impl Staleness {
+impl StaleCause {
     /// The name in audit annotations and metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl Staleness {
     }
 }
 
-impl From<Arc<Inspection>> for Found {
+impl From<Arc<Inspection>> for Lookup {
     /// An answer that nothing speaks against.
     fn from(inspection: Arc<Inspection>) -> Self {
         Self {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::candidates::{CandidatePlatform, Candidates};
-use super::inspection::{Inspection, Outdated, Staleness};
+use super::inspection::{Inspection, StaleCause, Staleness};
 use super::outcome::{Outcome, Ternary};
 use super::unknown::{Reason, Unknown};
 use super::workload::ContainerImage;
@@ -73,7 +73,7 @@ pub struct ImageVerdict {
     /// What the registry said of it, where it could be asked.
     pub inspection: Option<Arc<Inspection>>,
     /// Where that is old.
-    pub outdated: Option<Outdated>,
+    pub outdated: Option<Staleness>,
     /// One outcome for each candidate platform, in the order of the candidates.
     pub outcomes: Vec<Outcome>,
 }
@@ -223,7 +223,7 @@ impl Verdict {
     }
 
     /// Why there are no younger answers, where the verdict rests on old ones.
-    pub fn staleness(&self) -> impl Iterator<Item = Staleness> {
+    pub fn staleness(&self) -> impl Iterator<Item = StaleCause> {
         let outdated = self.images.iter().filter_map(|image| image.outdated);
         outdated.map(|outdated| outdated.why)
     }

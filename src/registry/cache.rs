@@ -33,7 +33,7 @@ use super::error::absent;
 use super::host::{HostClass, Hosts, LookupTarget};
 use super::statistics::{LookupResult, Statistics};
 use crate::credentials::{CredentialHash, LookupCredentials};
-use crate::domain::inspection::{Found, Inspection};
+use crate::domain::inspection::{Inspection, Lookup};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::Unknown;
 use crate::work::flight::{Absent, Flights, Joined};
@@ -68,7 +68,7 @@ pub trait TagInspector: Send + Sync {
 }
 
 /// What a look-up ends with.
-type Outcome = Result<Found, Unknown>;
+type Outcome = Result<Lookup, Unknown>;
 
 /// A cache around an inspector.
 pub struct Cache<I> {
@@ -275,8 +275,8 @@ impl<I: TagInspector + 'static> Cache<I> {
 }
 
 impl KeptAnswer {
-    fn found(self, now: Instant) -> Found {
-        Found {
+    fn found(self, now: Instant) -> Lookup {
+        Lookup {
             outdated: self.age.and_then(|age| age.outdated(now)),
             inspection: self.inspection,
         }

@@ -19,13 +19,13 @@ use crate::checker::ImageInspector;
 use crate::credentials::docker_config::DockerConfigError;
 use crate::credentials::{LookupCredentials, SecretContents, Secrets, SharedCredentials};
 use crate::domain::access::{Access, SecretName, Tenant};
-use crate::domain::inspection::Found;
+use crate::domain::inspection::Lookup;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::audience::Audience;
 use crate::work::flight::Flights;
 
-type Outcome = Result<Found, Unknown>;
+type Outcome = Result<Lookup, Unknown>;
 
 /// Registries, with the credentials that each access has, and answers that are kept.
 #[derive(Clone)]

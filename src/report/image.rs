@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::model::ReportedOutcome;
 use super::table::{Style, columns};
-use crate::domain::inspection::{Content, Entry, EntryKind, Found};
+use crate::domain::inspection::{Content, Entry, EntryKind, Lookup};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
@@ -80,7 +80,7 @@ impl ReportedEntry {
 
 impl ImageReport {
     /// What was found of an image, and the verdict on it.
-    pub fn of(image: &str, reference: &ImageReference, found: &Found, verdict: &Verdict) -> Self {
+    pub fn of(image: &str, reference: &ImageReference, found: &Lookup, verdict: &Verdict) -> Self {
         let inspection = &found.inspection;
         let (kind, entries) = match &inspection.content {
             Content::Index(entries) => ("index", entries.as_slice()),

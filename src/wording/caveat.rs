@@ -3,7 +3,7 @@
 use std::fmt::{self, Formatter};
 
 use crate::domain::candidates::CandidatePlatform;
-use crate::domain::inspection::{Content, Entry, Outdated, Staleness};
+use crate::domain::inspection::{Content, Entry, StaleCause, Staleness};
 use crate::domain::outcome::{EntryPosition, IndexDepth, Outcome, OutcomeKind, Ternary};
 use crate::domain::pick::Rules;
 use crate::domain::text::printable;
@@ -22,7 +22,7 @@ pub enum Caveat<'a> {
         /// The registry.
         registry: &'a str,
         /// How old it is, and why.
-        outdated: Outdated,
+        outdated: Staleness,
     },
     /// containerd pulls an entry that names no platform, and its Kubernetes side then cannot
     /// use the image: where other entries name one, it adds up the size of those, which were
@@ -50,7 +50,7 @@ impl ImageVerdict {
     fn old(&self) -> Option<Caveat<'_>> {
         let outdated = self.outdated?;
         let runs = |outcome: &Outcome| outcome.value() == Ternary::Yes;
-        if outdated.why == Staleness::Refreshing && self.outcomes.iter().all(runs) {
+        if outdated.why == StaleCause::Refreshing && self.outcomes.iter().all(runs) {
             return None;
         }
         Some(Caveat::Old {
@@ -119,12 +119,12 @@ impl fmt::Display for Caveat<'_> {
                     _ => (seconds / 3600, "h"),
                 };
                 let now = match outdated.why {
-                    Staleness::Refreshing => "it is being asked again",
-                    Staleness::Failed(Reason::Timeout) => "it does not answer in time now",
-                    Staleness::Failed(Reason::Unreachable) => "it is unreachable now",
-                    Staleness::Failed(Reason::Tls) => "its TLS fails now",
-                    Staleness::Failed(Reason::RateLimited) => "it takes no more requests now",
-                    Staleness::Failed(_) => "it could not be asked again",
+                    StaleCause::Refreshing => "it is being asked again",
+                    StaleCause::Failed(Reason::Timeout) => "it does not answer in time now",
+                    StaleCause::Failed(Reason::Unreachable) => "it is unreachable now",
+                    StaleCause::Failed(Reason::Tls) => "its TLS fails now",
+                    StaleCause::Failed(Reason::RateLimited) => "it takes no more requests now",
+                    StaleCause::Failed(_) => "it could not be asked again",
                 };
                 write!(
                     formatter,

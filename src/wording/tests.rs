@@ -8,7 +8,7 @@ use super::remedy::Remedy;
 use super::warnings::*;
 use crate::domain::candidates::{CandidatePlatform, Candidates, Exclusion};
 use crate::domain::inspection::{
-    Content, Entry, EntryKind, Inspection, MediaType, Outdated, Staleness,
+    Content, Entry, EntryKind, Inspection, MediaType, StaleCause, Staleness,
 };
 use crate::domain::node::{NodePlatform, PoolName, Source};
 use crate::domain::outcome::{
@@ -310,8 +310,8 @@ fn an_old_answer_is_said_to_be_old() {
     let stale = |name: &str, outcome: Outcome, seconds: u64, reason: Reason| {
         let mut image = image(name, vec![outcome]);
         let age = Duration::from_secs(seconds);
-        let why = Staleness::Failed(reason);
-        image.outdated = Some(Outdated { age, why });
+        let why = StaleCause::Failed(reason);
+        image.outdated = Some(Staleness { age, why });
         image
     };
     let supported = || Outcome::Supported {

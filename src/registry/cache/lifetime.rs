@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::inspection::{Outdated, Staleness};
+use crate::domain::inspection::{StaleCause, Staleness};
 use crate::domain::unknown::Reason;
 
 /// How long after it was last fresh a tag is answered at once and asked for behind it.
@@ -57,19 +57,19 @@ impl Age {
     }
 
     /// What speaks against the answer.
-    pub(super) fn outdated(&self, now: Instant) -> Option<Outdated> {
-        let refreshing = (self.old_from <= now).then_some(Staleness::Refreshing);
-        Some(Outdated {
+    pub(super) fn outdated(&self, now: Instant) -> Option<Staleness> {
+        let refreshing = (self.old_from <= now).then_some(StaleCause::Refreshing);
+        Some(Staleness {
             age: self.since_confirmed(now),
-            why: self.failed.map(Staleness::Failed).or(refreshing)?,
+            why: self.failed.map(StaleCause::Failed).or(refreshing)?,
         })
     }
 
     /// What speaks against it when the registry could not be asked again.
-    pub(super) fn unconfirmed(&self, now: Instant, reason: Reason) -> Outdated {
-        Outdated {
+    pub(super) fn unconfirmed(&self, now: Instant, reason: Reason) -> Staleness {
+        Staleness {
             age: self.since_confirmed(now),
-            why: Staleness::Failed(reason),
+            why: StaleCause::Failed(reason),
         }
     }
 

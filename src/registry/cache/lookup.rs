@@ -10,7 +10,7 @@ use super::lifetime::{Age, RECENT, failure_lifetime, is_passing};
 use super::served::{KnownDocument, RegistryId, Resolved, Served};
 use super::{Cache, KeptAnswer, KeptFailure, Outcome, TagInspector};
 use crate::credentials::LookupCredentials;
-use crate::domain::inspection::{Found, Inspection};
+use crate::domain::inspection::{Inspection, Lookup};
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::registry::error::{absent, timeout};
@@ -42,7 +42,7 @@ impl<I: TagInspector> Cache<I> {
         if let Some(answer) = self.answers.get(key) {
             let age = answer.age.as_ref();
             let outdated = age.map(|age| age.unconfirmed(now, Reason::Timeout));
-            return Ok(Found {
+            return Ok(Lookup {
                 outdated,
                 inspection: answer.inspection,
             });
@@ -214,7 +214,7 @@ impl<I: TagInspector> Cache<I> {
         key: &AnswerKey,
         previous: Option<KeptAnswer>,
         unknown: &Unknown,
-    ) -> Option<Found> {
+    ) -> Option<Lookup> {
         let now = Instant::now();
         let mut answer = previous?;
         let age = answer.age.as_mut()?;

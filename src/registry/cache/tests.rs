@@ -8,7 +8,7 @@ use super::writer::CacheWriter;
 use super::*;
 use crate::credentials::SharedCredentials;
 use crate::domain::access::Tenant;
-use crate::domain::inspection::{Content, MediaType, Outdated, Staleness};
+use crate::domain::inspection::{Content, MediaType, StaleCause, Staleness};
 use crate::domain::unknown::Origin;
 use crate::domain::unknown::Reason;
 use crate::registry::host::LookUpSettings;
@@ -150,7 +150,7 @@ impl Case {
     }
 
     /// As before a denial, with so much time for it.
-    async fn confirm(&self, time: Duration) -> Result<(Digest, Option<Outdated>), Reason> {
+    async fn confirm(&self, time: Duration) -> Result<(Digest, Option<Staleness>), Reason> {
         let deadline = Instant::now() + time;
         let everybody = self.everybody();
         let confirmed = self.cache.confirm(&self.image, &everybody, deadline).await;
@@ -159,7 +159,7 @@ impl Case {
             .map_err(|unknown| unknown.reason)
     }
 
-    async fn outdated(&self) -> Option<Outdated> {
+    async fn outdated(&self) -> Option<Staleness> {
         let found = self.cache.inspect(&self.image, &self.everybody()).await;
         found.unwrap().outdated
     }
@@ -351,7 +351,7 @@ async fn what_our_own_budget_refused_is_never_remembered() {
     advance(Duration::from_secs(2 * 60 * 60)).await;
     case.run_out_of_budget();
     let why = case.outdated().await.map(|outdated| outdated.why);
-    assert_eq!(why, Some(Staleness::Failed(Reason::RateLimited)));
+    assert_eq!(why, Some(StaleCause::Failed(Reason::RateLimited)));
     case.fail(None);
     assert_eq!(case.outdated().await, None);
 }
@@ -408,9 +408,9 @@ async fn an_answer_that_outlives_a_failure_says_so_and_how_old_it_is() {
     assert_eq!(case.outdated().await, None);
     advance(PAST_FRESH).await;
     let age = PAST_FRESH;
-    let refreshing = Outdated {
+    let refreshing = Staleness {
         age,
-        why: Staleness::Refreshing,
+        why: StaleCause::Refreshing,
     };
     assert_eq!(case.outdated().await, Some(refreshing), "asked for behind");
     case.requests().await;
@@ -421,8 +421,8 @@ async fn an_answer_that_outlives_a_failure_says_so_and_how_old_it_is() {
     assert_eq!(case.outdated().await, Some(refreshing));
     case.requests().await;
     let outdated = |age, reason| {
-        let why = Staleness::Failed(reason);
-        Some(Outdated { age, why })
+        let why = StaleCause::Failed(reason);
+        Some(Staleness { age, why })
     };
     assert_eq!(case.outdated().await, outdated(age, Reason::RateLimited));
     assert_eq!(case.lookups("hit"), 1, "an outdated answer is no hit");
@@ -476,9 +476,9 @@ async fn before_a_denial_a_tag_is_asked_for_again_unless_it_was_just_now() {
 async fn what_cannot_be_confirmed_stands_and_its_age_is_said() {
     let second = Duration::from_secs(1);
     let unconfirmed = |seconds: u32, reason| {
-        let outdated = Outdated {
+        let outdated = Staleness {
             age: seconds * second,
-            why: Staleness::Failed(reason),
+            why: StaleCause::Failed(reason),
         };
         Ok((digest('a'), Some(outdated)))
     };

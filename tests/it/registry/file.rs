@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use archmatch::checker::{Access, ImageInspector};
 use archmatch::domain::access::SecretName;
-use archmatch::domain::inspection::Staleness;
+use archmatch::domain::inspection::StaleCause;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::Reason;
 use archmatch::registry::{CacheFile, Inspector, LookUpSettings};
@@ -68,7 +68,7 @@ async fn a_new_process_knows_what_the_old_one_knew_while_the_registry_is_down() 
     let _keeper = late.keep_in(file.clone()).await;
     let found = late.inspect(&image, &Access::default()).await.unwrap();
     let outdated = found.outdated.expect("it is said that the answer is old");
-    assert_eq!(outdated.why, Staleness::Failed(Reason::Unreachable));
+    assert_eq!(outdated.why, StaleCause::Failed(Reason::Unreachable));
     assert!(outdated.age >= Duration::from_secs(7200));
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use archmatch::checker::{Access, ImageInspector};
 use archmatch::credentials::{ReadFailure, SecretReader};
 use archmatch::domain::access::{SecretName, Tenant};
-use archmatch::domain::inspection::Found;
+use archmatch::domain::inspection::Lookup;
 use archmatch::domain::reference::ImageReference;
 use archmatch::domain::unknown::{Origin, Reason, Unknown};
 use archmatch::objects::context::Secret;
@@ -108,7 +108,7 @@ impl Case {
         }
     }
 
-    async fn ask(&self, image: &ImageReference, access: &Access) -> Result<Found, Unknown> {
+    async fn ask(&self, image: &ImageReference, access: &Access) -> Result<Lookup, Unknown> {
         match self.inspector.cached(image, access) {
             Some(known) => known,
             None => self.inspector.inspect(image, access).await,
