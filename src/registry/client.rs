@@ -74,6 +74,7 @@ impl Registry {
         let deadline = started + self.transport.limits.lookup;
         let tried = timeout_at(deadline, async {
             let mut last = blocked(image.registry(), "the configuration blocks it");
+            let mut mirrors = Vec::new();
             let mut chain = credentials.chain();
             for (position, endpoint) in target.endpoints.iter().enumerate() {
                 let url = endpoint.url()?;
@@ -97,6 +98,14 @@ impl Registry {
                     }
                     Err(failure) => last = failure,
                 }
+                if position + 1 < target.endpoints.len() {
+                    mirrors.push(last.reason.name());
+                }
+            }
+            // Of what is concealed there is one text.
+            if !mirrors.is_empty() && last.origin != Origin::Concealed {
+                last.detail =
+                    format!("{} (its mirrors: {})", last.detail, mirrors.join(", ")).into();
             }
             Err(last)
         });

@@ -207,6 +207,21 @@ async fn mirrors_are_tried_in_order_and_the_registry_last() {
 }
 
 #[tokio::test]
+async fn a_failure_says_what_the_mirrors_said() {
+    let (mirror, origin) = (FakeRegistry::start().await, FakeRegistry::start().await);
+    mirror.misbehave("GET", Fault::Status(503));
+    mirror.misbehave("GET", Fault::Status(503));
+    let mut settings = origin.settings();
+    settings.mirrors = vec![mirror.host().try_into().unwrap()];
+    let image = origin.reference("app:1");
+    let hosts = [settings, mirror.settings()];
+    let unknown = inspect(&inspector(&hosts), &image).await.unwrap_err();
+    assert_eq!(unknown.reason, Reason::NotFound);
+    let told = "we may not read it (its mirrors: unreachable)";
+    assert!(unknown.detail.ends_with(told), "{}", unknown.detail);
+}
+
+#[tokio::test]
 async fn a_mirror_is_judged_by_its_own_settings() {
     let (mirror, origin) = (FakeRegistry::start().await, FakeRegistry::start().await);
     mirror.push("app:1", &index([manifest("linux/arm64")]));
