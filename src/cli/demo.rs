@@ -99,19 +99,12 @@ impl DemoServers {
         let pair = SelfSigned::make(&names)?;
         let (trigger, shutdown) = shutdown();
         let mut tasks = JoinSet::new();
-        let registry = start(
-            registry::router(images::all()),
-            &pair,
-            &shutdown,
-            &mut tasks,
-        )
-        .await?;
+        let registry = registry::router(images::all());
+        let registry = start(registry, &pair, &shutdown, &mut tasks).await?;
 
         folder.write("ca.crt", &pair.ca)?;
-        folder.write(
-            "archmatch.yaml",
-            &configuration(&folder.path("ca.crt"), registry),
-        )?;
+        let configuration = configuration(&folder.path("ca.crt"), registry);
+        folder.write("archmatch.yaml", &configuration)?;
         folder.write("cluster.json", &stories::cluster().to_string())?;
         let configuration = Configuration::load(&folder.path("archmatch.yaml"))?;
         let cluster = folder.path("cluster.json").display().to_string();
@@ -120,21 +113,15 @@ impl DemoServers {
         let registries =
             Registries::open(&configuration, snapshot.secrets, UserCredentials::Ignored).await?;
         let checker = registries.checker;
+        let settings = setup::admission_settings(&configuration);
         let reviewer = Reviewer::new(
             checker.clone(),
             Arc::new(ArcSwap::new(Arc::clone(&view))),
-            Arc::new(ArcSwap::from_pointee(setup::admission_settings(
-                &configuration,
-            ))),
+            Arc::new(ArcSwap::from_pointee(settings)),
             Metrics::register(&mut telemetry::metrics_registry(env!("CARGO_PKG_VERSION"))),
         );
-        let webhook = start(
-            admission::router(reviewer, admission::Limits::default()),
-            &pair,
-            &shutdown,
-            &mut tasks,
-        )
-        .await?;
+        let webhook = admission::router(reviewer, admission::Limits::default());
+        let webhook = start(webhook, &pair, &shutdown, &mut tasks).await?;
         Ok(Self {
             folder,
             ca: pair.ca,
@@ -201,16 +188,10 @@ impl DemoServers {
     }
 
     /// Serves until somebody interrupts.
-    async fn stay(self) -> Result<()> {
-        let Self {
-            trigger,
-            mut tasks,
-            folder,
-            ..
-        } = self;
-        trigger.on_signals(Duration::ZERO, Duration::ZERO).await?;
-        tasks.shutdown().await;
-        drop(folder);
+    async fn stay(mut self) -> Result<()> {
+        let signals = self.trigger.on_signals(Duration::ZERO, Duration::ZERO);
+        signals.await?;
+        self.tasks.shutdown().await;
         Ok(())
     }
 

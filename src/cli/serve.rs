@@ -111,22 +111,19 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         &reloads,
         &mut tasks,
     )?;
+    let source = ClusterSource::open(
+        client.as_ref(),
+        &arguments.snapshot,
+        &configuration,
+        nodes_listed,
+        &mut tasks,
+    )?;
     let ClusterSource {
         view,
         secrets,
         cluster,
-    } = match &client {
-        Some(client) => {
-            let source = ClusterSource::live(client, &configuration, nodes_listed, &mut tasks);
-            inform_of_age(&readiness, source.cluster.as_ref());
-            source
-        }
-        None => {
-            let source = ClusterSource::of_snapshot(&arguments.snapshot, &configuration)?;
-            drop(nodes_listed);
-            source
-        }
-    };
+    } = source;
+    inform_of_age(&readiness, cluster.as_ref());
     let mut registries =
         Registries::open(&configuration, secrets, UserCredentials::Ignored).await?;
     drop(cache_loaded);

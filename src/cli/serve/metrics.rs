@@ -42,8 +42,7 @@ impl Collector for PartMetrics {
         let statistics = self.inspector.statistics();
         family(
             encoder,
-            MetricType::Counter,
-            "registry_requests",
+            ("registry_requests", MetricType::Counter),
             "Requests to registries by class of the answer",
             statistics
                 .requests()
@@ -52,15 +51,13 @@ impl Collector for PartMetrics {
         let lookups = statistics.lookups().into_iter();
         family(
             encoder,
-            MetricType::Counter,
-            "image_lookups",
+            ("image_lookups", MetricType::Counter),
             "Look-ups of images by what the cache had, and by the settings of the host",
             lookups.map(|((host, result), count)| ([("host", host), ("result", result)], count)),
         )?;
         family(
             encoder,
-            MetricType::Gauge,
-            "cache_entries",
+            ("cache_entries", MetricType::Gauge),
             "Entries of the cache by kind",
             self.inspector
                 .entries()
@@ -75,16 +72,14 @@ impl Collector for PartMetrics {
         let remaining = self.inspector.rate_limit_remaining().into_iter();
         family(
             encoder,
-            MetricType::Gauge,
-            "registry_rate_limit_remaining",
+            ("registry_rate_limit_remaining", MetricType::Gauge),
             "Requests that registries which count them still allow, by the host's settings",
             remaining.map(|(host, count)| ([("host", host)], count)),
         )?;
         let nodes = node_counts(&self.view.load());
         family(
             encoder,
-            MetricType::Gauge,
-            "nodes",
+            ("nodes", MetricType::Gauge),
             "Nodes by platform",
             nodes
                 .iter()
@@ -116,8 +111,7 @@ impl PartMetrics {
         let listeners = || self.listeners.iter();
         family(
             encoder,
-            MetricType::Gauge,
-            "connections_open",
+            ("connections_open", MetricType::Gauge),
             "Open connections by listener",
             listeners().map(|(listener, connections)| {
                 ([("listener", *listener)], count(connections.open()))
@@ -126,8 +120,7 @@ impl PartMetrics {
         let labels = |listener, cause| [("listener", listener), ("cause", cause)];
         family(
             encoder,
-            MetricType::Counter,
-            "connections_refused",
+            ("connections_refused", MetricType::Counter),
             "Connections that found no place, by listener and cause",
             listeners().flat_map(|(listener, connections)| {
                 let refused = connections.refused();
@@ -136,8 +129,7 @@ impl PartMetrics {
         )?;
         family(
             encoder,
-            MetricType::Counter,
-            "connections_closed",
+            ("connections_closed", MetricType::Counter),
             "Connections closed for what they took too long for or in favour of others, by listener and cause",
             listeners().flat_map(|(listener, connections)| {
                 let closed = connections.closed();
@@ -161,8 +153,7 @@ where
 
 fn family<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
-    kind: MetricType,
-    name: &str,
+    (name, kind): (&str, MetricType),
     help: &str,
     samples: impl IntoIterator<Item = (L, u64)>,
 ) -> fmt::Result {

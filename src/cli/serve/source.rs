@@ -29,13 +29,23 @@ pub(super) struct ClusterSource {
 }
 
 impl ClusterSource {
-    /// A cluster that is watched. Its nodes are waited for until they are listed.
-    pub(super) fn live(
-        client: &kube::Client,
+    /// Watches the cluster, where there is one, else reads the files of a snapshot, which stays
+    /// as it is. Nodes are waited for until they are listed.
+    pub(super) fn open(
+        client: Option<&kube::Client>,
+        files: &[String],
         configuration: &Configuration,
         nodes_listed: Waiting,
         tasks: &mut JoinSet<()>,
-    ) -> Self {
+    ) -> Result<Self> {
+        let Some(client) = client else {
+            let snapshot = snapshot::load(files, configuration)?;
+            return Ok(Self {
+                view: Arc::new(ArcSwap::from_pointee(snapshot.view)),
+                secrets: snapshot.secrets,
+                cluster: None,
+            });
+        };
         let settings = setup::node_settings(configuration);
         let accounts = setup::accounts(configuration);
         let (cluster, watching) = cluster::watch(client.clone(), settings, accounts);
@@ -46,7 +56,7 @@ impl ClusterSource {
             drop(nodes_listed);
             std::future::pending::<()>().await;
         });
-        Self {
+        Ok(Self {
             secrets: Arc::new(LiveSecrets {
                 client: client.clone(),
                 access: configuration.credentials.secrets.clone(),
@@ -54,16 +64,6 @@ impl ClusterSource {
             }),
             view,
             cluster: Some(cluster),
-        }
-    }
-
-    /// A cluster that stays as its files have it.
-    pub(super) fn of_snapshot(files: &[String], configuration: &Configuration) -> Result<Self> {
-        let snapshot = snapshot::load(files, configuration)?;
-        Ok(Self {
-            view: Arc::new(ArcSwap::from_pointee(snapshot.view)),
-            secrets: snapshot.secrets,
-            cluster: None,
         })
     }
 }
