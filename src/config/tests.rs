@@ -96,6 +96,7 @@ fn nothing_written_is_the_default() {
         "{}",
         "---\n",
         "policy:\nnodes: ~\npools: null\n",
+        "nodes: {countCordoned: ~}\ncache: {digests: ~, file: null}\npolicy: {controllers: ~}\n",
     ] {
         let found = Configuration::parse(text).expect(text);
         assert_eq!(found, Configuration::default(), "{text:?}");
@@ -109,7 +110,7 @@ fn every_value_can_be_set() {
         r#"
 policy: {enforce: portable, warn: "off", audit: off, onUnknown: deny, ownedPods: enforce, controllers: [a, b], foreignImages: [quay.io/*], verifyChildren: true}
 nodes: {countCordoned: true, tolerationComparison: true, admissionPlugins: [OpenShift, PodNodeSelector, OpenShift], overrides: [{variant: "", osFeatures: [erofs]}]}
-pools: [{name: a, platform: linux/arm64, labels: {kubernetes.io/arch: other}}]
+pools: [{name: a, platform: linux/arm64, labels: {kubernetes.io/arch: other, empty: ""}, taints: [{key: k, value: "", effect: NoExecute}]}]
 registries: [{host: "*", addresses: any, blocked: true, concurrency: 1, requestsPerSecond: 2}]
 credentials: {secrets: {namespaces: [x, y]}}
 clientAuth: {ca: ca.pem}
@@ -138,6 +139,8 @@ audit: {interval: 1h30m5s, reports: none}
     let pool = found.pools[0].to_node();
     assert_eq!(pool.platform.platform.variant, "v8");
     assert_eq!(pool.labels["kubernetes.io/arch"], "other");
+    assert_eq!(pool.labels["empty"], "");
+    assert_eq!(pool.taints[0].to_string(), "k:NoExecute");
     assert_eq!(found.registries[0].addresses, Addresses::Any);
     let namespaces = ["x", "y"].map(str::to_owned);
     assert_eq!(
@@ -242,6 +245,38 @@ fn what_is_wrong_is_named_with_line_and_path() {
         (
             "registries: [{host: a, concurrency: -3}]",
             "line 1: registries[0].concurrency: expected a whole number above zero",
+        ),
+        (
+            "registries: [{host: a, concurrency: 4294967296}]",
+            "line 1: registries[0].concurrency: expected a whole number above zero and below 4294967296",
+        ),
+        (
+            "cache:\n  tagSeconds: 0\n",
+            "line 2: cache.tagSeconds: expected a whole number above zero",
+        ),
+        (
+            "registries: [{host: ''}]",
+            "line 1: registries[0].host: expected text, found nothing",
+        ),
+        (
+            "registries: [{host: a, ca: ''}]",
+            "line 1: registries[0].ca: expected text, found nothing",
+        ),
+        (
+            "registries: [{host: ~}]",
+            "line 1: registries[0]: key host is missing",
+        ),
+        (
+            "registries:\n- host: a\n  mirrors: [mirror]\n",
+            "line 3: registries[0].mirrors[0]: expected a mirror as host/prefix",
+        ),
+        (
+            "pools: [[z, linux/s390x]]",
+            "line 1: pools[0]: expected a map, found a list",
+        ),
+        (
+            "nodes: {overrides: [{selector: {a: ~}}]}",
+            "line 1: nodes.overrides[0].selector.a: expected text, found nothing",
         ),
         (
             "credentials: {secrets: all}",
