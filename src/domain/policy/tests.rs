@@ -52,7 +52,7 @@ fn images(rows: &[&str]) -> Vec<ImageVerdict> {
     for number in 0..rows.len() {
         template.add_image("c", &format!("i{number}"), Usage::Container, false);
     }
-    let images = template.images.into_iter().zip(rows);
+    let images = template.images.iter().cloned().zip(rows);
     let images = images.map(|(image, row)| ImageVerdict {
         image,
         inspection: None,

@@ -149,15 +149,6 @@ impl<'a> IntoIterator for &'a Images {
     }
 }
 
-impl IntoIterator for Images {
-    type Item = ContainerImage;
-    type IntoIter = std::vec::IntoIter<ContainerImage>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.rows.into_iter()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
