@@ -1,8 +1,9 @@
 //! How far each connection has come, as the table of connections sees it.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crossbeam_utils::atomic::AtomicCell;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -21,21 +22,11 @@ pub(super) enum ConnectionStage {
     Answering,
 }
 
-impl ConnectionStage {
-    const ALL: [Self; 5] = [
-        Self::Hello,
-        Self::Handshake,
-        Self::Head,
-        Self::Idle,
-        Self::Answering,
-    ];
-}
-
 /// How far a connection has come. One task writes it, and the table reads it.
 #[derive(Debug)]
 pub(super) struct ConnectionProgress {
     opened: Instant,
-    stage: AtomicU8,
+    stage: AtomicCell<ConnectionStage>,
     /// Milliseconds since `opened` when the stage began.
     since: AtomicU64,
     dismissed: Notify,
@@ -45,18 +36,14 @@ impl ConnectionProgress {
     pub(super) fn new() -> Self {
         Self {
             opened: Instant::now(),
-            stage: AtomicU8::new(ConnectionStage::Hello as u8),
+            stage: AtomicCell::new(ConnectionStage::Hello),
             since: AtomicU64::new(0),
             dismissed: Notify::new(),
         }
     }
 
     pub(super) fn stage(&self) -> ConnectionStage {
-        let stage = usize::from(self.stage.load(Ordering::Relaxed));
-        ConnectionStage::ALL
-            .get(stage)
-            .copied()
-            .unwrap_or(ConnectionStage::Answering)
+        self.stage.load()
     }
 
     /// The stage, and how long it has lasted by now.
@@ -69,7 +56,7 @@ impl ConnectionProgress {
     pub(super) fn enter(&self, stage: ConnectionStage) {
         let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.since.store(since, Ordering::Relaxed);
-        self.stage.store(stage as u8, Ordering::Relaxed);
+        self.stage.store(stage);
     }
 
     /// Bytes have come: between two requests, they begin the next one.
@@ -81,8 +68,7 @@ impl ConnectionProgress {
 
     /// The hello has come. Its time and that of the handshake are one.
     pub(super) fn begin_handshake(&self) {
-        self.stage
-            .store(ConnectionStage::Handshake as u8, Ordering::Relaxed);
+        self.stage.store(ConnectionStage::Handshake);
     }
 
     /// Asks the connection's task to end. A request that came in the meantime goes before.
