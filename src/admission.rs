@@ -7,6 +7,7 @@ mod annotations;
 mod answer;
 mod body;
 mod cause;
+mod deadline;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod judging;

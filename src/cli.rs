@@ -160,7 +160,7 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
             let version = env!("CARGO_PKG_VERSION");
             terminal::print(&match output {
                 VersionFormat::Text => format!("archmatch {version}\n"),
-                VersionFormat::Json => terminal::json(&serde_json::json!({
+                VersionFormat::Json => crate::report::json(&serde_json::json!({
                     "version": version,
                     "commit": option_env!("ARCHMATCH_COMMIT").filter(|commit| !commit.is_empty()),
                     "target": Platform::new(env::consts::OS, env::consts::ARCH, "").to_string(),

@@ -4,16 +4,16 @@
 //! from the same verdicts.
 
 mod conclusion;
+mod format;
 mod image;
 mod model;
 mod table;
 mod wide;
 
+pub use self::format::{Format, json};
 pub use self::image::{ImageFailure, ImageReport};
 pub use self::model::{Report, ReportedOutcome};
-pub use self::table::{Style, body as render_body, render as render_table};
-pub use self::wide::render as render_wide;
-pub use crate::wording::short_digest;
+pub use self::table::{Style, body as render_body};
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Routes, limits and deadlines of the webhook.
+//! Routes and limits of the webhook.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::time::Instant;
@@ -18,12 +18,12 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::body::{self, HEAD_BYTES, Refused};
 use super::cause::Cause;
+use super::deadline::time_to_answer;
 use super::review;
 use super::reviewer::{Reviewer, SHORT_BODY_BYTES};
 use super::room::Room;
 use super::waiting::Waiting;
 use crate::domain::text::printable;
-use crate::go::parse_duration;
 
 /// Bounds of what is read and of what waits.
 #[derive(Clone, Debug)]
@@ -68,13 +68,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// The API server's own default, and the longest that it allows.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What the way back to the API server may take.
-const MARGIN: Duration = Duration::from_millis(500);
 
 struct Webhook {
     reviewer: Reviewer,
@@ -189,40 +182,4 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The API server says in `?timeout=` how long it still waits. A part of it is for the way
-/// back.
-/// Source: `staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/validating/dispatcher.go`
-fn time_to_answer(uri: &Uri) -> Duration {
-    let stated = uri.query().and_then(|query| {
-        query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("timeout="))
-            .and_then(parse_duration)
-    });
-    let timeout = stated.unwrap_or(DEFAULT_TIMEOUT).min(LONGEST_TIMEOUT);
-    timeout - MARGIN.min(timeout / 4)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_deadline_leaves_time_for_the_way_back() {
-        for (uri, milliseconds) in [
-            ("/validate?timeout=5s", 4500),
-            ("/validate?timeout=1s", 750),
-            ("/validate?x=1&timeout=30s", 29_500),
-            ("/validate?timeout=9999s", 29_500),
-            ("/validate?timeout=800ms", 600),
-            ("/validate?timeout=-5s", 9500),
-            ("/validate?timeout=99999999999999999999s", 9500),
-            ("/validate", 9500),
-        ] {
-            let time = time_to_answer(&uri.parse().unwrap());
-            assert_eq!(time, Duration::from_millis(milliseconds), "{uri}");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ use crate::domain::placement::Placement;
 use crate::domain::policy::Level;
 use crate::domain::verdict::LevelResult;
 use crate::domain::workload::PodTemplate;
-use crate::report::{Report, ReportInput, Scope, WorkloadReport, render_table, render_wide};
+use crate::report::{Format, ReportInput, Scope, WorkloadReport};
 
 /// How many workloads are judged at the same time: enough that a registry which never answers
 /// holds up nobody else's images. Registries have limits of their own.
@@ -53,17 +53,6 @@ pub struct Arguments {
     /// What is not known by then stays unknown
     #[arg(long, default_value = "2m", value_parser = parse_duration, value_name = "TIME")]
     pub timeout: Duration,
-}
-
-/// Output formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A summary, the matrix of images and platforms, and what fails
-    Table,
-    /// The same, and for each workload where it may go, why not elsewhere, and what is pulled
-    Wide,
-    /// The report as JSON
-    Json,
 }
 
 fn parse_level(text: &str) -> Result<Level, String> {
@@ -223,9 +212,5 @@ async fn judge(
 
 fn print(run: &ReportInput, arguments: &Arguments) -> Result<()> {
     let style = terminal::style(arguments.color);
-    terminal::print(&match arguments.output {
-        Format::Table => render_table(run, style),
-        Format::Wide => render_wide(run, style),
-        Format::Json => terminal::json(&Report::of(run))?,
-    })
+    terminal::print(&arguments.output.render(run, style)?)
 }

@@ -20,7 +20,7 @@ use crate::domain::node::{Node, Nodes, Source};
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
 use crate::domain::workload::{PodTemplate, Usage};
-use crate::report::{ImageFailure, ImageReport};
+use crate::report::{ImageFailure, ImageReport, json};
 
 /// Arguments of `archmatch inspect`.
 #[derive(Args, Clone, Debug)]
@@ -75,7 +75,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             eprintln!("error: {reference}: {unknown} ({})", unknown.reason);
             if arguments.output == InspectFormat::Json {
                 let failure = ImageFailure::of(&arguments.image, &reference, &unknown);
-                terminal::print(&terminal::json(&failure)?)?;
+                terminal::print(&json(&failure)?)?;
             }
             return Ok(Exit::Undecided);
         }
@@ -89,7 +89,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let report = ImageReport::of(&arguments.image, &reference, &found, &verdict);
     terminal::print(&match arguments.output {
         InspectFormat::Table => report.render(terminal::style(arguments.color)),
-        InspectFormat::Json => terminal::json(&report)?,
+        InspectFormat::Json => json(&report)?,
     })?;
     Ok(match arguments.platform.is_empty() {
         true => Exit::Success,

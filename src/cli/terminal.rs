@@ -5,9 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use serde::Serialize;
 
-use crate::domain::text::is_hidden;
 use crate::report::Style;
 
 /// Prints a result. A closed pipe is how `head` ends a program, and no error.
@@ -34,25 +32,6 @@ pub fn listed(items: &[String], most: usize, more: &str) -> String {
         0 => named,
         count => format!("{named} and {count} {more}"),
     }
-}
-
-/// JSON for people and programs: text is exact, hidden characters are escapes.
-pub fn json(value: &impl Serialize) -> Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
-    let mut safe = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        // Outside of strings JSON has no hidden character but line breaks.
-        if is_hidden(character) && character != '\n' {
-            let mut units = [0; 2];
-            for unit in character.encode_utf16(&mut units) {
-                safe.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            safe.push(character);
-        }
-    }
-    safe.push('\n');
-    Ok(safe)
 }
 
 /// Whether results have colours.
@@ -128,18 +107,6 @@ mod tests {
             let width = style_for(true, terminal, variable).width;
             assert_eq!(width, expected, "{columns:?} {terminal:?}");
         }
-    }
-
-    #[test]
-    fn json_keeps_text_exact_and_escapes_what_is_hidden() {
-        let text = "a\u{202e}\u{7f}\u{e0041}\n\u{1b}é";
-        let printed = json(&[text]).unwrap();
-        assert!(
-            printed.contains(r"a\u202e\u007f\udb40\udc41\n\u001bé"),
-            "{printed}"
-        );
-        let read: Vec<String> = serde_json::from_str(&printed).unwrap();
-        assert_eq!(read, [text]);
     }
 
     #[test]

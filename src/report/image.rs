@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use comfy_table::Cell;
 use serde::Serialize;
 
 use super::model::ReportedOutcome;
@@ -144,7 +145,7 @@ impl ImageReport {
     }
 
     /// What would be pulled; runtimes that agree share a row.
-    fn pick_rows(&self, style: Style) -> impl Iterator<Item = [String; 5]> {
+    fn pick_rows(&self, style: Style) -> impl Iterator<Item = [Cell; 5]> {
         let mut rows: Vec<([String; 4], Vec<&str>)> = Vec::new();
         for pick in &self.picks {
             let outcome = match pick.reason {
@@ -156,7 +157,6 @@ impl ImageReport {
                 None if pick.outcome == "supported" => "it as it is",
                 None => "",
             };
-            let outcome = style.plain().mark(&outcome);
             let cells = [&pick.platform, &outcome, &pick.why, pulled].map(str::to_owned);
             match rows.iter_mut().find(|(known, _)| *known == cells) {
                 Some((_, runtimes)) => runtimes.push(pick.runtime),
@@ -164,12 +164,19 @@ impl ImageReport {
             }
         }
         rows.into_iter()
-            .map(|([platform, outcome, why, pulled], runtimes)| {
+            .map(move |([platform, outcome, why, pulled], runtimes)| {
                 let runtimes = match runtimes.len() {
                     count if count == Runtime::ALL.len() => "all".to_owned(),
                     _ => runtimes.join(", "),
                 };
-                [platform, runtimes, outcome, why, pulled]
+                let [platform, why, pulled] = [platform, why, pulled].map(Cell::new);
+                [
+                    platform,
+                    Cell::new(runtimes),
+                    style.cell(&outcome),
+                    why,
+                    pulled,
+                ]
             })
     }
 }

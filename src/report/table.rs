@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{Cell, Color, ContentArrangement, Row, Table, presets};
 
 use super::ReportInput;
 use super::conclusion::{conclusion, plural};
@@ -33,49 +33,28 @@ impl Style {
         width: None,
     };
 
-    /// The same without colours. Tables count widths, so colours come last.
-    #[must_use]
-    pub fn plain(self) -> Self {
-        Self {
-            colour: false,
-            ..self
-        }
-    }
-
-    /// Adds colours to the marks of a finished table.
-    fn colour(self, text: String) -> String {
-        if !self.colour {
-            return text;
-        }
-        const WORDS: [&str; 11] = [
-            "supported",
-            "missing",
-            "mismatched",
-            "invalid",
-            "unknown",
-            "not checked",
-            "pass",
-            "fail",
-            "undecided",
-            "yes",
-            "no ",
-        ];
-        WORDS.into_iter().fold(text, |text, word| {
-            text.replace(&self.plain().mark(word), &self.mark(word))
-        })
-    }
-
     /// A word with its symbol and, on a terminal, its colour. Colour is never alone.
     pub fn mark(self, word: &str) -> String {
-        let (symbol, ascii, colour) = match word.split(' ').next().unwrap_or_default() {
-            "supported" | "pass" | "yes" => ("✓", "+", "32"),
-            "missing" | "invalid" | "fail" | "no" => ("✗", "x", "31"),
-            "mismatched" => ("≠", "!", "31"),
-            "unknown" | "undecided" => ("?", "?", "33"),
-            _ => ("·", ".", "2"),
+        let (symbol, _, code) = self.sign(word);
+        self.paint(code, &format!("{symbol} {word}"))
+    }
+
+    /// The same as a cell, whose width does not count the colour.
+    pub(super) fn cell(self, word: &str) -> Cell {
+        let (symbol, colour, _) = self.sign(word);
+        Cell::new(format!("{symbol} {word}")).fg(colour)
+    }
+
+    /// The symbol of a word, and its colour for a table and by its code.
+    fn sign(self, word: &str) -> (&'static str, Color, &'static str) {
+        let (symbol, ascii, colour, code) = match word.split(' ').next().unwrap_or_default() {
+            "supported" | "pass" | "yes" => ("✓", "+", Color::DarkGreen, "32"),
+            "missing" | "invalid" | "fail" | "no" => ("✗", "x", Color::DarkRed, "31"),
+            "mismatched" => ("≠", "!", Color::DarkRed, "31"),
+            "unknown" | "undecided" => ("?", "?", Color::DarkYellow, "33"),
+            _ => ("·", ".", Color::DarkGrey, "90"),
         };
-        let symbol = if self.unicode { symbol } else { ascii };
-        self.paint(colour, &format!("{symbol} {word}"))
+        (if self.unicode { symbol } else { ascii }, colour, code)
     }
 
     /// A text in a colour, by its code.
@@ -97,6 +76,11 @@ pub(super) fn columns<R: Into<Row>>(
 ) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
+    if style.colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
     if let Some(width) = style.width {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(width);
@@ -109,7 +93,7 @@ pub(super) fn columns<R: Into<Row>>(
         column.set_padding((0, 3));
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
-    style.colour(lines.collect::<Vec<_>>().join("\n") + "\n")
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// The whole view.
@@ -181,16 +165,14 @@ fn matrix(run: &ReportInput, style: Style) -> String {
         title
     });
     let header = std::iter::once("IMAGE".to_owned()).chain(titles);
-    // Widths are counted before colours are added.
-    let plain = style.plain();
     // One image is one row, however it is spelled.
     let mut known: HashMap<String, usize> = HashMap::new();
-    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
     for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
         for image in &verdict.images {
             let position = *known.entry(reference_or_text(image)).or_insert_with(|| {
-                let mut row = vec![plain.mark("not checked"); columns.len() + 1];
-                row[0] = visible(&image.image.image);
+                let mut row = vec![style.cell("not checked"); columns.len() + 1];
+                row[0] = Cell::new(visible(&image.image.image));
                 rows.push(row);
                 rows.len() - 1
             });
@@ -200,7 +182,7 @@ fn matrix(run: &ReportInput, style: Style) -> String {
                     .iter()
                     .position(|column| column.is(&platform, runtime));
                 if let Some(cell) = column.and_then(|column| rows[position].get_mut(column + 1)) {
-                    *cell = plain.mark(&cell_text(at.outcome));
+                    *cell = style.cell(&cell_text(at.outcome));
                 }
             }
         }
@@ -247,4 +229,42 @@ fn findings(run: &ReportInput, style: Style) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines as a terminal shows them. A coloured cell keeps its blanks.
+    fn shown(text: &str) -> Vec<String> {
+        let mut parts = text.split("\u{1b}[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        let text = parts.fold(first, |text, part| text + part.split_once('m').unwrap().1);
+        text.lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn colours_are_those_of_outcomes_and_take_no_width() {
+        let coloured = Style {
+            colour: true,
+            width: Some(40),
+            ..Style::PLAIN
+        };
+        let plain = Style {
+            colour: false,
+            ..coloured
+        };
+        let table = |style: Style| {
+            let words = ["supported", "missing", "unknown (timeout)", "not checked"];
+            // A name that says the same as an outcome is no outcome.
+            let rows = words.map(|word| [Cell::new("✗ missing"), style.cell(word)]);
+            columns(style, ["IMAGE", "linux/arm64 containerd (4)"], rows)
+        };
+        let (coloured, plain) = (table(coloured), table(plain));
+        assert_eq!(shown(&coloured), shown(&plain));
+        assert_eq!(coloured.matches("\u{1b}[38;").count(), 4, "{coloured:?}");
+        assert!(!plain.contains('\u{1b}'), "{plain:?}");
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use comfy_table::Cell;
+
 use super::conclusion::conclusion;
 use super::table::{Style, columns};
 use super::{ReportInput, WorkloadReport};
@@ -81,16 +83,15 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         for caveat in image.caveats(&shown.candidates.platforms) {
             let _ = writeln!(text, "  Doubt:     it {caveat}");
         }
-        let plain = style.plain();
         let rows = image.on(&shown.candidates.platforms);
-        let rows: Vec<Vec<String>> = rows
+        let rows: Vec<[Cell; 5]> = rows
             .map(|at| {
-                vec![
-                    format!("  {}", at.candidate.platform.platform),
-                    at.candidate.platform.runtime.to_string(),
-                    plain.mark(at.outcome.name()),
-                    at.explain().to_string(),
-                    wording::consequence(at),
+                [
+                    Cell::new(format!("  {}", at.candidate.platform.platform)),
+                    Cell::new(at.candidate.platform.runtime),
+                    style.cell(at.outcome.name()),
+                    Cell::new(at.explain()),
+                    Cell::new(wording::consequence(at)),
                 ]
             })
             .collect();
