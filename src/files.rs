@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
-pub(crate) use self::documents::without_position;
+pub(crate) use self::documents::yaml_problem;
 use crate::domain::text::is_hidden;
 
 /// The most that is read of one file.

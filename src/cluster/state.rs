@@ -247,12 +247,13 @@ fn pool_nodes(record: &PoolRecord, settings: &DeclaredNodes, warnings: Warnings)
 }
 
 /// The kinds that count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 pub(super) enum WatchedKind {
     Node,
     Namespace,
     RuntimeClass,
     ServiceAccount,
+    #[strum(to_string = "{0}")]
     Pool(PoolKind),
 }
 

@@ -277,11 +277,11 @@ impl Watching {
             changed = true;
             self.state.retain(WatchedKind::Pool(kind), &HashSet::new());
             self.listings.remove(&WatchedKind::Pool(kind));
-            tracing::info!(kind = ?kind, "pools are no longer watched");
+            tracing::info!(%kind, "pools are no longer watched");
         }
         for (kind, version) in installed.pools {
             watches.entry(kind).or_insert_with(|| {
-                tracing::info!(kind = ?kind, %version, "pools are watched");
+                tracing::info!(%kind, %version, "pools are watched");
                 let (stream, handle) = abortable(open(kind, &version));
                 events.push(stream.boxed());
                 Watch { version, handle }
@@ -316,7 +316,7 @@ impl Watching {
             Err(error) if optional::is_gone(kind, &error) => false,
             Err(error) if optional::is_refused(kind, &error) => {
                 if !std::mem::replace(&mut listing.refused, true) {
-                    tracing::warn!(kind = ?kind, %error, "these objects do not count");
+                    tracing::warn!(%kind, %error, "these objects do not count");
                 }
                 // Decisions go on without pools and without what service accounts add. Many a
                 // person who runs a check may not list them, and is not kept waiting.
@@ -325,7 +325,7 @@ impl Watching {
             Err(error) => {
                 // The stream goes on by itself, with longer and longer pauses.
                 self.freshness.failed(kind);
-                tracing::warn!(kind = ?kind, %error, "watch");
+                tracing::warn!(%kind, %error, "watch");
                 false
             }
         }

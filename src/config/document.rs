@@ -14,7 +14,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::ConfigError;
 use super::problem::Problem;
-use crate::files::without_position;
+use crate::files::yaml_problem;
 
 /// A configuration is written by hand; these bounds are far from every real one.
 const MAX_DOCUMENT_BYTES: usize = 1 << 20;
@@ -115,11 +115,7 @@ impl YamlDocument {
         let mut documents: Vec<Spanned<Tree>> =
             serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
                 let line = error.location().map_or(0, |location| location.line());
-                ConfigError::new(
-                    line,
-                    "",
-                    &without_position(&error.without_snippet().to_string()),
-                )
+                ConfigError::new(line, "", &yaml_problem(&error))
             })?;
         if let Some(second) = documents.get(1) {
             let line = second.referenced.line();

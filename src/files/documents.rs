@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_saphyr::{DefaultMessageFormatter, MessageFormatter};
 
 use super::{FileError, FileObject, Visit};
 
@@ -163,7 +164,7 @@ impl<'a> Reader<'a, '_> {
                         return;
                     }
                     let line = lines.base + error.line() - 1;
-                    self.fail(line, &without_position(&error.to_string()));
+                    self.fail(line, &json_problem(&error));
                     return;
                 }
             };
@@ -185,13 +186,13 @@ impl<'a> Reader<'a, '_> {
                                 complete(&mut item, kind, api_version.as_deref().unwrap_or(""));
                                 self.emit(line, item, MAX_LIST_DEPTH);
                             }
-                            Err(error) => self.fail(line, &without_position(&error.to_string())),
+                            Err(error) => self.fail(line, &json_problem(&error)),
                         }
                     }
                 }
                 _ => match serde_json::from_str(raw) {
                     Ok(value) => self.emit(line, value, MAX_LIST_DEPTH),
-                    Err(error) => self.fail(line, &without_position(&error.to_string())),
+                    Err(error) => self.fail(line, &json_problem(&error)),
                 },
             }
         }
@@ -235,13 +236,7 @@ impl<'a> Reader<'a, '_> {
                 0 => self.chunk.first_line(),
                 line => self.chunk.line + usize::try_from(line).unwrap_or(1) - 1,
             };
-            let problem = without_position(&error.without_snippet().to_string());
-            // The library's own words name its types.
-            let problem = match problem.starts_with("budget breached") {
-                true => "too many values or aliases, or nested too deep".to_owned(),
-                false => problem,
-            };
-            (line, problem)
+            (line, yaml_problem(&error))
         })
     }
 }
@@ -282,19 +277,25 @@ fn item_lines(chunk: Chunk<'_>, count: usize) -> Option<Vec<usize>> {
     (lines.len() == count).then_some(lines)
 }
 
-/// The message alone: the line is told with the file.
-pub(crate) fn without_position(message: &str) -> String {
-    let message = message.lines().next().unwrap_or_default();
+/// What is wrong with a YAML document, without its line; in our words where those of the
+/// library name its types and options.
+pub(crate) fn yaml_problem(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error;
+    match error.without_snippet() {
+        Error::Budget { .. } => "too many values or aliases, or nested too deep".to_owned(),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("duplicate mapping key: {key}")
+        }
+        Error::DuplicateMappingKey { key: None, .. } => "duplicate mapping key".to_owned(),
+        other => DefaultMessageFormatter.format_message(other).into_owned(),
+    }
+}
+
+/// What is wrong with a JSON document, without its line.
+fn json_problem(error: &serde_json::Error) -> String {
+    let message = error.to_string();
     let end = message.rfind(" at line ").unwrap_or(message.len());
-    // The library's advice is to us.
-    let end = message[..end]
-        .find(", set DuplicateKeyPolicy")
-        .unwrap_or(end);
-    let message = message[..end].trim_end_matches([':', ',', ' ']);
-    message
-        .strip_prefix("error: ")
-        .unwrap_or(message)
-        .to_owned()
+    message[..end].to_owned()
 }
 
 /// Counts lines as it goes through a text.

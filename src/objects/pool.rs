@@ -25,7 +25,7 @@ const CLUSTER_API: &str = "cluster.x-k8s.io";
 const OPENSHIFT: &str = "machine.openshift.io";
 
 /// A kind of pool objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 pub enum PoolKind {
     /// Of Karpenter.
     NodePool,

@@ -36,8 +36,8 @@ impl Case {
         Self { folder, providers }
     }
 
-    async fn users(&self, place: &str) -> Vec<String> {
-        let found = self.providers.find(&named(place), &Tenant::Operator).await;
+    async fn users(&self, repository: &str) -> Vec<String> {
+        let found = self.providers.find(&named(repository), &Tenant::Operator).await;
         let found = found.unwrap().into_iter();
         found.map(|found| found.username().to_owned()).collect()
     }
