@@ -297,6 +297,10 @@ fn what_is_wrong_is_named_with_line_and_path() {
             "line 1: kinds[0].templates: expected at least one path",
         ),
         (
+            "kinds: [{group: a, version: v1, resource: Rollout, templates: [spec.template]}]",
+            "line 1: kinds[0].resource: expected a resource in the plural and in lower case",
+        ),
+        (
             "kinds: [{group: a, version: v1, resource: bs, templates: [spec..x]}]",
             "line 1: kinds[0].templates[0]: parse path \"spec..x\": expected fields separated by dots",
         ),

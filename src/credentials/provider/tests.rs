@@ -37,7 +37,10 @@ impl Case {
     }
 
     async fn users(&self, repository: &str) -> Vec<String> {
-        let found = self.providers.find(&named(repository), &Tenant::Operator).await;
+        let found = self
+            .providers
+            .find(&named(repository), &Tenant::Operator)
+            .await;
         let found = found.unwrap().into_iter();
         found.map(|found| found.username().to_owned()).collect()
     }

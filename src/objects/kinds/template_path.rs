@@ -24,7 +24,9 @@ pub struct KindRule {
     pub group: String,
     /// Version in the group; `*` for every version.
     pub version: String,
-    /// Resource, in the plural.
+    /// Resource, in the plural and in lower case, such as `rollouts`.
+    #[serde(deserialize_with = "plural")]
+    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9-]*$")))]
     pub resource: String,
     /// Where its pod templates are: fields separated by dots, `[*]` for every item of a list
     /// or every value of an object, such as `spec.replicatedJobs[*].template.spec.template`.
@@ -259,6 +261,18 @@ impl TryFrom<String> for TemplatePath {
     fn try_from(text: String) -> Result<Self, TemplatePathError> {
         text.parse()
     }
+}
+
+/// A resource is no kind: a rule for `Rollout` would never apply.
+fn plural<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    let name = String::deserialize(source)?;
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.bytes().all(allowed) {
+        return Err(Error::custom(
+            "expected a resource in the plural and in lower case, such as rollouts",
+        ));
+    }
+    Ok(name)
 }
 
 fn at_least_one<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<TemplatePath>, D::Error> {
