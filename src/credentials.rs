@@ -13,7 +13,7 @@ pub mod keyring;
 mod lookup;
 mod program;
 pub mod provider;
-pub mod secrets;
+pub mod pull_secrets;
 mod shared;
 
 use std::fmt;
@@ -24,8 +24,8 @@ pub(crate) use chain::CredentialChain;
 pub use hash::CredentialHash;
 pub(crate) use hash::CredentialHasher;
 pub use lookup::LookupCredentials;
-pub use secrets::{NoSecrets, ReadFailure, SecretReader};
-pub(crate) use secrets::{SecretContents, Secrets};
+pub use pull_secrets::{NoSecrets, ReadFailure, SecretReader};
+pub(crate) use pull_secrets::{SecretContents, Secrets};
 pub(crate) use shared::SharedCredentials;
 
 /// A user name and a password or token, or an identity token that a token server takes for

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Credential;
 use super::hash::{CredentialHash, CredentialHasher};
 use super::keyring::{self, Keyring};
-use super::secrets::{MAX_SECRETS_SHOWN, SecretContents, list};
+use super::pull_secrets::{MAX_SECRETS_SHOWN, SecretContents, list};
 use super::shared::SharedCredentials;
 use crate::domain::access::{Access, SecretName, Tenant};
 use crate::domain::reference::RepositoryName;
