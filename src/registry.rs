@@ -33,7 +33,7 @@ use std::time::Duration;
 use crate::credentials::{SecretReader, Secrets, SharedCredentials};
 use cache::Cache;
 use host::Hosts;
-use transport::Transport;
+use transport::RegistryTransport;
 
 pub use address::Addresses;
 pub use cache::file::CacheFile;
@@ -56,7 +56,7 @@ pub fn open(
     let config = settings.docker_config.as_deref();
     let shared = SharedCredentials::new(config, &settings.client_files, settings.providers)?;
     let statistics = Arc::new(Statistics::new(hosts.class_names().map(str::to_owned)));
-    let registry = Registry::new(Transport {
+    let registry = Registry::new(RegistryTransport {
         hosts: Arc::clone(&hosts),
         limits: settings.limits,
         statistics: Arc::clone(&statistics),

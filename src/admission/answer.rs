@@ -130,7 +130,7 @@ impl Answer {
 
     /// The AdmissionReview to send, as JSON.
     pub(super) fn to_json(&self, uid: &str) -> Vec<u8> {
-        let review = Review {
+        let review = ReviewAnswer {
             api_version: API_VERSION,
             kind: "AdmissionReview",
             response: Response {
@@ -150,7 +150,7 @@ impl Answer {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Review<'a> {
+struct ReviewAnswer<'a> {
     api_version: &'static str,
     kind: &'static str,
     response: Response<'a>,

@@ -14,18 +14,18 @@ use crate::domain::policy::Level;
 use crate::domain::unknown::Reason;
 
 /// Labels with their values.
-type Labels<const N: usize> = [(&'static str, &'static str); N];
+type LabelPairs<const N: usize> = [(&'static str, &'static str); N];
 
 /// Counters and timers of the webhook.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    requests: Family<Labels<3>, Counter>,
-    undecided: Family<Labels<1>, Counter>,
-    stale: Family<Labels<1>, Counter>,
-    below_audit: Family<Labels<2>, Counter>,
-    would_deny: Family<Labels<1>, Counter>,
-    turned_away: Family<Labels<1>, Counter>,
-    room: Family<Labels<1>, Gauge>,
+    requests: Family<LabelPairs<3>, Counter>,
+    undecided: Family<LabelPairs<1>, Counter>,
+    stale: Family<LabelPairs<1>, Counter>,
+    below_audit: Family<LabelPairs<2>, Counter>,
+    would_deny: Family<LabelPairs<1>, Counter>,
+    turned_away: Family<LabelPairs<1>, Counter>,
+    room: Family<LabelPairs<1>, Gauge>,
     waiting: Gauge,
     duration: Histogram,
 }

@@ -118,9 +118,9 @@ impl Object {
 
 /// A string, borrowed where it has no escapes.
 #[derive(Default, Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(super) struct ReviewText<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-impl Text<'_> {
+impl ReviewText<'_> {
     pub(super) fn name(self) -> String {
         match shortened(&self.0, MAX_TEXT_CHARACTERS) {
             Cow::Owned(shorter) => shorter,
@@ -130,5 +130,5 @@ impl Text<'_> {
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Text::deserialize(deserializer).map(Text::name)
+    ReviewText::deserialize(deserializer).map(ReviewText::name)
 }

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::request::{MAX_TEXT_CHARACTERS, Object, Request, Text};
+use super::request::{MAX_TEXT_CHARACTERS, Object, Request, ReviewText};
 use crate::objects::kinds::{self, KindRef, KindRule, KindSeed};
 
 /// The one version that the API server and we speak.
@@ -103,8 +103,8 @@ pub(crate) fn head(beginning: &[u8]) -> Option<Request> {
 
 #[derive(Default)]
 struct Review<'a> {
-    api_version: Text<'a>,
-    kind: Text<'a>,
+    api_version: ReviewText<'a>,
+    kind: ReviewText<'a>,
     request: Reading<'a>,
 }
 
@@ -260,12 +260,12 @@ impl Objects {
 }
 
 fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<String, A::Error> {
-    map.next_value().map(Text::name)
+    map.next_value().map(ReviewText::name)
 }
 
 fn optional_text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<String, A::Error> {
-    let text: Option<Text<'de>> = map.next_value()?;
-    Ok(text.map(Text::name).unwrap_or_default())
+    let text: Option<ReviewText<'de>> = map.next_value()?;
+    Ok(text.map(ReviewText::name).unwrap_or_default())
 }
 
 fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {

@@ -22,7 +22,7 @@ use super::deadline::time_to_answer;
 use super::review;
 use super::reviewer::{Reviewer, SHORT_BODY_BYTES};
 use super::room::Room;
-use super::waiting::Waiting;
+use super::waiting::WaitingReviews;
 use crate::domain::text::printable;
 
 /// Bounds of what is read and of what waits.
@@ -73,7 +73,7 @@ struct Webhook {
     reviewer: Reviewer,
     limits: Limits,
     room: Room,
-    waiting: Waiting,
+    waiting: WaitingReviews,
 }
 
 /// The webhook's routes: `POST /validate`. A request may have its peer's [`IpAddr`] as an
@@ -82,7 +82,7 @@ pub fn router(reviewer: Reviewer, limits: Limits) -> Router {
     let metrics = &reviewer.metrics;
     let webhook = Webhook {
         room: Room::new(&limits, metrics.room("small"), metrics.room("large")),
-        waiting: Waiting::new(&limits, metrics.waiting()),
+        waiting: WaitingReviews::new(&limits, metrics.waiting()),
         limits,
         reviewer,
     };

@@ -14,7 +14,7 @@ use super::cause::Cause;
 
 /// Places for reviews that wait.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting(Arc<Places>);
+pub(super) struct WaitingReviews(Arc<Places>);
 
 #[derive(Debug)]
 struct Places {
@@ -46,7 +46,7 @@ pub(super) struct WaitingPlace {
     own: Load,
 }
 
-impl Waiting {
+impl WaitingReviews {
     pub(super) fn new(limits: &Limits, waiting: Gauge) -> Self {
         Self(Arc::new(Places {
             capacity: Load {
@@ -138,7 +138,7 @@ mod tests {
             waiting_reviews: 4,
             ..Limits::default()
         };
-        let waiting = Waiting::new(&limits, Gauge::default());
+        let waiting = WaitingReviews::new(&limits, Gauge::default());
         let enter = |number: u8| {
             let peer = Ipv4Addr::new(192, 0, 2, number).into();
             waiting.enter(&format!("n{number}"), Some(peer), 100)

@@ -187,14 +187,14 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
                 Err(Problem::custom("expected text, found nothing"))
             }
             Tree::Text(text) => visitor.visit_str(text),
-            Tree::List(items) => visitor.visit_seq(Items(items.iter())),
-            Tree::Map(entries) => visitor.visit_map(Entries::of(entries, Keys::Known)),
+            Tree::List(items) => visitor.visit_seq(ListItems(items.iter())),
+            Tree::Map(entries) => visitor.visit_map(MapEntries::of(entries, Keys::Known)),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         match &self.node.value {
-            Tree::Map(entries) => visitor.visit_map(Entries::of(entries, Keys::OfWriter)),
+            Tree::Map(entries) => visitor.visit_map(MapEntries::of(entries, Keys::OfWriter)),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -226,7 +226,7 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
         match &self.node.value {
             Tree::Text(name) => visitor.visit_enum(name.as_str().into_deserializer()),
             Tree::Map(entries) => {
-                let entries = Entries::of(entries, Keys::Known);
+                let entries = MapEntries::of(entries, Keys::Known);
                 visitor.visit_enum(MapAccessDeserializer::new(entries))
             }
             _ => String::deserialize(self).and_then(|_| Err(Problem::custom("expected text"))),
@@ -239,9 +239,9 @@ impl<'de> Deserializer<'de> for ValueReader<'de> {
     }
 }
 
-struct Items<'a>(slice::Iter<'a, Spanned<Tree>>);
+struct ListItems<'a>(slice::Iter<'a, Spanned<Tree>>);
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de> SeqAccess<'de> for ListItems<'de> {
     type Error = Problem;
 
     fn next_element_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Problem>
@@ -267,13 +267,13 @@ enum Keys {
     OfWriter,
 }
 
-struct Entries<'a> {
+struct MapEntries<'a> {
     rest: slice::Iter<'a, (Spanned<String>, Spanned<Tree>)>,
     keys: Keys,
     value: Option<ValueReader<'a>>,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> MapEntries<'a> {
     fn of(entries: &'a [(Spanned<String>, Spanned<Tree>)], keys: Keys) -> Self {
         Self {
             rest: entries.iter(),
@@ -283,7 +283,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl<'de> MapAccess<'de> for Entries<'de> {
+impl<'de> MapAccess<'de> for MapEntries<'de> {
     type Error = Problem;
 
     fn next_key_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Problem>

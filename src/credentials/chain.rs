@@ -14,24 +14,24 @@ const MAX_CREDENTIALS_TRIED: usize = 8;
 /// Where credentials come from, in the order to try them in. Programs come last: they are
 /// run only when every other credential was refused.
 #[derive(Clone, Copy)]
-enum Source {
+enum CredentialSource {
     PodSecrets,
     DockerConfig,
     ClientFiles,
     Providers,
 }
 
-const SOURCES: [Source; 4] = [
-    Source::PodSecrets,
-    Source::DockerConfig,
-    Source::ClientFiles,
-    Source::Providers,
+const SOURCES: [CredentialSource; 4] = [
+    CredentialSource::PodSecrets,
+    CredentialSource::DockerConfig,
+    CredentialSource::ClientFiles,
+    CredentialSource::Providers,
 ];
 
 /// Yields the credentials for one repository after the other, each when it is asked for.
 pub(crate) struct CredentialChain<'a> {
     credentials: &'a LookupCredentials,
-    sources: std::array::IntoIter<Source, 4>,
+    sources: std::array::IntoIter<CredentialSource, 4>,
     /// What the last source has, as far as it was not yielded.
     found: std::vec::IntoIter<Arc<Credential>>,
     /// What was yielded for this repository.
@@ -100,17 +100,17 @@ impl<'a> CredentialChain<'a> {
 
     async fn find(
         &self,
-        source: Source,
+        source: CredentialSource,
         repository: &RepositoryName,
     ) -> Result<Vec<Arc<Credential>>, Unknown> {
         let LookupCredentials {
             shared, audience, ..
         } = self.credentials;
         Ok(match source {
-            Source::PodSecrets => self.credentials.of_secrets(repository),
-            Source::DockerConfig => shared.keyring.load().find(repository),
-            Source::ClientFiles => shared.client_files.find(repository).await,
-            Source::Providers => match &shared.providers {
+            CredentialSource::PodSecrets => self.credentials.of_secrets(repository),
+            CredentialSource::DockerConfig => shared.keyring.load().find(repository),
+            CredentialSource::ClientFiles => shared.client_files.find(repository).await,
+            CredentialSource::Providers => match &shared.providers {
                 Some(providers) => providers.find(repository, &audience.owner()).await?,
                 None => Vec::new(),
             },

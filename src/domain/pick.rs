@@ -86,7 +86,7 @@ pub fn pick<'a>(
         path.push(entry.digest.clone());
         match (entry.kind, node.platform_rules()) {
             // Source: containers/image copy/single.go, "Unexpectedly received a manifest list".
-            (EntryKind::Index, Rules::CriO) => {
+            (EntryKind::Index, RuntimeRules::CriO) => {
                 return Ok(Outcome::Missing(MissReason::IndexInIndex(place)));
             }
             (EntryKind::Index, _) if path.len() > NESTED_INDEXES => {
@@ -102,7 +102,7 @@ pub fn pick<'a>(
                 return finish(node, entry, place, children, path, entries);
             }
             // Source: containerd core/images/image.go, "unexpected media type".
-            (EntryKind::Other, Rules::Containerd) => {
+            (EntryKind::Other, RuntimeRules::Containerd) => {
                 return Ok(Outcome::Missing(MissReason::NoImage(place)));
             }
             (EntryKind::Other, _) => {
@@ -125,8 +125,8 @@ fn finish<'a>(
 ) -> Result<Outcome, Digest> {
     let rules = node.platform_rules();
     let states_platform = match rules {
-        Rules::Docker => docker::stated(entry).is_some(),
-        Rules::Containerd | Rules::CriO => entry.platform.is_some(),
+        RuntimeRules::Docker => docker::stated(entry).is_some(),
+        RuntimeRules::Containerd | RuntimeRules::CriO => entry.platform.is_some(),
     };
     // What the index says is believed whether or not the child was read for another node.
     if states_platform && entries == Entries::Believed {
@@ -138,7 +138,7 @@ fn finish<'a>(
         Some(Err(unknown)) => return Ok(Outcome::Unknown(unknown.clone())),
         Some(Ok(child)) => child,
     };
-    let config_chooses = !states_platform && rules == Rules::Containerd;
+    let config_chooses = !states_platform && rules == RuntimeRules::Containerd;
     let config = match &child.content {
         Content::Manifest(config) => config,
         Content::Index(_) => return Ok(contradicts()),
@@ -257,18 +257,18 @@ fn contradicts() -> Outcome {
 
 /// The three families of rules; containerd's two differ in one filter only.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rules {
+pub(crate) enum RuntimeRules {
     Containerd,
     CriO,
     Docker,
 }
 
 impl NodePlatform {
-    pub(crate) fn platform_rules(&self) -> Rules {
+    pub(crate) fn platform_rules(&self) -> RuntimeRules {
         match self.runtime {
-            Runtime::ContainerdTransfer | Runtime::ContainerdLocal => Rules::Containerd,
-            Runtime::CriO => Rules::CriO,
-            Runtime::Docker => Rules::Docker,
+            Runtime::ContainerdTransfer | Runtime::ContainerdLocal => RuntimeRules::Containerd,
+            Runtime::CriO => RuntimeRules::CriO,
+            Runtime::Docker => RuntimeRules::Docker,
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
-use self::shapes::{CronJobSpec, MaybeTemplate, Object, Templated, TypeMeta, templates};
+use self::shapes::{BuiltInObject, CronJobSpec, MaybeTemplate, Templated, TypeMeta, templates};
 pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
 use super::json::{self, Input, Nested, ObjectError};
 use super::pod::{PodSpec, SpecOrigin};
@@ -246,7 +246,7 @@ impl KindSeed<'_> {
         S: Deserialize<'de> + Default,
         T: Deserialize<'de> + Default,
     {
-        let object: Option<Object<'de, S, T>> = json::optional_object(deserializer)?;
+        let object: Option<BuiltInObject<'de, S, T>> = json::optional_object(deserializer)?;
         Ok(object.map(|object| object.into_workload(&self.kind, templates)))
     }
 }
@@ -280,7 +280,7 @@ fn configured(
     input: Input<'_>,
 ) -> Result<Workload, ObjectError> {
     let named = kind_name(kind);
-    let object: Object<'_> = input.object(named)?;
+    let object: BuiltInObject<'_> = input.object(named)?;
     let mut templates = Templates::default();
     for path in &rule.templates {
         for template in input.read(named, || path.seed())? {

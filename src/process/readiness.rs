@@ -18,14 +18,14 @@ pub struct Readiness {
 }
 
 /// Says whether something is as it should be, and if not, what is wrong.
-type Question = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+type ReadinessCheck = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 enum Condition {
     Met,
     /// Not ready before it is met; with what is known of why.
     Waiting(String),
     /// Ready all the same.
-    Informative(Question),
+    Informative(ReadinessCheck),
 }
 
 /// One thing that the process waits for. It counts as reached when this is dropped.

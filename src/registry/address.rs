@@ -133,7 +133,7 @@ fn embedded_4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 /// Names to addresses: one resolver, shared by the clients of all hosts.
 ///
 /// Hickory, since a static binary has no name service switch.
-pub(super) struct Names {
+pub(super) struct FilteredNames {
     /// Asked instead of the system's servers.
     server: Option<SocketAddr>,
     resolver: OnceLock<TokioResolver>,
@@ -145,7 +145,7 @@ pub(super) struct Names {
 /// Most names that are known to lead inside; the last used stay.
 const MAX_INSIDE_NAMES: u64 = 10_000;
 
-impl Names {
+impl FilteredNames {
     pub(super) fn new(server: Option<SocketAddr>) -> Self {
         Self {
             server,
@@ -210,7 +210,7 @@ fn lower(name: &str) -> String {
 
 /// The resolver of one client: only addresses that its hosts may have.
 pub(super) struct FilteringResolver {
-    pub(super) names: Arc<Names>,
+    pub(super) names: Arc<FilteredNames>,
     pub(super) addresses: Addresses,
 }
 
@@ -346,7 +346,7 @@ mod tests {
 
     #[tokio::test]
     async fn localhost_never_leaves_the_machine() {
-        let names = Names::new(None);
+        let names = FilteredNames::new(None);
         for name in ["localhost", "LOCALHOST", "a.b.localhost", "localhost."] {
             let found = names.resolve(name).await.expect(name);
             assert!(found.iter().all(IpAddr::is_loopback), "{name}");

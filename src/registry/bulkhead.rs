@@ -23,8 +23,8 @@ use crate::work::audience::Audience;
 use allowance::{Allowances, Spent};
 pub(super) use health::Blame;
 use health::{Admitted, Health};
-pub(super) use queue::{Budget, Queue};
 use queue::{Full, QueuePlace};
+pub(super) use queue::{HostBudget, Queue};
 
 /// A pause that somebody who waits for an answer may as well wait for.
 const MAX_PAUSE_WAITED_FOR: Duration = Duration::from_secs(2);
@@ -47,7 +47,7 @@ pub(super) struct RequestClass {
 
 /// Why a host is not asked now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum EntryRefusal {
     /// Too many of ours wait for it, or did until the deadline.
     Busy,
     /// It asked us to wait.
@@ -83,7 +83,7 @@ pub(super) struct Bulkhead {
     name: String,
     queue: Arc<Queue>,
     host: u64,
-    budget: Budget,
+    budget: HostBudget,
     known: Mutex<Known>,
 }
 
@@ -96,7 +96,7 @@ struct Known {
 
 impl Bulkhead {
     /// A host that takes so much.
-    pub(super) fn new(name: &str, queue: &Arc<Queue>, budget: Budget) -> Self {
+    pub(super) fn new(name: &str, queue: &Arc<Queue>, budget: HostBudget) -> Self {
         Self {
             name: name.to_owned(),
             queue: Arc::clone(queue),
@@ -108,12 +108,15 @@ impl Bulkhead {
 
     /// Waits for one's turn. What the host's health forbids is found out before and after:
     /// others may have learned more meanwhile.
-    pub(super) async fn enter(self: &Arc<Self>, class: &RequestClass) -> Result<Permit, Refusal> {
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        class: &RequestClass,
+    ) -> Result<Permit, EntryRefusal> {
         self.wait_for_short_pause(class).await?;
         self.known.lock().check(class)?;
         let (queue, budget) = (&self.queue, &self.budget);
         let entered = queue.enter(self.host, budget, &class.audience, class.deadline);
-        let place = entered.await.map_err(|Full| Refusal::Busy)?;
+        let place = entered.await.map_err(|Full| EntryRefusal::Busy)?;
         let admitted = self.known.lock().admit(class)?;
         Ok(Permit {
             bulkhead: Arc::clone(self),
@@ -126,7 +129,7 @@ impl Bulkhead {
         })
     }
 
-    async fn wait_for_short_pause(&self, class: &RequestClass) -> Result<(), Refusal> {
+    async fn wait_for_short_pause(&self, class: &RequestClass) -> Result<(), EntryRefusal> {
         let now = Instant::now();
         let Some(pause) = self.known.lock().pause(class, now) else {
             return Ok(());
@@ -134,7 +137,7 @@ impl Bulkhead {
         let until = now + pause;
         let fits = pause <= MAX_PAUSE_WAITED_FOR && until < class.deadline;
         if !class.audience.is_awaited() || !fits {
-            return Err(Refusal::Paused);
+            return Err(EntryRefusal::Paused);
         }
         sleep_until(until).await;
         Ok(())
@@ -179,18 +182,18 @@ impl Known {
     }
 
     /// Whether the host may be asked at all now.
-    fn check(&self, class: &RequestClass) -> Result<(), Refusal> {
+    fn check(&self, class: &RequestClass) -> Result<(), EntryRefusal> {
         let now = Instant::now();
         if self.pause(class, now).is_some() {
-            return Err(Refusal::Paused);
+            return Err(EntryRefusal::Paused);
         }
         match self.health.fails(&class.repository, now) {
-            Some(reason) => Err(Refusal::Failing(reason)),
+            Some(reason) => Err(EntryRefusal::Failing(reason)),
             None => Ok(()),
         }
     }
 
-    fn admit(&mut self, class: &RequestClass) -> Result<Admitted, Refusal> {
+    fn admit(&mut self, class: &RequestClass) -> Result<Admitted, EntryRefusal> {
         self.check(class)?;
         if class.is_counted {
             self.spend(class)?;
@@ -199,14 +202,14 @@ impl Known {
     }
 
     /// Takes one request of a counted window, on the account of anybody who waits.
-    fn spend(&mut self, class: &RequestClass) -> Result<(), Refusal> {
+    fn spend(&mut self, class: &RequestClass) -> Result<(), EntryRefusal> {
         let now = Instant::now();
-        let mut refusal = Refusal::HalfSpent;
+        let mut refusal = EntryRefusal::HalfSpent;
         for tenant in class.audience.tenants() {
             match self.allowances.spend(class.account, &tenant, now) {
                 Ok(()) => return Ok(()),
                 Err(Spent::Half) => {}
-                Err(Spent::Share) => refusal = Refusal::ShareSpent,
+                Err(Spent::Share) => refusal = EntryRefusal::ShareSpent,
             }
         }
         Err(refusal)

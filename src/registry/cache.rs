@@ -68,7 +68,7 @@ pub trait TagInspector: Send + Sync {
 }
 
 /// What a look-up ends with.
-type Outcome = Result<Lookup, Unknown>;
+pub(super) type LookupOutcome = Result<Lookup, Unknown>;
 
 /// A cache around an inspector.
 pub struct Cache<I> {
@@ -79,7 +79,7 @@ pub struct Cache<I> {
     documents: Bounded<Digest, KnownDocument>,
     answers: Bounded<AnswerKey, KeptAnswer>,
     failures: Bounded<AnswerKey, KeptFailure>,
-    flights: Flights<AnswerKey, Outcome>,
+    flights: Flights<AnswerKey, LookupOutcome>,
     changes: AnswerChanges,
 }
 
@@ -157,7 +157,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         image: &ImageReference,
         identity: Option<CredentialHash>,
         credentials: impl FnOnce() -> LookupCredentials,
-    ) -> Option<Outcome> {
+    ) -> Option<LookupOutcome> {
         let key = AnswerKey::new(identity, image);
         let now = Instant::now();
         if let Some(answer) = self.answers.get(&key) {
@@ -213,8 +213,8 @@ impl<I: TagInspector + 'static> Cache<I> {
         self: &Arc<Self>,
         key: &AnswerKey,
         credentials: &LookupCredentials,
-        known: impl FnOnce() -> Option<Outcome>,
-    ) -> Joined<Outcome> {
+        known: impl FnOnce() -> Option<LookupOutcome>,
+    ) -> Joined<LookupOutcome> {
         let start = |audience| {
             let credentials = credentials.for_audience(audience);
             let (cache, key) = (Arc::clone(self), key.clone());
@@ -232,7 +232,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         self: &Arc<Self>,
         image: &ImageReference,
         credentials: &LookupCredentials,
-    ) -> Outcome {
+    ) -> LookupOutcome {
         let identity = credentials.identity();
         if let Some(known) = self.cached(image, identity, || credentials.clone()) {
             return known;
@@ -254,7 +254,7 @@ impl<I: TagInspector + 'static> Cache<I> {
         image: &ImageReference,
         credentials: &LookupCredentials,
         deadline: Instant,
-    ) -> Outcome {
+    ) -> LookupOutcome {
         let key = AnswerKey::new(credentials.identity(), image);
         if let Some(recent) = self.recent_outcome(&key) {
             return recent;

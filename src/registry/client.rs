@@ -19,7 +19,7 @@ use super::document::{self, Body, MAX_DOCUMENT_BYTES};
 use super::error::{blocked, concealed, from_status, refused, timeout};
 use super::host::{Endpoint, LookupTarget};
 use super::token::{TokenRequest, Tokens};
-use super::transport::{RegistryResponse, Request, Transport};
+use super::transport::{RegistryRequest, RegistryResponse, RegistryTransport};
 use crate::credentials::{Credential, CredentialChain, LookupCredentials};
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::platform::Platform;
@@ -34,7 +34,7 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
 
 /// Looks images up in their registries. It remembers tokens and connections, no answers.
 pub struct Registry {
-    transport: Arc<Transport>,
+    transport: Arc<RegistryTransport>,
     tokens: Arc<Tokens>,
 }
 
@@ -53,7 +53,7 @@ struct Attempt<'a> {
 }
 
 impl Registry {
-    pub(super) fn new(transport: Transport) -> Self {
+    pub(super) fn new(transport: RegistryTransport) -> Self {
         let transport = Arc::new(transport);
         Self {
             tokens: Tokens::new(Arc::clone(&transport)),
@@ -229,7 +229,7 @@ impl Attempt<'_> {
         let is_document = path.starts_with("manifests/");
         let is_counted = is_document && method == Method::GET;
         let send = |authorization| {
-            transport.follow(Request {
+            transport.follow(RegistryRequest {
                 method: method.clone(),
                 url: self.url_of(path),
                 peer: self.endpoint.peer.clone(),

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use rustls::InvalidMessage;
 
 use super::address::AddressRefused;
-use super::bulkhead::{Blame, Failure, Refusal};
+use super::bulkhead::{Blame, EntryRefusal, Failure};
 use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::work::flight::Absent;
 
@@ -73,27 +73,27 @@ pub(super) fn absent(host: &str, absent: Absent) -> Unknown {
 }
 
 /// What a bulkhead's refusal means. Nothing was sent.
-pub(super) fn refused_entry(host: &str, refusal: Refusal) -> Unknown {
+pub(super) fn refused_entry(host: &str, refusal: EntryRefusal) -> Unknown {
     let (reason, detail) = match refusal {
-        Refusal::Busy => {
+        EntryRefusal::Busy => {
             return Unknown::over_budget(format!(
                 "too many requests of ours are waiting for {host}"
             ));
         }
-        Refusal::Paused => (
+        EntryRefusal::Paused => (
             Reason::RateLimited,
             format!("{host} limits our requests, and asked us to wait"),
         ),
-        Refusal::ShareSpent => {
+        EntryRefusal::ShareSpent => {
             return Unknown::over_budget(format!(
                 "what is left of the pulls that {host} allows is for other namespaces"
             ));
         }
-        Refusal::HalfSpent => (
+        EntryRefusal::HalfSpent => (
             Reason::RateLimited,
             format!("half of the pulls that {host} allows are left to the nodes"),
         ),
-        Refusal::Failing(reason) => (
+        EntryRefusal::Failing(reason) => (
             reason,
             format!("{host} failed several times in a row ({reason}); it is asked again soon"),
         ),

@@ -13,8 +13,8 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 use thiserror::Error;
 
-use super::address::Names;
-use super::bulkhead::{Budget, Bulkhead, Queue};
+use super::address::FilteredNames;
+use super::bulkhead::{Bulkhead, HostBudget, Queue};
 use super::settings::{CacheSettings, HostSettings};
 use crate::credentials::provider::Providers;
 use crate::domain::glob;
@@ -23,7 +23,7 @@ use name::Server;
 pub(super) use name::authority;
 use name::{DOCKER_HUB, DOCKER_HUB_API, is_docker_hub};
 pub use target::LookupTarget;
-pub(super) use target::{Endpoint, Peer};
+pub(super) use target::{Endpoint, RegistryHost};
 
 /// Most hosts whose bulkheads are kept; the longest unused goes first, since a new one must
 /// never be without limits.
@@ -129,14 +129,14 @@ pub(super) struct Hosts {
     entries: Vec<Host>,
     others: Host,
     bulkheads: moka::sync::Cache<Server, Arc<Bulkhead>>,
-    names: Arc<Names>,
+    names: Arc<FilteredNames>,
     discretion: Discretion,
     queue: Arc<Queue>,
 }
 
 impl Hosts {
     pub(super) fn new(settings: &LookUpSettings) -> Result<Self, SettingsError> {
-        let names = Arc::new(Names::new(settings.name_server));
+        let names = Arc::new(FilteredNames::new(settings.name_server));
         let mut clients = Clients::new(settings.limits, Arc::clone(&names));
         let mut host = |settings: HostSettings| {
             Ok::<_, SettingsError>(Host {
@@ -246,7 +246,7 @@ impl Hosts {
         let server = Server::of(url);
         self.bulkheads.get_with_by_ref(&server, || {
             let settings = &self.of(&server.authority).settings;
-            let budget = Budget {
+            let budget = HostBudget {
                 places: settings.places(),
                 requests_per_second: settings.requests_per_second,
             };

@@ -8,9 +8,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
-use super::cache::Cache;
 use super::cache::file::CacheFile;
 use super::cache::writer::CacheWriter;
+use super::cache::{Cache, LookupOutcome};
 use super::client::Registry;
 use super::error;
 use super::host::Hosts;
@@ -19,13 +19,10 @@ use crate::checker::ImageInspector;
 use crate::credentials::docker_config::DockerConfigError;
 use crate::credentials::{LookupCredentials, SecretContents, Secrets, SharedCredentials};
 use crate::domain::access::{Access, SecretName, Tenant};
-use crate::domain::inspection::Lookup;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::audience::Audience;
 use crate::work::flight::Flights;
-
-type Outcome = Result<Lookup, Unknown>;
 
 /// Registries, with the credentials that each access has, and answers that are kept.
 #[derive(Clone)]
@@ -35,7 +32,7 @@ pub struct Inspector {
     secrets: Secrets,
     cache: Arc<Cache<Registry>>,
     /// Look-ups of pods with secrets, which begin with the reading of these.
-    flights: Flights<(Arc<[SecretName]>, ImageReference), Outcome>,
+    flights: Flights<(Arc<[SecretName]>, ImageReference), LookupOutcome>,
 }
 
 impl Inspector {
@@ -90,7 +87,7 @@ impl Inspector {
     }
 
     /// The answer for a pod with these secrets if it is known, without waiting.
-    fn known(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
+    fn known(&self, image: &ImageReference, access: &Access) -> Option<LookupOutcome> {
         let contents = self.secrets.known(&access.secrets)?;
         let credentials = match self.of_pod(image, access, contents) {
             Ok(credentials) => credentials,
@@ -115,14 +112,14 @@ impl Inspector {
         image: &ImageReference,
         access: &Access,
         credentials: &LookupCredentials,
-    ) -> Option<Outcome> {
+    ) -> Option<LookupOutcome> {
         let identity = credentials.identity();
         let known = self.cache.cached(image, identity, || credentials.clone());
         known.or_else(|| self.known_to_all(image, access))
     }
 
     /// An image that was read without showing anything is everybody's to know of.
-    fn known_to_all(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
+    fn known_to_all(&self, image: &ImageReference, access: &Access) -> Option<LookupOutcome> {
         let everybody = LookupCredentials::of_everybody(&self.shared, &access.tenant);
         if !self.hosts.target(image).is_public_to(&everybody) {
             return None;
@@ -136,7 +133,7 @@ impl Inspector {
         image: &ImageReference,
         access: &Access,
         audience: &Audience,
-    ) -> Outcome {
+    ) -> LookupOutcome {
         let contents = self.secrets.all(&access.secrets).await;
         let credentials = self.of_pod(image, access, contents)?;
         let found = self.ask(image, access, &credentials, audience).await;
@@ -162,7 +159,7 @@ impl Inspector {
         access: &Access,
         credentials: &LookupCredentials,
         audience: &Audience,
-    ) -> Outcome {
+    ) -> LookupOutcome {
         let credentials = credentials.for_audience(audience.clone());
         match self.known_as(image, access, &credentials) {
             Some(known) => known,
@@ -176,7 +173,7 @@ impl ImageInspector for Inspector {
         &'a self,
         image: &'a ImageReference,
         access: &'a Access,
-    ) -> BoxFuture<'a, Outcome> {
+    ) -> BoxFuture<'a, LookupOutcome> {
         async move {
             if let Some(known) = self.cached(image, access) {
                 return known;
@@ -206,7 +203,7 @@ impl ImageInspector for Inspector {
         image: &'a ImageReference,
         access: &'a Access,
         deadline: Instant,
-    ) -> BoxFuture<'a, Outcome> {
+    ) -> BoxFuture<'a, LookupOutcome> {
         async move {
             let Some(contents) = self.secrets.known(&access.secrets) else {
                 let late = |_| Err(error::timeout(image.registry()));
@@ -228,7 +225,7 @@ impl ImageInspector for Inspector {
         .boxed()
     }
 
-    fn cached(&self, image: &ImageReference, access: &Access) -> Option<Outcome> {
+    fn cached(&self, image: &ImageReference, access: &Access) -> Option<LookupOutcome> {
         if access.secrets.is_empty() {
             let everybody = || LookupCredentials::of_everybody(&self.shared, &access.tenant);
             return self.cache.cached(image, None, everybody);

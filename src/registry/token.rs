@@ -27,8 +27,8 @@ use zeroize::Zeroizing;
 
 use super::bulkhead::RequestClass;
 use super::error::{absent, blocked, hidden, malformed, refused, unsupported};
-use super::host::{Peer, authority};
-use super::transport::{Request, Transport};
+use super::host::{RegistryHost, authority};
+use super::transport::{RegistryRequest, RegistryTransport};
 use crate::credentials::Credential;
 use crate::credentials::CredentialHash;
 use crate::domain::text::printable;
@@ -58,7 +58,7 @@ const KNOWN_REALMS: [(&str, &str); 2] = [
 pub(super) struct TokenRequest<'a> {
     /// Any URL of the registry.
     pub(super) registry: &'a Url,
-    pub(super) peer: Peer<'a>,
+    pub(super) peer: RegistryHost<'a>,
     pub(super) repository: &'a str,
     /// `None` is anonymous.
     pub(super) credential: Option<&'a Arc<Credential>>,
@@ -86,7 +86,7 @@ struct Token {
 
 /// The proofs that are known.
 pub(super) struct Tokens {
-    transport: Arc<Transport>,
+    transport: Arc<RegistryTransport>,
     /// By registry and repository; the empty repository stands for those not yet asked for.
     schemes: Cache<(String, String), Scheme>,
     tokens: Cache<TokenKey, Token>,
@@ -94,7 +94,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(transport: Arc<Transport>) -> Arc<Self> {
+    pub(super) fn new(transport: Arc<RegistryTransport>) -> Arc<Self> {
         Arc::new(Self {
             transport,
             schemes: cache(),
@@ -328,7 +328,7 @@ struct TokenResponse {
 }
 
 async fn fetch(
-    transport: &Transport,
+    transport: &RegistryTransport,
     source: &TokenSource,
     credential: Option<&Credential>,
     label: &str,
@@ -351,7 +351,7 @@ async fn fetch(
     } else {
         format!("the token server of {label}").into()
     };
-    let request = Request {
+    let request = RegistryRequest {
         method: if form.is_some() {
             Method::POST
         } else {

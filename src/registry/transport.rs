@@ -18,12 +18,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::address::check_literal;
-use super::bulkhead::{Failure, Permit, Refusal, RequestClass};
+use super::bulkhead::{EntryRefusal, Failure, Permit, RequestClass};
 use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
     timeout as timed_out, too_large, unsupported,
 };
-use super::host::{Hosts, LookUpLimits, Peer, authority};
+use super::host::{Hosts, LookUpLimits, RegistryHost, authority};
 use super::jitter::jittered;
 use super::statistics::Statistics;
 use crate::domain::text::printable;
@@ -40,17 +40,17 @@ const MAX_ERROR_TIME: Duration = Duration::from_millis(200);
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Speaks to registries and token servers.
-pub(super) struct Transport {
+pub(super) struct RegistryTransport {
     pub(super) hosts: Arc<Hosts>,
     pub(super) limits: LookUpLimits,
     pub(super) statistics: Arc<Statistics>,
 }
 
 /// One request.
-pub(super) struct Request<'a> {
+pub(super) struct RegistryRequest<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) peer: Peer<'a>,
+    pub(super) peer: RegistryHost<'a>,
     /// The registry that the look-up is about.
     pub(super) registry: &'a str,
     /// What failures are told about: the registry, or what it sent us to; never by the name
@@ -92,12 +92,12 @@ fn told(failure: Unknown, is_concealed: bool, label: &str) -> Unknown {
     }
 }
 
-impl Transport {
+impl RegistryTransport {
     /// Sends a request and follows redirects: each to a host that its own settings allow,
     /// and without credentials from the first other host on.
     pub(super) async fn follow<'a>(
         &'a self,
-        mut request: Request<'a>,
+        mut request: RegistryRequest<'a>,
     ) -> Result<RegistryResponse, Unknown> {
         let registry = request.registry;
         let mut is_direct = true;
@@ -138,7 +138,7 @@ impl Transport {
     /// Sends a request, and tells no more of the host than may be told.
     pub(super) async fn exchange(
         &self,
-        request: &Request<'_>,
+        request: &RegistryRequest<'_>,
     ) -> Result<RegistryResponse, Unknown> {
         // What we refuse ourselves tells nothing of the host.
         self.judge(request)?;
@@ -157,7 +157,10 @@ impl Transport {
 
     /// Sends a request. Redirects are answers like others. Where somebody waits, a host that
     /// stumbles gets one more try, and so does one that asks for a short pause.
-    async fn exchange_openly(&self, request: &Request<'_>) -> Result<RegistryResponse, Unknown> {
+    async fn exchange_openly(
+        &self,
+        request: &RegistryRequest<'_>,
+    ) -> Result<RegistryResponse, Unknown> {
         let answer = self.exchange_once(request, 1).await?;
         let pause = match answer.status.as_u16() {
             // The bulkhead waits as long as the registry asks for, or refuses.
@@ -178,7 +181,7 @@ impl Transport {
 
     async fn exchange_once(
         &self,
-        request: &Request<'_>,
+        request: &RegistryRequest<'_>,
         attempt: u32,
     ) -> Result<RegistryResponse, Unknown> {
         let bulkhead = self.hosts.bulkhead(&request.url);
@@ -196,7 +199,7 @@ impl Transport {
         let started = Instant::now();
         let Some(answer) = self.in_time(request, &mut permit).await else {
             permit.given_up();
-            return Err(refused(Refusal::Busy));
+            return Err(refused(EntryRefusal::Busy));
         };
         log(request, attempt, started.elapsed(), &answer);
         match answer {
@@ -221,7 +224,7 @@ impl Transport {
     /// answers the retry.
     async fn in_time(
         &self,
-        request: &Request<'_>,
+        request: &RegistryRequest<'_>,
         permit: &mut Permit,
     ) -> Option<Result<RegistryResponse, Failure>> {
         let (class, limits) = (&request.class, &self.limits);
@@ -264,7 +267,7 @@ impl Transport {
 
     /// Whether the settings let us contact the host of the URL at all. Names are judged
     /// again when they are resolved.
-    fn judge(&self, request: &Request<'_>) -> Result<(), Unknown> {
+    fn judge(&self, request: &RegistryRequest<'_>) -> Result<(), Unknown> {
         let (url, settings) = (&request.url, &request.peer.host.settings);
         // A reference may spell an address in a way that its settings do not.
         let is_blocked = settings.blocked || self.hosts.of(&authority(url)).settings.blocked;
@@ -281,7 +284,7 @@ impl Transport {
         check_literal(url, settings.addresses).map_err(|_| address_refused(&request.asked))
     }
 
-    async fn perform(&self, request: &Request<'_>) -> Result<RegistryResponse, Failure> {
+    async fn perform(&self, request: &RegistryRequest<'_>) -> Result<RegistryResponse, Failure> {
         let client = &request.peer.host.client;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
@@ -320,7 +323,7 @@ impl Transport {
 
 /// One line a request. Neither queries nor headers: both may hold credentials.
 fn log(
-    request: &Request<'_>,
+    request: &RegistryRequest<'_>,
     attempt: u32,
     time: Duration,
     answer: &Result<RegistryResponse, Failure>,
@@ -336,7 +339,7 @@ fn log(
 }
 
 /// Reads a body as it comes: what the registry says of its length takes no memory.
-async fn read(response: &mut Response, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
+async fn read(response: &mut Response, request: &RegistryRequest<'_>) -> Result<Vec<u8>, Failure> {
     if request.method == Method::HEAD {
         return Ok(Vec::new());
     }
@@ -380,7 +383,7 @@ async fn discard(response: &mut Response) {
     timeout(MAX_ERROR_TIME, drain).await.unwrap_or_default();
 }
 
-fn location(request: &Request<'_>, headers: &HeaderMap) -> Result<Url, Unknown> {
+fn location(request: &RegistryRequest<'_>, headers: &HeaderMap) -> Result<Url, Unknown> {
     headers
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())

@@ -27,8 +27,8 @@ pub struct Report {
     errors: Vec<Unread>,
     partial: Vec<String>,
     skipped: Vec<SkippedKind>,
-    platforms: Vec<Platform>,
-    workloads: Vec<Workload>,
+    platforms: Vec<ReportedPlatform>,
+    workloads: Vec<ReportedWorkload>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -51,7 +51,7 @@ pub(super) struct Summary {
 
 /// A node platform of the cluster.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Platform {
+pub(super) struct ReportedPlatform {
     pub(super) platform: String,
     pub(super) runtime: &'static str,
     /// How many live nodes have it.
@@ -61,7 +61,7 @@ pub(super) struct Platform {
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Workload {
+struct ReportedWorkload {
     api_version: String,
     kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,22 +69,22 @@ struct Workload {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    levels: Levels,
-    candidates: Vec<Candidate>,
+    levels: ReportedLevels,
+    candidates: Vec<ReportedCandidate>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    cordoned: Vec<Candidate>,
-    images: Vec<Image>,
+    cordoned: Vec<ReportedCandidate>,
+    images: Vec<ReportedImage>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Levels {
+struct ReportedLevels {
     runnable: &'static str,
     portable: &'static str,
 }
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Candidate {
+struct ReportedCandidate {
     platform: String,
     runtime: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -101,7 +101,7 @@ fn name<S: Serializer>(value: &Ternary, serializer: S) -> Result<S::Ok, S::Error
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Image {
+struct ReportedImage {
     image: String,
     reference: Option<String>,
     containers: Vec<String>,
@@ -174,7 +174,7 @@ impl Report {
             partial: run.partial.clone(),
             skipped: run.skipped.clone(),
             platforms: platforms(&run.nodes),
-            workloads: run.workloads.iter().map(Workload::of).collect(),
+            workloads: run.workloads.iter().map(ReportedWorkload::of).collect(),
         }
     }
 }
@@ -217,15 +217,15 @@ pub(super) fn reference_or_text(image: &ImageVerdict) -> String {
 }
 
 /// Node platforms of the whole cluster. Nodes that differ in emulation share a row.
-pub(super) fn platforms(nodes: &Nodes) -> Vec<Platform> {
-    let mut platforms: Vec<Platform> = Vec::new();
+pub(super) fn platforms(nodes: &Nodes) -> Vec<ReportedPlatform> {
+    let mut platforms: Vec<ReportedPlatform> = Vec::new();
     for (group, members) in nodes.groups() {
         let (platform, runtime) = names(&group.platform);
         let position = platforms
             .iter()
             .position(|known| known.is(&platform, runtime));
         let position = position.unwrap_or_else(|| {
-            platforms.push(Platform {
+            platforms.push(ReportedPlatform {
                 platform,
                 runtime,
                 nodes: 0,
@@ -246,7 +246,7 @@ pub(super) fn platforms(nodes: &Nodes) -> Vec<Platform> {
     platforms
 }
 
-impl Platform {
+impl ReportedPlatform {
     pub(super) fn is(&self, platform: &str, runtime: &str) -> bool {
         self.platform == platform && self.runtime == runtime
     }
@@ -256,7 +256,7 @@ pub(super) fn names(platform: &NodePlatform) -> (String, &'static str) {
     (platform.platform.to_string(), platform.runtime.name())
 }
 
-impl Workload {
+impl ReportedWorkload {
     fn of(judged: &WorkloadReport) -> Self {
         let mut workload = Self {
             api_version: judged.api_version.clone(),
@@ -264,7 +264,7 @@ impl Workload {
             namespace: judged.namespace.clone(),
             name: judged.name.clone(),
             source: judged.source.clone(),
-            levels: Levels {
+            levels: ReportedLevels {
                 runnable: judged.at(Level::Runnable).name(),
                 portable: judged.at(Level::Portable).name(),
             },
@@ -301,7 +301,7 @@ impl Workload {
         let position = self.images.iter().position(|known| known.image == *name);
         let position = position.unwrap_or_else(|| {
             let inspection = image.inspection.as_ref();
-            self.images.push(Image {
+            self.images.push(ReportedImage {
                 image: name.clone(),
                 reference: reference.as_ref().ok().map(ToString::to_string),
                 containers: Vec::new(),
@@ -329,7 +329,11 @@ fn add_new<T: PartialEq>(known: &mut Vec<T>, all: impl Iterator<Item = T>) {
     }
 }
 
-fn add_candidate(known: &mut Vec<Candidate>, candidate: &CandidatePlatform, value: Ternary) {
+fn add_candidate(
+    known: &mut Vec<ReportedCandidate>,
+    candidate: &CandidatePlatform,
+    value: Ternary,
+) {
     let (platform, runtime) = names(&candidate.platform);
     let mut rows = known.iter_mut();
     if let Some(same) = rows.find(|row| row.platform == platform && row.runtime == runtime) {
@@ -338,7 +342,7 @@ fn add_candidate(known: &mut Vec<Candidate>, candidate: &CandidatePlatform, valu
         return;
     }
     let sources = candidate.sources.iter().map(|source| source.name());
-    known.push(Candidate {
+    known.push(ReportedCandidate {
         platform,
         runtime,
         nodes: candidate.nodes.iter().map(ToString::to_string).collect(),

@@ -5,7 +5,7 @@ use std::fmt::{self, Formatter};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::inspection::{Content, Entry, StaleCause, Staleness};
 use crate::domain::outcome::{EntryPosition, IndexDepth, Outcome, OutcomeKind, Ternary};
-use crate::domain::pick::Rules;
+use crate::domain::pick::RuntimeRules;
 use crate::domain::text::printable;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::{ImageOutcome, ImageVerdict, Verdict};
@@ -70,7 +70,7 @@ impl ImageVerdict {
         let supported = |at: &ImageOutcome<'_>| at.outcome.kind() == OutcomeKind::Supported;
         self.on(candidates).filter(supported).find_map(|at| {
             let candidate = at.candidate;
-            let is_containerd = candidate.platform.platform_rules() == Rules::Containerd;
+            let is_containerd = candidate.platform.platform_rules() == RuntimeRules::Containerd;
             let first = at.outcome.picked().first().filter(|_| is_containerd)?;
             let position = entries.iter().position(|entry| entry.digest == *first)?;
             let place = EntryPosition {

@@ -26,12 +26,12 @@ pub(crate) enum Audience {
     /// Nobody waits; it is on the tenant's account.
     Nobody(Tenant),
     /// Those who joined the work under way.
-    Joined(Arc<Room>),
+    Joined(Arc<WaitingRoom>),
 }
 
 /// Those who wait for one piece of work.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct WaitingRoom {
     seats: watch::Sender<Seats>,
     /// How many times those who waited were told that it takes too long.
     delays: watch::Sender<u32>,
@@ -46,7 +46,7 @@ struct Seats {
 
 /// A place among those who wait, given up when it is dropped.
 pub(crate) struct Seat {
-    room: Arc<Room>,
+    room: Arc<WaitingRoom>,
     tenants: Vec<Tenant>,
 }
 
@@ -130,7 +130,7 @@ impl Changes {
     }
 }
 
-impl Room {
+impl WaitingRoom {
     /// Nobody waits so far.
     pub(crate) fn new(owner: Tenant) -> Arc<Self> {
         Arc::new(Self {
@@ -179,7 +179,7 @@ impl Drop for Seat {
     }
 }
 
-impl Room {
+impl WaitingRoom {
     fn replace(&self, former: &[Tenant], present: &[Tenant]) {
         self.seats.send_if_modified(|seats| {
             let before = seats.taken.len();
@@ -217,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_urgent_while_somebody_waits() {
-        let room = Room::new(namespace("a"));
+        let room = WaitingRoom::new(namespace("a"));
         let audience = Audience::Joined(Arc::clone(&room));
         let mut changes = audience.changes();
         let refresh = room.seat(&Audience::Nobody(namespace("a")));
@@ -243,7 +243,10 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_other_work_waits_for_is_as_urgent_as_that() {
-        let (outer, inner) = (Room::new(namespace("a")), Room::new(namespace("a")));
+        let (outer, inner) = (
+            WaitingRoom::new(namespace("a")),
+            WaitingRoom::new(namespace("a")),
+        );
         let audience = Audience::Joined(Arc::clone(&outer));
         let mut seat = inner.seat(&audience);
         let innermost = Audience::Joined(Arc::clone(&inner));

@@ -11,13 +11,13 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 
-use super::audience::{Audience, Room, Seat};
+use super::audience::{Audience, Seat, WaitingRoom};
 use crate::domain::access::Tenant;
 
 /// Work that is under way: `None` if it ended without a value.
 pub(crate) type Flight<V> = Shared<BoxFuture<'static, Option<V>>>;
 
-type Running<K, V> = Arc<Mutex<HashMap<K, (Flight<V>, Arc<Room>)>>>;
+type Running<K, V> = Arc<Mutex<HashMap<K, (Flight<V>, Arc<WaitingRoom>)>>>;
 
 /// The work under way, by key.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ where
                 seat: room.seat(audience),
             };
         }
-        let room = Room::new(audience.owner());
+        let room = WaitingRoom::new(audience.owner());
         let seat = room.seat(audience);
         if let Some(value) = known() {
             let flight = futures::future::ready(Some(value)).boxed().shared();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// An image of the example registry.
-pub(super) struct Image {
+pub(super) struct DemoImage {
     /// As a pod names it.
     pub(super) name: String,
     /// Repository on Docker Hub.
@@ -32,7 +32,7 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const WITH_S390X: [&str; 5] = ["12", "16", "17", "19", "21"];
 const WITHOUT_S390X: [&str; 4] = ["18", "20", "22", "latest"];
 
-pub(super) fn all() -> Vec<Image> {
+pub(super) fn all() -> Vec<DemoImage> {
     let mut images = Vec::new();
     for tag in WITH_S390X {
         let platforms = [
@@ -60,7 +60,7 @@ pub(super) fn all() -> Vec<Image> {
     images
 }
 
-fn image(repository: &'static str, tag: &'static str, platforms: &[&str]) -> Image {
+fn image(repository: &'static str, tag: &'static str, platforms: &[&str]) -> DemoImage {
     let mut documents = Vec::new();
     let mut entries: Vec<Value> = Vec::new();
     for platform in platforms {
@@ -81,7 +81,7 @@ fn image(repository: &'static str, tag: &'static str, platforms: &[&str]) -> Ima
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
     documents.push(document(INDEX, &index));
     let short = repository.strip_prefix("library/").unwrap_or(repository);
-    Image {
+    DemoImage {
         name: format!("{short}:{tag}"),
         repository,
         tag,
@@ -90,11 +90,11 @@ fn image(repository: &'static str, tag: &'static str, platforms: &[&str]) -> Ima
 }
 
 /// A plain manifest, as `docker build` makes it on the machine at hand.
-fn built_on_a_laptop() -> Image {
+fn built_on_a_laptop() -> DemoImage {
     let mut documents = Vec::new();
     let manifest = manifest("linux/arm64", &mut documents);
     documents.push(manifest);
-    Image {
+    DemoImage {
         name: "team/app:laptop".to_owned(),
         repository: "team/app",
         tag: "laptop",

@@ -13,13 +13,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::images::{Image, StoredDocument};
+use super::images::{DemoImage, StoredDocument};
 
 /// Documents by `repository@digest` and `repository:tag`.
 type Documents = Arc<HashMap<String, StoredDocument>>;
 
 /// Routes that serve the images.
-pub(super) fn router(images: Vec<Image>) -> Router {
+pub(super) fn router(images: Vec<DemoImage>) -> Router {
     let mut documents = HashMap::new();
     for image in images {
         let named = image.documents.last().cloned();

@@ -66,7 +66,7 @@ impl<'a> CandidateBuilder<'a> {
         group: &GroupKey,
         members: impl IntoIterator<Item = (&'m Arc<str>, &'m [IndividualLabel])>,
     ) {
-        let (mut open, mut cordoned) = (Named::default(), Named::default());
+        let (mut open, mut cordoned) = (NamedNode::default(), NamedNode::default());
         for (name, individual) in members {
             if self.filter.steps.ran_out() {
                 return;
@@ -155,12 +155,12 @@ impl<'a> CandidateBuilder<'a> {
 
 /// Nodes by name: how many, and the first of them.
 #[derive(Default)]
-struct Named {
+struct NamedNode {
     first: Vec<Arc<str>>,
     count: usize,
 }
 
-impl Named {
+impl NamedNode {
     fn add(&mut self, name: &Arc<str>) {
         self.count += 1;
         if self.first.len() < NAMES {

@@ -1,6 +1,6 @@
 //! Why a runtime picks what it picks, or nothing: the rule, and the entry it decided on.
 
-use super::Rules;
+use super::RuntimeRules;
 use super::containerd::Acceptable;
 use crate::domain::inspection::{Entry, EntryKind};
 use crate::domain::node::NodePlatform;
@@ -81,9 +81,9 @@ fn miss(node: &NodePlatform, own: &Normalized<'_>, entry: &Entry) -> Option<Near
     let rules = node.platform_rules();
     if is_own_architecture && stated.variant == own.variant {
         return Some(match rules {
-            Rules::CriO => NearMiss::Spelling,
+            RuntimeRules::CriO => NearMiss::Spelling,
             _ if !Acceptable::of(&node.platform).has_features(platform) => NearMiss::Features,
-            Rules::Docker if entry.kind == EntryKind::Other => NearMiss::NoImage,
+            RuntimeRules::Docker if entry.kind == EntryKind::Other => NearMiss::NoImage,
             _ => NearMiss::Build,
         });
     }

@@ -26,7 +26,7 @@ pub(super) struct TypeMeta<'a> {
     rename_all = "camelCase",
     bound(deserialize = "'de: 'a, S: Deserialize<'de> + Default, T: Deserialize<'de> + Default")
 )]
-pub(super) struct Object<'a, S = IgnoredAny, T = IgnoredAny> {
+pub(super) struct BuiltInObject<'a, S = IgnoredAny, T = IgnoredAny> {
     api_version: Text<'a>,
     kind: Text<'a>,
     metadata: Nested<ObjectName<'a>>,
@@ -89,7 +89,7 @@ pub(super) fn templates(
     template.into_iter().collect()
 }
 
-impl<S, T> Object<'_, S, T> {
+impl<S, T> BuiltInObject<'_, S, T> {
     /// The workload, with what is made of `spec` and `template`. Items of lists may leave out
     /// what they are.
     pub(super) fn into_workload(

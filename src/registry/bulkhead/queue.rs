@@ -23,14 +23,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::work::audience::{Audience, Urgency};
 use line::Waiter;
-use state::State;
+use state::QueueState;
 
 /// How long a tenant waits for its share before others have to give up what is over theirs.
 const FAIR_WAIT: Duration = Duration::from_millis(500);
 
 /// What a host takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::registry) struct Budget {
+pub(in crate::registry) struct HostBudget {
     /// Requests at once.
     pub(in crate::registry) places: usize,
     /// Requests that start in a second; as many may start at once.
@@ -44,7 +44,7 @@ pub(super) struct Full;
 /// The look-ups of the process, under way or waiting.
 #[derive(Default)]
 pub(in crate::registry) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
 /// One's turn.
@@ -73,7 +73,7 @@ impl Queue {
     pub(super) async fn enter(
         self: &Arc<Self>,
         host: u64,
-        budget: &Budget,
+        budget: &HostBudget,
         audience: &Audience,
         deadline: Instant,
     ) -> Result<QueuePlace, Full> {
@@ -107,7 +107,7 @@ impl Queue {
     fn line_up(
         self: &Arc<Self>,
         host: u64,
-        budget: &Budget,
+        budget: &HostBudget,
         audience: &Audience,
     ) -> Result<(QueuePlace, oneshot::Receiver<QueueTurn>), Full> {
         let mut state = self.state.lock();

@@ -1,10 +1,10 @@
 use super::*;
 use crate::domain::access::Tenant;
-use crate::work::audience::{Room, Urgency};
+use crate::work::audience::{Urgency, WaitingRoom};
 use tokio::time::sleep;
 
 fn bulkhead(places: usize) -> Arc<Bulkhead> {
-    let budget = Budget {
+    let budget = HostBudget {
         places,
         requests_per_second: 50,
     };
@@ -43,7 +43,7 @@ fn failure(blame: Blame, reason: Reason) -> Failure {
     Failure { unknown, blame }
 }
 
-async fn enter(bulkhead: &Arc<Bulkhead>) -> Result<Permit, Refusal> {
+async fn enter(bulkhead: &Arc<Bulkhead>) -> Result<Permit, EntryRefusal> {
     bulkhead.enter(&awaited()).await
 }
 
@@ -56,7 +56,7 @@ fn answer(permit: Permit, status: u16, headers: &[(&'static str, &'static str)])
 }
 
 #[track_caller]
-fn is_refused(entered: Result<Permit, Refusal>, expected: Refusal) {
+fn is_refused(entered: Result<Permit, EntryRefusal>, expected: EntryRefusal) {
     assert_eq!(entered.err(), Some(expected));
 }
 
@@ -64,7 +64,7 @@ fn is_refused(entered: Result<Permit, Refusal>, expected: Refusal) {
 async fn a_full_host_is_busy_at_the_deadline() {
     let bulkhead = bulkhead(1);
     let first = enter(&bulkhead).await.ok();
-    is_refused(enter(&bulkhead).await, Refusal::Busy);
+    is_refused(enter(&bulkhead).await, EntryRefusal::Busy);
     drop(first);
     assert!(enter(&bulkhead).await.is_ok());
 }
@@ -76,7 +76,7 @@ async fn who_is_waited_for_goes_first() {
     let first = bulkhead.enter(&background).await.ok();
     assert!(first.is_some());
     // The others get half of the places.
-    is_refused(bulkhead.enter(&background).await, Refusal::Busy);
+    is_refused(bulkhead.enter(&background).await, EntryRefusal::Busy);
     let second = enter(&bulkhead).await.ok();
     drop(first);
     let third = enter(&bulkhead).await.ok();
@@ -106,11 +106,17 @@ async fn a_host_that_keeps_failing_is_not_asked_and_found_well_again() {
     for _ in 0..5 {
         enter(&bulkhead).await.ok().unwrap().failed(&failure);
     }
-    is_refused(enter(&bulkhead).await, Refusal::Failing(Reason::Timeout));
+    is_refused(
+        enter(&bulkhead).await,
+        EntryRefusal::Failing(Reason::Timeout),
+    );
     assert!(bulkhead.is_failing());
     sleep(Duration::from_secs(7)).await;
     let probe = enter(&bulkhead).await.ok().unwrap();
-    is_refused(enter(&bulkhead).await, Refusal::Failing(Reason::Timeout));
+    is_refused(
+        enter(&bulkhead).await,
+        EntryRefusal::Failing(Reason::Timeout),
+    );
     answer(probe, 404, &[]);
     assert!(!bulkhead.is_failing());
     assert!(enter(&bulkhead).await.is_ok());
@@ -125,7 +131,7 @@ async fn a_slow_repository_is_not_asked_for_and_silences_no_other() {
         permit.failed(&failure);
     }
     let refused = bulkhead.enter(&of("slow")).await;
-    is_refused(refused, Refusal::Failing(Reason::Timeout));
+    is_refused(refused, EntryRefusal::Failing(Reason::Timeout));
     assert!(!bulkhead.is_failing());
     assert!(bulkhead.enter(&of("other")).await.is_ok());
 }
@@ -159,7 +165,7 @@ async fn those_in_the_queue_learn_that_the_host_fails() {
         last.failed(&unreachable);
     };
     let (queued, ()) = tokio::join!(enter(&bulkhead), fails);
-    is_refused(queued, Refusal::Failing(Reason::Unreachable));
+    is_refused(queued, EntryRefusal::Failing(Reason::Unreachable));
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,12 +177,12 @@ async fn a_short_pause_is_waited_for_and_a_long_one_is_not() {
         &[("retry-after", "2")],
     );
     let background = background();
-    is_refused(bulkhead.enter(&background).await, Refusal::Paused);
+    is_refused(bulkhead.enter(&background).await, EntryRefusal::Paused);
     let started = Instant::now();
     let permit = enter(&bulkhead).await.ok().unwrap();
     assert_eq!(started.elapsed().as_secs(), 2);
     answer(permit, 429, &[("retry-after", "30")]);
-    is_refused(enter(&bulkhead).await, Refusal::Paused);
+    is_refused(enter(&bulkhead).await, EntryRefusal::Paused);
     assert_eq!(started.elapsed().as_secs(), 2);
 }
 
@@ -188,7 +194,7 @@ async fn accounts_are_limited_apart() {
         ("ratelimit-remaining", "50;w=21600"),
     ];
     answer(enter(&bulkhead).await.ok().unwrap(), 200, &spent);
-    is_refused(enter(&bulkhead).await, Refusal::HalfSpent);
+    is_refused(enter(&bulkhead).await, EntryRefusal::HalfSpent);
     assert_eq!(bulkhead.remaining(), Some(50));
     let mut other = awaited();
     other.is_counted = false;
@@ -210,8 +216,8 @@ async fn a_window_is_spent_on_the_account_of_anybody_who_waits() {
     let [a, b] = ["a", "b"].map(|name| Tenant::Namespace(name.into()));
     let own = class(Audience::Caller(a.clone()));
     assert!(bulkhead.enter(&own).await.is_ok());
-    is_refused(bulkhead.enter(&own).await, Refusal::ShareSpent);
-    let room = Room::new(a.clone());
+    is_refused(bulkhead.enter(&own).await, EntryRefusal::ShareSpent);
+    let room = WaitingRoom::new(a.clone());
     let _seats = [&a, &b].map(|tenant| room.seat(&Audience::Caller(tenant.clone())));
     let shared = class(Audience::Joined(room));
     assert!(bulkhead.enter(&shared).await.is_ok());

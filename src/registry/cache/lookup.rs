@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::key::AnswerKey;
 use super::lifetime::{Age, RECENT, failure_lifetime, is_passing};
 use super::served::{KnownDocument, RegistryId, Resolved, Served};
-use super::{Cache, KeptAnswer, KeptFailure, Outcome, TagInspector};
+use super::{Cache, KeptAnswer, KeptFailure, LookupOutcome, TagInspector};
 use crate::credentials::LookupCredentials;
 use crate::domain::inspection::{Inspection, Lookup};
 use crate::domain::reference::{Digest, ImageReference};
@@ -26,7 +26,7 @@ impl<I: TagInspector> Cache<I> {
     }
 
     /// What was asked for just now, and what needs not be.
-    pub(super) fn recent_outcome(&self, key: &AnswerKey) -> Option<Outcome> {
+    pub(super) fn recent_outcome(&self, key: &AnswerKey) -> Option<LookupOutcome> {
         let now = Instant::now();
         if let Some(answer) = self.answers.get(key) {
             let is_recent = answer.age.as_ref().is_none_or(|age| age.is_recent(now));
@@ -37,7 +37,7 @@ impl<I: TagInspector> Cache<I> {
     }
 
     /// What is known, where there was no time to ask again.
-    pub(super) fn unconfirmed(&self, key: &AnswerKey) -> Outcome {
+    pub(super) fn unconfirmed(&self, key: &AnswerKey) -> LookupOutcome {
         let now = Instant::now();
         if let Some(answer) = self.answers.get(key) {
             let age = answer.age.as_ref();
@@ -51,7 +51,7 @@ impl<I: TagInspector> Cache<I> {
         Err(known.unwrap_or_else(|| timeout(key.image.registry())))
     }
 
-    pub(super) fn fresh_outcome(&self, key: &AnswerKey) -> Option<Outcome> {
+    pub(super) fn fresh_outcome(&self, key: &AnswerKey) -> Option<LookupOutcome> {
         let now = Instant::now();
         let is_fresh =
             |answer: &KeptAnswer| answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
@@ -63,7 +63,11 @@ impl<I: TagInspector> Cache<I> {
     }
 
     /// Finds out and remembers.
-    pub(super) async fn look_up(&self, key: AnswerKey, credentials: &LookupCredentials) -> Outcome {
+    pub(super) async fn look_up(
+        &self,
+        key: AnswerKey,
+        credentials: &LookupCredentials,
+    ) -> LookupOutcome {
         let previous = self.answers.get(&key);
         let target = self.hosts.target(&key.image);
         let asked = self.ask(&key.image, &target, credentials, previous.as_ref());
@@ -100,7 +104,7 @@ impl<I: TagInspector> Cache<I> {
     }
 
     /// The look-up has no answer for those who wait.
-    pub(super) fn without_outcome(&self, key: &AnswerKey, why: Absent) -> Outcome {
+    pub(super) fn without_outcome(&self, key: &AnswerKey, why: Absent) -> LookupOutcome {
         let unknown = absent(key.image.registry(), why);
         let kept = self.keep_previous(key, self.answers.get(key), &unknown);
         kept.ok_or(unknown)

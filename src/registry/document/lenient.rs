@@ -51,7 +51,7 @@ lenient! {
         digest: String = "digest",
         size: i64 = "size",
         platform: RawPlatform = "platform",
-        annotations: Annotations = "annotations",
+        annotations: RawAnnotations = "annotations",
     }
 }
 
@@ -68,12 +68,12 @@ lenient! {
 
 /// The annotations that matter. Their keys are map keys, which Go compares exactly.
 #[derive(Default)]
-pub(super) struct Annotations {
+pub(super) struct RawAnnotations {
     /// CRI-O prefers entries marked so. Source: containers/image `manifest/oci_index.go`.
     pub(super) zstd: bool,
 }
 
-impl GoObject for Annotations {
+impl GoObject for RawAnnotations {
     fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         let value = map.next_value::<Option<String>>()?;
         if key == "io.github.containers.compression.zstd" {
@@ -83,7 +83,7 @@ impl GoObject for Annotations {
     }
 }
 
-deserialize_go_objects!(RawDocument, RawDescriptor, RawPlatform, Annotations);
+deserialize_go_objects!(RawDocument, RawDescriptor, RawPlatform, RawAnnotations);
 
 /// A list that keeps at most `MOST` items: what a registry claims never decides how much
 /// memory we take.

@@ -8,19 +8,19 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, redirect};
 
 use super::{LookUpLimits, SettingsError};
-use crate::registry::address::{Addresses, FilteringResolver, Names};
+use crate::registry::address::{Addresses, FilteredNames, FilteringResolver};
 use crate::registry::settings::HostSettings;
 
 /// Clients by what makes connections differ. A client keeps connections open, so hosts
 /// with other rules about addresses or certificates must not share one.
 pub(super) struct Clients {
-    names: Arc<Names>,
+    names: Arc<FilteredNames>,
     limits: LookUpLimits,
     made: HashMap<(Option<PathBuf>, Addresses, Duration), Client>,
 }
 
 impl Clients {
-    pub(super) fn new(limits: LookUpLimits, names: Arc<Names>) -> Self {
+    pub(super) fn new(limits: LookUpLimits, names: Arc<FilteredNames>) -> Self {
         Self {
             names,
             limits,

@@ -24,13 +24,13 @@ pub struct LookupTarget<'a> {
 
 /// A repository of a registry or of a mirror.
 pub(in crate::registry) struct Endpoint<'a> {
-    pub(in crate::registry) peer: Peer<'a>,
+    pub(in crate::registry) peer: RegistryHost<'a>,
     pub(in crate::registry) repository: RepositoryName,
 }
 
 /// Whom to contact: `host[:port]` as a reference has it, with its settings.
 #[derive(Clone)]
-pub(in crate::registry) struct Peer<'a> {
+pub(in crate::registry) struct RegistryHost<'a> {
     pub(in crate::registry) authority: Arc<str>,
     pub(in crate::registry) host: &'a Host,
 }
@@ -60,8 +60,8 @@ impl Hosts {
     }
 
     /// `host[:port]` with its settings.
-    pub(in crate::registry) fn peer(&self, authority: &Arc<str>) -> Peer<'_> {
-        Peer {
+    pub(in crate::registry) fn peer(&self, authority: &Arc<str>) -> RegistryHost<'_> {
+        RegistryHost {
             host: self.of(authority),
             authority: Arc::clone(authority),
         }

@@ -12,7 +12,7 @@ use crate::credentials::Credential;
 use crate::domain::access::Tenant;
 use crate::domain::unknown::Unknown;
 use crate::registry::error::malformed;
-use crate::registry::host::{Hosts, LookUpSettings, Peer};
+use crate::registry::host::{Hosts, LookUpSettings, RegistryHost};
 use crate::work::audience::Audience;
 
 /// Registries that may have sent the challenge, and the other host that may see their
@@ -86,7 +86,7 @@ pub(super) fn judged(
     let url = Url::parse(registry).map_err(|_| unusable())?;
     let wanted = TokenRequest {
         registry: &url,
-        peer: Peer {
+        peer: RegistryHost {
             authority: "the.registry".into(),
             host: HOSTS.as_ref().ok_or_else(unusable)?.of("the.registry"),
         },

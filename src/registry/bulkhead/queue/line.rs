@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Budget, QueueTurn};
+use super::{HostBudget, QueueTurn};
 use crate::domain::access::Tenant;
 use crate::work::audience::{Audience, Urgency};
 use crate::work::rate::Rate;
 
 /// The requests to one host: those that wait, and how many are under way.
-pub(super) struct Line {
+pub(super) struct TenantLine {
     pub(super) places: usize,
     rate: Rate,
     background_rate: Rate,
@@ -44,7 +44,7 @@ pub(super) struct Waiter {
 }
 
 /// Whose turn it is.
-pub(super) struct Choice {
+pub(super) struct NextTurn {
     pub(super) position: usize,
     pub(super) tenant: Tenant,
     pub(super) urgency: Urgency,
@@ -54,7 +54,7 @@ pub(super) struct Choice {
 
 /// One of those whose turn it might be.
 #[derive(Clone)]
-struct Candidate {
+struct Contender {
     /// The least goes first: whether its tenant has half of the places, and its last turn.
     rank: (bool, u64),
     tenant: Tenant,
@@ -64,8 +64,8 @@ struct Candidate {
     position: usize,
 }
 
-impl Line {
-    pub(super) fn new(budget: &Budget) -> Self {
+impl TenantLine {
+    pub(super) fn new(budget: &HostBudget) -> Self {
         Self {
             places: budget.places.max(1),
             rate: Rate::per_second(budget.requests_per_second),
@@ -102,14 +102,14 @@ impl Line {
         &self,
         has_room: impl Fn(&Tenant, Urgency) -> bool,
         now: Instant,
-    ) -> Option<Choice> {
+    ) -> Option<NextTurn> {
         if self.taken >= self.places {
             return None;
         }
-        let mut best: [Option<Candidate>; 2] = [None, None];
+        let mut best: [Option<Contender>; 2] = [None, None];
         let mut somebody_waits = false;
         // Most of those who wait in a row are of one tenant.
-        let mut last: Option<Candidate> = None;
+        let mut last: Option<Contender> = None;
         for (position, waiter) in self.waiting.iter().enumerate() {
             waiter.audience.visit(|urgency, tenant| {
                 somebody_waits |= urgency == Urgency::Awaited;
@@ -117,9 +117,9 @@ impl Line {
                     Some(known) if known.tenant == *tenant && known.urgency == urgency => known,
                     _ => self.candidate(tenant, urgency, has_room(tenant, urgency)),
                 };
-                let rank = |candidate: &Candidate| (candidate.rank, candidate.id);
+                let rank = |candidate: &Contender| (candidate.rank, candidate.id);
                 let best = &mut best[slot(urgency)];
-                let candidate = Candidate {
+                let candidate = Contender {
                     id: waiter.id,
                     position,
                     ..candidate
@@ -142,14 +142,14 @@ impl Line {
         if self.pacing[slot(urgency)].is_some() || is_full {
             return None;
         }
-        let Candidate {
+        let Contender {
             position, tenant, ..
         } = best[slot(urgency)].take()?;
         let start = match urgency {
             Urgency::Awaited => self.rate.next(now),
             Urgency::Background => self.rate.next(now).max(self.background_rate.next(now)),
         };
-        Some(Choice {
+        Some(NextTurn {
             position,
             tenant,
             urgency,
@@ -157,9 +157,9 @@ impl Line {
         })
     }
 
-    fn candidate(&self, tenant: &Tenant, urgency: Urgency, has_room: bool) -> Candidate {
+    fn candidate(&self, tenant: &Tenant, urgency: Urgency, has_room: bool) -> Contender {
         let share = self.tenants.get(tenant).copied().unwrap_or_default();
-        Candidate {
+        Contender {
             rank: (share.taken >= self.half(), share.turn),
             tenant: tenant.clone(),
             urgency,
@@ -170,7 +170,7 @@ impl Line {
     }
 
     /// Takes a place for the choice, which had the turn of that number.
-    pub(super) fn take(&mut self, choice: &Choice, id: u64, turn: u64, now: Instant) {
+    pub(super) fn take(&mut self, choice: &NextTurn, id: u64, turn: u64, now: Instant) {
         self.taken += 1;
         self.rate.take(choice.start);
         if choice.urgency == Urgency::Background {

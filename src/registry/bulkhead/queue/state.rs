@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::line::{Choice, Line, Waiter};
-use super::{Budget, FAIR_WAIT, Full, QueueTurn};
+use super::line::{NextTurn, TenantLine, Waiter};
+use super::{FAIR_WAIT, Full, HostBudget, QueueTurn};
 use crate::domain::access::Tenant;
 use crate::work::audience::{Audience, Urgency};
 
@@ -28,10 +28,10 @@ const MAX_LATE_OF_HOST: usize = 2;
 
 /// Who waits and what is under way, host by host.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct QueueState {
     /// Makes hosts, requests and turns tell apart.
     next: u64,
-    pub(super) lines: HashMap<u64, Line>,
+    pub(super) lines: HashMap<u64, TenantLine>,
     under_way: HashMap<u64, UnderWay>,
     tenants: HashMap<Tenant, Requests>,
     /// Requests that have a place, and those that go on without.
@@ -59,7 +59,7 @@ struct Requests {
     late: usize,
 }
 
-impl State {
+impl QueueState {
     pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -110,14 +110,14 @@ impl State {
     }
 
     /// Another one waits.
-    pub(super) fn line_up(&mut self, host: u64, budget: &Budget, waiter: Waiter) {
+    pub(super) fn line_up(&mut self, host: u64, budget: &HostBudget, waiter: Waiter) {
         let now = Instant::now();
         if !self.lines.contains_key(&host) {
             self.lines.retain(|_, line| !line.is_idle(now));
         }
         let newcomer = waiter.owner.clone();
         let line = self.lines.entry(host);
-        let line = line.or_insert_with(|| Line::new(budget));
+        let line = line.or_insert_with(|| TenantLine::new(budget));
         line.waiting.push(waiter);
         self.waiting += 1;
         self.limit_others(host, &newcomer);
@@ -127,7 +127,7 @@ impl State {
     /// Another tenant came: what others have waiting over the limit is put out.
     fn limit_others(&mut self, host: u64, newcomer: &Tenant) {
         let line = self.lines.get(&host);
-        let is_long = |line: &&Line| line.waiting.len() > MAX_WAITING_BESIDE_OTHERS;
+        let is_long = |line: &&TenantLine| line.waiting.len() > MAX_WAITING_BESIDE_OTHERS;
         // Whoever runs the program is alone.
         let Some(line) = line.filter(|line| *newcomer != Tenant::Operator && is_long(line)) else {
             return;
@@ -202,7 +202,7 @@ impl State {
         }
     }
 
-    fn choose(&self, host: u64, now: Instant) -> Option<Choice> {
+    fn choose(&self, host: u64, now: Instant) -> Option<NextTurn> {
         if self.placed >= MAX_REQUESTS {
             return None;
         }

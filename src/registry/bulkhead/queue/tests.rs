@@ -4,7 +4,7 @@ use tokio::time::{advance, timeout};
 use super::state::{MAX_LATE, MAX_LATE_OF_NAMESPACE, MAX_REQUESTS, MAX_REQUESTS_OF_NAMESPACE};
 use super::*;
 use crate::domain::access::Tenant;
-use crate::work::audience::Room;
+use crate::work::audience::WaitingRoom;
 
 type Entering = JoinHandle<Result<QueuePlace, Full>>;
 
@@ -14,15 +14,15 @@ fn namespace(name: &str) -> Audience {
     Audience::Caller(Tenant::Namespace(name.into()))
 }
 
-fn budget(places: usize) -> Budget {
-    Budget {
+fn budget(places: usize) -> HostBudget {
+    HostBudget {
         places,
         requests_per_second: 10_000,
     }
 }
 
 /// Lines up at the host, and has had the time to get in.
-fn ask(queue: &Arc<Queue>, host: u64, budget: &Budget, audience: &Audience) -> Entering {
+fn ask(queue: &Arc<Queue>, host: u64, budget: &HostBudget, audience: &Audience) -> Entering {
     let (queue, budget, audience) = (Arc::clone(queue), *budget, audience.clone());
     tokio::spawn(async move {
         let deadline = Instant::now() + DEADLINE;
@@ -261,7 +261,7 @@ async fn what_goes_on_without_a_place_has_little_room() {
 async fn what_nobody_waits_for_any_more_is_not_started_where_enough_is_under_way() {
     let queue = Arc::new(Queue::default());
     let tenant = Tenant::Namespace("a".into());
-    let rooms: Vec<_> = (0..100).map(|_| Room::new(tenant.clone())).collect();
+    let rooms: Vec<_> = (0..100).map(|_| WaitingRoom::new(tenant.clone())).collect();
     let caller = Audience::Caller(tenant.clone());
     let seats: Vec<_> = rooms.iter().map(|room| room.seat(&caller)).collect();
     let asked = rooms.iter().map(|room| {
@@ -283,7 +283,7 @@ async fn whoever_joins_makes_it_urgent_and_gives_it_a_turn() {
     let (a, b) = (namespace("a"), namespace("b"));
     let mut many: Vec<_> = (0..21).map(|_| ask(&queue, host, &budget(1), &a)).collect();
     let mut place = entered(&mut many).await;
-    let refresh = Room::new(a.owner());
+    let refresh = WaitingRoom::new(a.owner());
     let mut last = vec![ask(
         &queue,
         host,
@@ -308,7 +308,7 @@ async fn whoever_joins_starts_at_once_what_only_waited_for_being_in_the_backgrou
     let background = Audience::Nobody(Tenant::Operator);
     let mut first = vec![ask(&queue, host, &budget(2), &background)];
     let _half_of_the_places = entered(&mut first).await;
-    let room = Room::new(Tenant::Operator);
+    let room = WaitingRoom::new(Tenant::Operator);
     let audience = Audience::Joined(Arc::clone(&room));
     let mut second = vec![ask(&queue, host, &budget(2), &audience)];
     assert!(entered(&mut second).await.is_empty());
@@ -323,7 +323,7 @@ async fn of_what_everybody_left_the_first_that_came_go_on_waiting() {
     let tenant = Tenant::Namespace("a".into());
     let mut first = vec![ask(&queue, host, &budget(1), &namespace("a"))];
     let place = entered(&mut first).await;
-    let rooms: Vec<_> = (0..100).map(|_| Room::new(tenant.clone())).collect();
+    let rooms: Vec<_> = (0..100).map(|_| WaitingRoom::new(tenant.clone())).collect();
     let caller = Audience::Caller(tenant);
     let seats: Vec<_> = rooms.iter().map(|room| room.seat(&caller)).collect();
     let asked = rooms.iter().map(|room| {
@@ -357,7 +357,7 @@ async fn what_everybody_left_does_not_wait_while_the_process_has_all_it_may_have
         (Tenant::Namespace("a".into()), true),
         (Tenant::Operator, false),
     ] {
-        let room = Room::new(owner.clone());
+        let room = WaitingRoom::new(owner.clone());
         let seat = room.seat(&Audience::Caller(owner));
         let audience = Audience::Joined(Arc::clone(&room));
         let entering = ask(&queue, queue.host(), &budget(1), &audience);
@@ -381,7 +381,7 @@ async fn what_goes_on_without_a_place_counts_once_everybody_left() {
     let places = entered(&mut waiting).await;
     assert!(places[0].leave() && places[1].leave());
     let tenant = Tenant::Namespace("a".into());
-    let room = Room::new(tenant.clone());
+    let room = WaitingRoom::new(tenant.clone());
     let seat = room.seat(&Audience::Caller(tenant));
     let audience = Audience::Joined(Arc::clone(&room));
     let entering = ask(&queue, host, &budget(1), &audience);
@@ -397,7 +397,7 @@ async fn what_nobody_waits_for_has_half_of_places_and_rate() {
     let queue = Arc::new(Queue::default());
     let host = queue.host();
     let background = Audience::Nobody(Tenant::Operator);
-    let slow = Budget {
+    let slow = HostBudget {
         places: 8,
         requests_per_second: 4,
     };
