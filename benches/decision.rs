@@ -113,6 +113,7 @@ fn checker() -> Checker {
         kind: EntryKind::Manifest,
         platform: format!("linux/{architecture}").parse().ok().map(Arc::new),
         zstd: false,
+        revision: None,
     });
     Checker::new(Arc::new(Known(Arc::new(Inspection {
         digest: digest(9),

@@ -14,6 +14,7 @@ pub mod node;
 pub mod open_labels;
 pub mod outcome;
 pub mod pick;
+pub mod pin;
 pub mod placement;
 pub mod platform;
 pub mod policy;

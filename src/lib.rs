@@ -7,6 +7,7 @@
 //! - [`process`]: the process itself: certificates, readiness, shutdown, telemetry.
 //! - [`objects`]: Kubernetes objects as they arrive, into domain values.
 //! - [`wording`]: the sentences that are made of domain values.
+//! - [`findings`]: what is worth saying of workloads, and the rules it follows.
 //! - [`report`]: the report model and its renderers.
 //! - [`checker`]: the one use case, and the trait it asks images through.
 //! - [`work`]: work that several wait for.
@@ -26,6 +27,7 @@ pub mod config;
 pub mod credentials;
 pub mod domain;
 pub mod files;
+pub mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod go;

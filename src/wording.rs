@@ -5,20 +5,17 @@
 //! words only when it is printed. Text of users and registries is cut and stripped of control
 //! characters on the way.
 
-mod causes;
 mod caveat;
 mod denial;
 mod explanation;
-mod finding;
 mod nodes;
+mod problem;
 mod remedy;
+pub(crate) mod sentences;
 mod warnings;
 
-pub use self::causes::short_digest;
-pub(crate) use self::causes::{causes, consequence};
-pub(crate) use self::caveat::caveats;
 pub(crate) use self::denial::{DenialCause, denial, denial_causes};
-pub(crate) use self::nodes::nodes_or_pools;
+pub use self::problem::ImageProblem;
 pub(crate) use self::remedy::Remedy;
 pub(crate) use self::warnings::{reminders, warnings};
 

@@ -48,6 +48,7 @@ fn entry(number: u8, platform: Option<&str>) -> Entry {
         kind: EntryKind::Manifest,
         platform: platform.map(|text| Arc::new(text.parse().unwrap())),
         zstd: false,
+        revision: None,
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use clap::Args;
-use futures::future::join_all;
+use futures::stream;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -24,6 +24,8 @@ use tokio::time::Instant;
 
 use self::stories::{Expected, Story};
 use super::exit::Exit;
+use super::judging::Judge;
+use super::output::now;
 use super::setup::{self, Registries, UserCredentials};
 use super::{snapshot, subjects, terminal};
 use crate::admission::{self, Metrics, Reviewer};
@@ -35,7 +37,7 @@ use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
-use crate::report::{ReportInput, Style, WorkloadReport, render_body};
+use crate::report::{Circumstances, Report, ReportBuilder, ReportRequest, Style};
 
 /// Arguments of `archmatch demo`.
 #[derive(Args, Clone, Copy, Debug)]
@@ -73,7 +75,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit> {
         style,
         "What the cluster could run: every image on every node platform",
     ))?;
-    terminal::print(&render_body(&servers.matrix().await, style))?;
+    terminal::print(&servers.matrix().await.body(style))?;
     if surprises > 0 {
         terminal::print(&format!(
             "\n{surprises} answers were not the expected ones\n"
@@ -151,19 +153,24 @@ impl DemoServers {
     }
 
     /// Every image of the registry on every node platform.
-    async fn matrix(&self) -> ReportInput {
+    async fn matrix(&self) -> Report {
         let nodes = self.view.nodes.without_obstacles();
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let judged = images::all().into_iter().map(async |image| {
-            let workload = subjects::by_name(&image.name).workload;
-            let verdicts =
-                self.checker
-                    .check_all(&workload.templates, &nodes, self.rules, deadline);
-            let verdicts = verdicts.await;
-            WorkloadReport::of(workload, None, verdicts)
-        });
-        let judged = join_all(judged).await;
-        ReportInput::of_images(judged, nodes)
+        let subjects = images::all().into_iter();
+        let subjects = subjects.map(|image| subjects::by_name(&image.name));
+        let judge = Judge {
+            checker: self.checker.clone(),
+            nodes: &nodes,
+            everywhere: None,
+            rules: self.rules,
+            deadline: Instant::now() + Duration::from_secs(5),
+        };
+        let mut report = ReportBuilder::new(ReportRequest::default());
+        judge.judge(stream::iter(subjects), None, &mut report).await;
+        let circumstances = Circumstances {
+            created: now(),
+            ..Circumstances::default()
+        };
+        report.finish(&nodes, circumstances)
     }
 
     /// Commands for another terminal, which work as they are printed.

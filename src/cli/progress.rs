@@ -11,14 +11,14 @@ const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
 /// A bar on stderr, which goes away with this value. Elsewhere than on a terminal it is none.
 pub struct Progress {
-    total: usize,
+    total: Option<usize>,
     next: Option<Instant>,
     is_shown: bool,
 }
 
 impl Progress {
-    /// A bar for so many steps.
-    pub fn new(total: usize) -> Self {
+    /// A bar for so many steps, or a count where nobody knows how many there are.
+    pub fn new(total: Option<usize>) -> Self {
         let is_wanted = io::stderr().is_terminal();
         Self {
             total,
@@ -47,8 +47,11 @@ impl Drop for Progress {
     }
 }
 
-fn bar(done: usize, total: usize) -> String {
+fn bar(done: usize, total: Option<usize>) -> String {
     const WIDTH: usize = 20;
+    let Some(total) = total else {
+        return format!("{done} checked");
+    };
     let full = done.min(total) * WIDTH / total.max(1);
     let (full, rest) = ("#".repeat(full), ".".repeat(WIDTH - full));
     format!("[{full}{rest}] {done} of {total} checked")
@@ -60,9 +63,10 @@ mod tests {
 
     #[test]
     fn a_bar_is_as_long_whatever_is_done() {
-        assert_eq!(bar(0, 3), "[....................] 0 of 3 checked");
-        assert_eq!(bar(1, 2), "[##########..........] 1 of 2 checked");
-        assert_eq!(bar(7, 7), "[####################] 7 of 7 checked");
-        assert_eq!(bar(0, 0), "[....................] 0 of 0 checked");
+        assert_eq!(bar(0, Some(3)), "[....................] 0 of 3 checked");
+        assert_eq!(bar(1, Some(2)), "[##########..........] 1 of 2 checked");
+        assert_eq!(bar(7, Some(7)), "[####################] 7 of 7 checked");
+        assert_eq!(bar(0, Some(0)), "[....................] 0 of 0 checked");
+        assert_eq!(bar(5, None), "5 checked");
     }
 }

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use super::judging::Subject;
 use super::selector::LabelSelector;
 use super::target::TargetArguments;
 use super::terminal;
@@ -16,8 +17,9 @@ use crate::domain::labels::Labels;
 use crate::domain::text::{printable, shortened};
 use crate::domain::workload::{PodTemplate, Usage, Workload};
 use crate::files::{self, FileError, FileObject, FoundObjects, Recursion};
+use crate::findings::IMAGE_KIND;
 use crate::objects::kinds::{self, KindRef, KindRule};
-use crate::report::{IMAGE_KIND, SkippedKind, Unread};
+use crate::report::{SkippedKind, Unread};
 
 /// Longest kind that is repeated, in characters.
 const MAX_KIND_CHARACTERS: usize = 63;
@@ -62,14 +64,6 @@ fn parse_namespace(text: &str) -> Result<String, String> {
     is_label.then(|| text.to_owned()).ok_or_else(|| {
         "expected the name of a namespace: lower-case letters, digits and dashes".to_owned()
     })
-}
-
-/// A workload, and where it was read.
-pub struct Subject {
-    /// The workload.
-    pub workload: Workload,
-    /// `file:line`; none for an image given by name.
-    pub source: Option<String>,
 }
 
 /// What the arguments name.

@@ -34,6 +34,11 @@ pub struct TargetArguments {
 }
 
 impl TargetArguments {
+    /// Whether platforms stand for nodes.
+    pub fn is_by_flags(&self) -> bool {
+        !self.platform.is_empty()
+    }
+
     /// The nodes, and what else counts of the cluster, its pull secrets included. Platforms of
     /// flags replace the nodes, also those of a snapshot.
     pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Snapshot> {

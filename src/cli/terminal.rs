@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::report::Style;
+use crate::report::{Rows, Style};
 
 /// Prints a result. A closed pipe is how `head` ends a program, and no error.
 pub fn print(text: &str) -> Result<()> {
@@ -86,6 +86,7 @@ fn style_for(
         width: asked.or(width).filter(|width| *width >= MIN_COLUMNS),
         colour: is_terminal && !is_dumb && text("NO_COLOR").is_empty(),
         unicode: !is_dumb && (reads_unicode || !is_terminal),
+        rows: Rows::default(),
     }
 }
 

@@ -115,6 +115,9 @@ pub struct Entry {
     pub platform: Option<Arc<Platform>>,
     /// Whether the entry is annotated as compressed with zstd, which CRI-O prefers.
     pub zstd: bool,
+    /// The revision of the sources that it was built from, by its annotation. Entries of one
+    /// index that agree share it.
+    pub revision: Option<Arc<str>>,
 }
 
 /// What an index entry points to.

@@ -3,12 +3,28 @@
 //! The reasons are small and hold no text, since every review carries one for each image and
 //! node platform and most are never read. `wording` makes sentences of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::platform::Platform;
 use super::reference::{Digest, ReferenceError};
 use super::unknown::{Reason, Unknown};
 
 /// Yes, no, or not known, the best first: the values of Kleene's logic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    Serialize,
+    Deserialize,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Ternary {
     /// Known to be so.
@@ -64,7 +80,21 @@ pub enum Outcome {
 }
 
 /// An outcome without its reasons, the most serious first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    Serialize,
+    Deserialize,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum OutcomeKind {
     /// [`Outcome::Invalid`]

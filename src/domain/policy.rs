@@ -1,7 +1,7 @@
 //! What to do about a verdict: deny, warn or record. This is decided in one function,
 //! [`decide`].
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 use thiserror::Error;
 
@@ -23,9 +23,10 @@ use super::verdict::{LevelResult, Verdict};
     Display,
     EnumString,
     IntoStaticStr,
+    Serialize,
     Deserialize,
 )]
-#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", parse_err_ty = LevelError, parse_err_fn = unknown_level)]
 pub enum Level {
@@ -96,7 +97,7 @@ impl Levels {
 
 /// What an undecided level does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(test, derive(schemars::JsonSchema, Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnknown {
     /// Admit without a word to the user.
@@ -111,7 +112,7 @@ pub enum OnUnknown {
 
 /// Images that are not their users' to build, as globs against `registry/repository`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(test, derive(schemars::JsonSchema, Serialize))]
 #[serde(transparent)]
 pub struct ForeignImages(pub Vec<String>);
 
@@ -131,7 +132,7 @@ impl ForeignImages {
 
 /// What happens to pods and objects that a controller of the cluster creates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(test, derive(schemars::JsonSchema, Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum OwnedPods {
     /// They are warned: their template was judged.

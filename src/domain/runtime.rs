@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 use thiserror::Error;
 
@@ -19,9 +19,10 @@ use thiserror::Error;
     Ord,
     Display,
     IntoStaticStr,
+    Serialize,
     Deserialize,
 )]
-#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Runtime {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
 use super::text::shortened;
@@ -12,7 +13,22 @@ use super::text::shortened;
 const MAX_DETAIL_CHARACTERS: usize = 512;
 
 /// The classes of not knowing, as reports and metrics name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    IntoStaticStr,
+    Serialize,
+    Deserialize,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Reason {
     /// The registry says that there is no such image.

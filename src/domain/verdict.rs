@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::candidates::{CandidatePlatform, Candidates};
 use super::inspection::{Inspection, StaleCause, Staleness};
 use super::outcome::{Outcome, Ternary};
@@ -12,7 +14,21 @@ use super::unknown::{Reason, Unknown};
 use super::workload::ContainerImage;
 
 /// Whether a level passes, the best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    Serialize,
+    Deserialize,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum LevelResult {
     /// The level holds.

@@ -29,6 +29,8 @@ pub(super) const MAX_ENTRIES: usize = 1000;
 pub(super) const MAX_OS_FEATURES: usize = 64;
 /// Longest text of a platform that is kept, in bytes. No node says a longer one.
 pub(super) const MAX_PLATFORM_TEXT_BYTES: usize = 128;
+/// Longest revision of an entry that is kept, in bytes: a SHA-256 in hexadecimal.
+pub(super) const MAX_REVISION_BYTES: usize = 64;
 /// How many platforms are shared, and how many bytes one of them has at most.
 const MAX_SHARED_PLATFORMS: u64 = 1000;
 pub(super) const MAX_SHARED_PLATFORM_BYTES: usize = 512;
@@ -148,15 +150,23 @@ fn entries(raw: RawDocument) -> Result<Vec<Entry>, Unknown> {
         return Err(too_large("the index has more than 1,000 entries"));
     }
     // A new list, just as long as needed: collecting in place would keep the larger raw one.
-    let mut entries = Vec::with_capacity(list.items.len());
+    let mut entries: Vec<Entry> = Vec::with_capacity(list.items.len());
     for item in list.items {
-        entries.push(entry(item)?);
+        let mut entry = entry(item)?;
+        let before = entries.last().and_then(|last| last.revision.as_ref());
+        if let Some(before) = before
+            && entry.revision.as_deref() == Some(&**before)
+        {
+            entry.revision = Some(Arc::clone(before));
+        }
+        entries.push(entry);
     }
     Ok(entries)
 }
 
 fn entry(raw: Option<RawDescriptor>) -> Result<Entry, Unknown> {
     let raw = raw.unwrap_or_default();
+    let annotations = raw.annotations.unwrap_or_default();
     Ok(Entry {
         digest: digest(raw.digest.as_deref())?,
         kind: match raw.media_type.as_deref().and_then(MediaType::from_name) {
@@ -165,8 +175,18 @@ fn entry(raw: Option<RawDescriptor>) -> Result<Entry, Unknown> {
             None => EntryKind::Other,
         },
         platform: raw.platform.map(platform).transpose()?.map(shared),
-        zstd: raw.annotations.is_some_and(|annotations| annotations.zstd),
+        zstd: annotations.zstd,
+        revision: annotations
+            .revision
+            .filter(|text| is_revision(text))
+            .map(Into::into),
     })
+}
+
+/// Whether a text may be the revision of sources. Others are dropped: it is compared and shown.
+pub(super) fn is_revision(text: &str) -> bool {
+    (1..=MAX_REVISION_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn image(raw: RawDocument) -> Result<Body, Unknown> {

@@ -1,67 +1,94 @@
 //! The last line of the tables: whether it passes, at which level, how much, and where.
 
-use super::{ReportInput, Scope, WorkloadReport};
-use crate::domain::outcome::Ternary;
-use crate::domain::verdict::{LevelResult, Verdict};
+use std::collections::HashSet;
 
-/// `PASS at level portable: 2 of 2 workloads run on linux/amd64, linux/s390x`.
-pub(super) fn conclusion(run: &ReportInput) -> String {
-    let judged: Vec<&WorkloadReport> = run.with_images().collect();
-    let with = |wanted| {
-        let judged = judged.iter().copied();
-        let such = judged.filter(|one| one.at(run.level) == wanted);
-        such.collect::<Vec<_>>()
-    };
-    let (failing, undecided) = (with(LevelResult::Fail), with(LevelResult::Undecided));
-    let noun = match run.scope {
-        Scope::Files => "workload",
+use super::model::{Report, ReportedWorkload, Scope};
+use crate::domain::outcome::Ternary;
+use crate::domain::text::printable;
+use crate::domain::verdict::LevelResult;
+use crate::findings::Finding;
+
+/// `PASS at level portable: 2 of 2 workloads, on linux/amd64, linux/s390x`.
+pub(super) fn conclusion(report: &Report) -> String {
+    let workloads = report.workloads.iter();
+    let judged: Vec<&ReportedWorkload> = workloads.filter(|one| !one.is_without_images()).collect();
+    let failing = report.weighing(LevelResult::Fail);
+    let undecided = report.weighing(LevelResult::Undecided);
+    let undecided: HashSet<usize> = undecided.difference(&failing).copied().collect();
+    let noun = match report.scope {
+        Scope::Files | Scope::Cluster => "workload",
         Scope::Images => "image",
     };
     let all = format!("of {}", plural(judged.len(), noun));
     let mut parts = Vec::new();
     if !failing.is_empty() {
-        let (count, platforms) = (failing.len(), platforms(&failing, Ternary::No));
+        let count = failing.len();
         let verb = if count == 1 { "fails" } else { "fail" };
-        parts.push(format!("{count} {all} {verb} on {platforms}"));
+        let on = match report.platforms_with(&failing, Ternary::No) {
+            names if names.is_empty() => names,
+            names => format!(" on {names}"),
+        };
+        parts.push(format!("{count} {all} {verb}{on}"));
     }
     if !undecided.is_empty() {
-        let platforms = match platforms(&undecided, Ternary::Unknown) {
+        let platforms = match report.platforms_with(&undecided, Ternary::Unknown) {
             names if names.is_empty() => "no node is known that may run it".to_owned(),
             names => format!("on {names}"),
         };
         parts.push(format!("{} {all} undecided, {platforms}", undecided.len()));
     }
     if parts.is_empty() {
-        let names = match platforms(&judged, Ternary::Yes) {
+        let every: HashSet<usize> = (0..report.workloads.len()).collect();
+        let names = match report.platforms_with(&every, Ternary::Yes) {
             names if names.is_empty() => names,
             names => format!(", on {names}"),
         };
         parts.push(format!("{} {all}{names}", judged.len()));
     }
-    let without = run.workloads.len() - judged.len();
+    let accepted = report.findings.iter();
+    let accepted = accepted
+        .filter(|finding| finding.accepted.is_some())
+        .count();
+    if accepted > 0 {
+        parts.push(format!("{} accepted", plural(accepted, "finding")));
+    }
+    let without = report.workloads.len() - judged.len();
     if without > 0 {
         parts.push(format!("{without} without images"));
     }
-    if !run.errors.is_empty() {
-        parts.push(format!("{} not read", plural(run.errors.len(), "document")));
+    if !report.errors.is_empty() {
+        parts.push(format!(
+            "{} not read",
+            plural(report.errors.len(), "document")
+        ));
     }
-    parts.extend(run.partial.iter().cloned());
-    let word = if run.is_passed() { "PASS" } else { "FAIL" };
-    format!("{word} at level {}: {}\n", run.level, parts.join("; "))
+    parts.extend(report.partial.iter().map(|text| printable(text)));
+    let word = if report.passed { "PASS" } else { "FAIL" };
+    format!("{word} at level {}: {}\n", report.level, parts.join("; "))
 }
 
-/// The platforms on which the workloads have such a value, each once.
-fn platforms(judged: &[&WorkloadReport], wanted: Ternary) -> String {
-    let mut names: Vec<String> = Vec::new();
-    let verdicts = judged.iter().flat_map(|judged| &judged.verdicts);
-    let platforms = verdicts.flat_map(Verdict::platforms);
-    for (candidate, _) in platforms.filter(|(_, value)| *value == wanted) {
-        let name = candidate.platform.platform.to_string();
-        if !names.contains(&name) {
-            names.push(name);
-        }
+impl Report {
+    /// The workloads with a finding that makes this of the asked level.
+    pub(super) fn weighing(&self, wanted: LevelResult) -> HashSet<usize> {
+        let findings = self.findings.iter();
+        let such = findings.filter(|finding| self.weight(finding) == wanted);
+        such.map(|Finding { workload, .. }| *workload).collect()
     }
-    names.join(", ")
+
+    /// The platforms on which such workloads have such a value, each once.
+    fn platforms_with(&self, workloads: &HashSet<usize>, wanted: Ternary) -> String {
+        let numbered = self.workloads.iter().enumerate();
+        let such = numbered.filter(|(position, _)| workloads.contains(position));
+        let candidates = such.flat_map(|(_, workload)| workload.candidates.iter());
+        let mut names: Vec<String> = Vec::new();
+        for candidate in candidates.filter(|candidate| candidate.value == wanted) {
+            let name = printable(&candidate.platform);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.join(", ")
+    }
 }
 
 /// `1 image`, `2 images`.

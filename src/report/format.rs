@@ -4,12 +4,13 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::model::Report;
-use super::table::Style;
-use super::{ReportInput, table, wide};
+use super::style::Style;
+use super::{table, wide};
 use crate::domain::text::is_hidden;
 
 /// Output formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Format {
     /// A summary, the matrix of images and platforms, and what fails
     Table,
@@ -20,15 +21,30 @@ pub enum Format {
 }
 
 impl Format {
+    /// The name in flags.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// The names of all formats.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::value_variants().iter().map(|format| (*format).into())
+    }
+
+    /// Whether it points to lines of files, so that a cluster has nothing to show in it.
+    pub fn needs_files(self) -> bool {
+        false
+    }
+
     /// The report in this format.
     ///
     /// # Errors
     /// What the writer of JSON says.
-    pub fn render(self, run: &ReportInput, style: Style) -> serde_json::Result<String> {
+    pub fn render(self, report: &Report, style: Style) -> serde_json::Result<String> {
         Ok(match self {
-            Self::Table => table::render(run, style),
-            Self::Wide => wide::render(run, style),
-            Self::Json => json(&Report::of(run))?,
+            Self::Table => table::render(report, style),
+            Self::Wide => wide::render(report, style),
+            Self::Json => json(report)?,
         })
     }
 }

@@ -6,14 +6,15 @@ use comfy_table::Cell;
 use serde::Serialize;
 
 use super::model::ReportedOutcome;
-use super::table::{Style, columns};
+use super::style::{Style, columns};
+use super::wide::short_digest;
 use crate::domain::inspection::{Content, Entry, EntryKind, Lookup};
+use crate::domain::outcome::OutcomeKind;
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::Unknown;
 use crate::domain::verdict::Verdict;
-use crate::wording::short_digest;
 
 /// An image, as `inspect -o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -89,9 +90,7 @@ impl ImageReport {
             Content::Artifact => ("artifact", &[][..]),
         };
         let platforms = inspection.platforms();
-        let picks = verdict.images.iter();
-        let picks =
-            picks.flat_map(|image| ReportedOutcome::of(image, &verdict.candidates.platforms));
+        let picks = verdict.outcomes().map(ReportedOutcome::of);
         Self {
             image: image.to_owned(),
             reference: reference.to_string(),
@@ -148,19 +147,16 @@ impl ImageReport {
     fn pick_rows(&self, style: Style) -> impl Iterator<Item = [Cell; 5]> {
         let mut rows: Vec<([String; 4], Vec<&str>)> = Vec::new();
         for pick in &self.picks {
-            let outcome = match pick.reason {
-                Some(reason) => format!("{} ({reason})", pick.outcome),
-                None => pick.outcome.to_owned(),
-            };
+            let outcome = pick.cell();
             let pulled = match pick.picked.last() {
                 Some(digest) => short_digest(digest),
-                None if pick.outcome == "supported" => "it as it is",
+                None if pick.outcome == OutcomeKind::Supported => "it as it is",
                 None => "",
             };
-            let cells = [&pick.platform, &outcome, &pick.why, pulled].map(str::to_owned);
+            let cells = [&*pick.platform, &outcome, &pick.why, pulled].map(str::to_owned);
             match rows.iter_mut().find(|(known, _)| *known == cells) {
-                Some((_, runtimes)) => runtimes.push(pick.runtime),
-                None => rows.push((cells, vec![pick.runtime])),
+                Some((_, runtimes)) => runtimes.push(pick.runtime.name()),
+                None => rows.push((cells, vec![pick.runtime.name()])),
             }
         }
         rows.into_iter()

@@ -1,353 +1,321 @@
-//! The published JSON.
+//! The published JSON: everything that any rendering needs, and nothing else. What is saved
+//! can be read again, and renders to the same bytes.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{ReportInput, Scope, SkippedKind, Unread, WorkloadReport};
-use crate::domain::candidates::CandidatePlatform;
-use crate::domain::node::{NodePlatform, Nodes, Source};
-use crate::domain::outcome::Ternary;
+use crate::domain::node::Source;
+use crate::domain::outcome::{OutcomeKind, Ternary};
 use crate::domain::policy::Level;
+use crate::domain::runtime::Runtime;
 use crate::domain::unknown::Reason;
-use crate::domain::verdict::{ImageVerdict, LevelResult, Verdict};
-use crate::domain::workload::ContainerImage;
+use crate::domain::verdict::LevelResult;
+use crate::findings::{Finding, Rule};
 
-/// A report, as `check -o json` prints it.
-#[derive(Clone, Debug, Serialize)]
+/// A report, as `check` and `audit` print it with `-o json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    api_version: &'static str,
-    kind: &'static str,
-    tool: Tool,
-    scope: &'static str,
-    level: &'static str,
-    passed: bool,
-    summary: Summary,
-    errors: Vec<Unread>,
-    partial: Vec<String>,
-    skipped: Vec<SkippedKind>,
-    platforms: Vec<ReportedPlatform>,
-    workloads: Vec<ReportedWorkload>,
+    /// The version of this format.
+    pub api_version: ReportVersion,
+    /// What the document is.
+    pub kind: ReportKind,
+    /// When it was made, in UTC.
+    pub created: String,
+    /// What made it.
+    pub tool: Tool,
+    /// Where the workloads are from.
+    pub scope: Scope,
+    /// The level that was asked for.
+    pub level: Level,
+    /// Rules of which any finding counts as a failure, beyond what the level says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail_on: Vec<Rule>,
+    /// Whether the exit code is 0: the level passes, nothing is undecided, and everything
+    /// could be read.
+    pub passed: bool,
+    /// Counts of workloads, and of distinct images.
+    pub summary: Summary,
+    /// What could not be read: a report with errors is not whole.
+    pub errors: Vec<Unread>,
+    /// What is missing of the run, such as what was left after Ctrl-C.
+    pub partial: Vec<String>,
+    /// Objects of kinds of which nobody knows whether they have pods.
+    pub skipped: Vec<SkippedKind>,
+    /// What is worth saying, the most serious first.
+    pub findings: Vec<Finding>,
+    /// How the workloads stand on each node platform.
+    pub readiness: Vec<Readiness>,
+    /// Node platforms of the whole cluster.
+    pub platforms: Vec<ReportedPlatform>,
+    /// What was judged.
+    pub workloads: Vec<ReportedWorkload>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Tool {
-    version: &'static str,
+/// The version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum ReportVersion {
+    /// The one that this version reads and writes.
+    #[serde(rename = "archmatch.io/v1alpha1")]
+    V1Alpha1,
+}
+
+/// What a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum ReportKind {
+    /// A report.
+    Report,
+}
+
+/// What made a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Tool {
+    /// The version of archmatch.
+    pub version: String,
+}
+
+/// Where workloads are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// A cluster, or a snapshot of one.
+    Cluster,
+    /// Files, and images beside them.
+    Files,
+    /// Images by name alone.
+    Images,
 }
 
 /// Counts of workloads, and of distinct image references.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Summary {
-    pub(super) workloads: usize,
-    pub(super) portable: usize,
-    pub(super) runnable: usize,
-    pub(super) failing: usize,
-    pub(super) undecided: usize,
-    pub(super) images: usize,
-    pub(super) without_images: usize,
+pub struct Summary {
+    /// All of them.
+    pub workloads: usize,
+    /// Those that run on every platform they may be scheduled on.
+    pub portable: usize,
+    /// Those that run on one of them at least.
+    pub runnable: usize,
+    /// Those that are known to run on none.
+    pub failing: usize,
+    /// Those of which nobody knows whether they run on any.
+    pub undecided: usize,
+    /// Distinct images, names that are none among them.
+    pub images: usize,
+    /// Workloads in which no container names an image: they count for no level.
+    pub without_images: usize,
 }
 
-/// A node platform of the cluster.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct ReportedPlatform {
-    pub(super) platform: String,
-    pub(super) runtime: &'static str,
+/// A document that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Unread {
+    /// The file, with the line where it is known; or the object.
+    pub source: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// Objects of a kind of which nobody knows whether it has pods: neither built in nor
+/// configured under `kinds`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SkippedKind {
+    /// The kind, as written.
+    pub kind: String,
+    /// Its API group; absent for the core group.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// How the workloads stand on one node platform: whether all their images have something for
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// The platform.
+    pub platform: Arc<str>,
+    /// Workloads that may be scheduled on it and run there.
+    pub ready: usize,
+    /// Workloads that may be scheduled on it and are known not to run there.
+    pub blocked: usize,
+    /// Workloads that may be scheduled on it, and nobody knows whether they run there.
+    pub undecided: usize,
+    /// The other workloads that have images: they may not be scheduled on it.
+    pub elsewhere: usize,
+    /// The DaemonSets among them, which have a pod on every node.
+    pub daemon_sets: StateCounts,
+    /// The images of the workloads that may be scheduled on it.
+    pub images: StateCounts,
+    /// The images that keep workloads off the platform, in the order in which publishing them
+    /// helps most: each with how many workloads become ready once it and those before it
+    /// publish a manifest for the platform.
+    pub blockers: Vec<Blocker>,
+}
+
+/// How many are ready, blocked and undecided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StateCounts {
+    /// Known to run.
+    pub ready: usize,
+    /// Known not to run.
+    pub blocked: usize,
+    /// Not known.
+    pub undecided: usize,
+}
+
+/// An image that keeps workloads off a platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Blocker {
+    /// The image as written; the first spelling in the alphabet where there are several.
+    pub image: String,
+    /// How many workloads become ready with it.
+    pub unblocks: usize,
+}
+
+/// A node platform of the cluster. Nodes that differ in emulation alone share a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReportedPlatform {
+    /// The platform, normalised.
+    pub platform: Arc<str>,
+    /// The rules by which its runtime matches.
+    pub runtime: Runtime,
     /// How many live nodes have it.
-    pub(super) nodes: usize,
-    sources: Vec<&'static str>,
+    pub nodes: usize,
+    /// Where it comes from.
+    pub sources: Vec<Source>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A workload, judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct ReportedWorkload {
-    api_version: String,
-    kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<String>,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
-    levels: ReportedLevels,
-    candidates: Vec<ReportedCandidate>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    cordoned: Vec<ReportedCandidate>,
-    images: Vec<ReportedImage>,
+pub struct ReportedWorkload {
+    /// `apiVersion`, as written.
+    pub api_version: String,
+    /// `kind`, as written; `Image` for an image given by name.
+    pub kind: String,
+    /// Absent for an image given by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+    /// The object's uid, where the cluster gave it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Where it was read, as `file:line`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// How it stands at each level.
+    pub levels: ReportedLevels,
+    /// The node platforms that its pods may be scheduled on.
+    pub candidates: Arc<[ReportedCandidate]>,
+    /// Node platforms that only a cordon keeps its pods away from, where no candidate runs
+    /// every image and these would or might.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cordoned: Vec<ReportedCandidate>,
+    /// Why the other nodes are no candidates, each reason with a count of nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
+    /// What of it was not looked at, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchecked: Vec<String>,
+    /// Its images.
+    pub images: Vec<ReportedImage>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct ReportedLevels {
-    runnable: &'static str,
-    portable: &'static str,
+/// How a workload stands at each level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReportedLevels {
+    /// Some candidate platform runs every image.
+    pub runnable: LevelResult,
+    /// Every candidate platform runs every image.
+    pub portable: LevelResult,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A node platform that pods may be scheduled on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct ReportedCandidate {
-    platform: String,
-    runtime: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    nodes: Vec<String>,
-    node_count: usize,
-    sources: Vec<&'static str>,
-    #[serde(serialize_with = "name")]
-    value: Ternary,
+pub struct ReportedCandidate {
+    /// The platform, normalised.
+    pub platform: Arc<str>,
+    /// The rules by which its runtime matches.
+    pub runtime: Runtime,
+    /// Up to ten of its nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Arc<str>>,
+    /// How many nodes it has; 0 where there is none yet.
+    pub node_count: usize,
+    /// Where it comes from.
+    pub sources: Vec<Source>,
+    /// The pools that could grow such a node, as sentences name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<String>,
+    /// Whether every image of the workload runs there.
+    pub value: Ternary,
 }
 
-fn name<S: Serializer>(value: &Ternary, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(value.name())
-}
-
-#[derive(Clone, Debug, Serialize)]
+/// An image of a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct ReportedImage {
-    image: String,
-    reference: Option<String>,
-    containers: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stale_seconds: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    doubts: Vec<String>,
-    outcomes: Vec<ReportedOutcome>,
+pub struct ReportedImage {
+    /// The name as written.
+    pub image: String,
+    /// The normalised name with its tag, its digest, or both; null where the name is no image
+    /// reference.
+    pub reference: Option<String>,
+    /// The containers or volumes that name it.
+    pub containers: Vec<String>,
+    /// The digest that the name leads to, where the registry could be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// How old the registry's answer is, in seconds, where it is older than it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_seconds: Option<u64>,
+    /// What speaks against the outcomes, each completing a sentence that begins with the
+    /// image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+    /// What happens on each candidate platform.
+    pub outcomes: Arc<[ReportedOutcome]>,
+    /// What would happen on the other node platforms, where that was asked for.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub elsewhere: Arc<[ReportedOutcome]>,
 }
 
-/// An outcome of an image on a node platform, as every JSON of ours has it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What happens when an image is started on a node platform.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportedOutcome {
     /// The platform, normalised.
-    pub platform: String,
-    /// The runtime's name.
-    pub runtime: &'static str,
-    /// The outcome's name.
-    pub outcome: &'static str,
+    pub platform: Arc<str>,
+    /// The rules by which its runtime matches.
+    pub runtime: Runtime,
+    /// What happens.
+    pub outcome: OutcomeKind,
     /// The reason, where the outcome is unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
-    /// Digests from the index to what would be pulled.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The way of digests from the index, itself excluded, to what would be pulled; absent
+    /// for a plain manifest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub picked: Vec<String>,
     /// What decided, in one sentence.
     pub why: String,
-}
-
-impl ReportedOutcome {
-    /// The outcomes of an image, one for each candidate platform.
-    pub fn of<'a>(
-        image: &'a ImageVerdict,
-        candidates: &'a [CandidatePlatform],
-    ) -> impl Iterator<Item = Self> + 'a {
-        image.on(candidates).map(|at| {
-            let (platform, runtime) = names(&at.candidate.platform);
-            let outcome = at.outcome;
-            Self {
-                platform,
-                runtime,
-                outcome: outcome.name(),
-                reason: outcome.reason().map(Reason::name),
-                picked: outcome.picked().iter().map(ToString::to_string).collect(),
-                why: at.explain().to_string(),
-            }
-        })
-    }
-}
-
-impl Report {
-    /// The report of a run.
-    pub fn of(run: &ReportInput) -> Self {
-        Self {
-            api_version: "archmatch.io/v1alpha1",
-            kind: "Report",
-            tool: Tool {
-                version: env!("CARGO_PKG_VERSION"),
-            },
-            scope: match run.scope {
-                Scope::Files => "files",
-                Scope::Images => "images",
-            },
-            level: run.level.name(),
-            passed: run.is_passed(),
-            summary: Summary::of(&run.workloads),
-            errors: run.errors.clone(),
-            partial: run.partial.clone(),
-            skipped: run.skipped.clone(),
-            platforms: platforms(&run.nodes),
-            workloads: run.workloads.iter().map(ReportedWorkload::of).collect(),
-        }
-    }
-}
-
-impl Summary {
-    pub(super) fn of(workloads: &[WorkloadReport]) -> Self {
-        let count = |level, wanted| {
-            workloads
-                .iter()
-                .filter(|one| !one.is_without_images() && one.at(level) == wanted)
-                .count()
-        };
-        let images: BTreeSet<String> = workloads
-            .iter()
-            .flat_map(|judged| &judged.verdicts)
-            .flat_map(|verdict| &verdict.images)
-            .map(reference_or_text)
-            .collect();
-        Self {
-            workloads: workloads.len(),
-            portable: count(Level::Portable, LevelResult::Pass),
-            runnable: count(Level::Runnable, LevelResult::Pass),
-            failing: count(Level::Runnable, LevelResult::Fail),
-            undecided: count(Level::Runnable, LevelResult::Undecided),
-            images: images.len(),
-            without_images: workloads
-                .iter()
-                .filter(|one| one.is_without_images())
-                .count(),
-        }
-    }
-}
-
-/// What tells images apart, however they are spelled.
-pub(super) fn reference_or_text(image: &ImageVerdict) -> String {
-    match &image.image.reference {
-        Ok(reference) => reference.to_string(),
-        Err(_) => image.image.image.clone(),
-    }
-}
-
-/// Node platforms of the whole cluster. Nodes that differ in emulation share a row.
-pub(super) fn platforms(nodes: &Nodes) -> Vec<ReportedPlatform> {
-    let mut platforms: Vec<ReportedPlatform> = Vec::new();
-    for (group, members) in nodes.groups() {
-        let (platform, runtime) = names(&group.platform);
-        let position = platforms
-            .iter()
-            .position(|known| known.is(&platform, runtime));
-        let position = position.unwrap_or_else(|| {
-            platforms.push(ReportedPlatform {
-                platform,
-                runtime,
-                nodes: 0,
-                sources: Vec::new(),
-            });
-            platforms.len() - 1
-        });
-        if let Some(row) = platforms.get_mut(position) {
-            if group.source == Source::Node {
-                row.nodes += members.len();
-            }
-            let source = group.source.name();
-            if !row.sources.contains(&source) {
-                row.sources.push(source);
-            }
-        }
-    }
-    platforms
-}
-
-impl ReportedPlatform {
-    pub(super) fn is(&self, platform: &str, runtime: &str) -> bool {
-        self.platform == platform && self.runtime == runtime
-    }
-}
-
-pub(super) fn names(platform: &NodePlatform) -> (String, &'static str) {
-    (platform.platform.to_string(), platform.runtime.name())
-}
-
-impl ReportedWorkload {
-    fn of(judged: &WorkloadReport) -> Self {
-        let mut workload = Self {
-            api_version: judged.api_version.clone(),
-            kind: judged.kind.clone(),
-            namespace: judged.namespace.clone(),
-            name: judged.name.clone(),
-            source: judged.source.clone(),
-            levels: ReportedLevels {
-                runnable: judged.at(Level::Runnable).name(),
-                portable: judged.at(Level::Portable).name(),
-            },
-            candidates: Vec::new(),
-            cordoned: Vec::new(),
-            images: Vec::new(),
-        };
-        for verdict in &judged.verdicts {
-            workload.add(verdict);
-        }
-        workload
-    }
-
-    /// Most kinds have one pod template. What several have in common shares a row.
-    fn add(&mut self, verdict: &Verdict) {
-        for (candidate, value) in verdict.platforms() {
-            add_candidate(&mut self.candidates, candidate, value);
-        }
-        for (candidate, value) in verdict.cordoned() {
-            add_candidate(&mut self.cordoned, candidate, value);
-        }
-        for image in &verdict.images {
-            self.add_image(image, &verdict.candidates.platforms);
-        }
-    }
-
-    fn add_image(&mut self, image: &ImageVerdict, platforms: &[CandidatePlatform]) {
-        let ContainerImage {
-            image: name,
-            reference,
-            containers,
-            ..
-        } = &image.image;
-        let position = self.images.iter().position(|known| known.image == *name);
-        let position = position.unwrap_or_else(|| {
-            let inspection = image.inspection.as_ref();
-            self.images.push(ReportedImage {
-                image: name.clone(),
-                reference: reference.as_ref().ok().map(ToString::to_string),
-                containers: Vec::new(),
-                digest: inspection.map(|found| found.digest.to_string()),
-                stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
-                doubts: Vec::new(),
-                outcomes: Vec::new(),
-            });
-            self.images.len() - 1
-        });
-        if let Some(row) = self.images.get_mut(position) {
-            row.containers.extend(containers.iter().cloned());
-            let caveats = image.caveats(platforms).map(|caveat| caveat.to_string());
-            add_new(&mut row.doubts, caveats);
-            add_new(&mut row.outcomes, ReportedOutcome::of(image, platforms));
-        }
-    }
-}
-
-fn add_new<T: PartialEq>(known: &mut Vec<T>, all: impl Iterator<Item = T>) {
-    for one in all {
-        if !known.contains(&one) {
-            known.push(one);
-        }
-    }
-}
-
-fn add_candidate(
-    known: &mut Vec<ReportedCandidate>,
-    candidate: &CandidatePlatform,
-    value: Ternary,
-) {
-    let (platform, runtime) = names(&candidate.platform);
-    let mut rows = known.iter_mut();
-    if let Some(same) = rows.find(|row| row.platform == platform && row.runtime == runtime) {
-        // The worse of two values is what holds for the workload.
-        same.value = same.value.max(value);
-        return;
-    }
-    let sources = candidate.sources.iter().map(|source| source.name());
-    known.push(ReportedCandidate {
-        platform,
-        runtime,
-        nodes: candidate.nodes.iter().map(ToString::to_string).collect(),
-        node_count: candidate.node_count,
-        sources: sources.collect(),
-        value,
-    });
 }

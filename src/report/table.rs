@@ -1,136 +1,115 @@
-//! The default view: a summary, the matrix of images and platforms, and what fails.
+//! The default view: how ready each platform is, the matrix, and what is found.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use comfy_table::{Cell, Color, ContentArrangement, Row, Table, presets};
-
-use super::ReportInput;
 use super::conclusion::{conclusion, plural};
-use super::model::{Summary, names, platforms, reference_or_text};
-use crate::domain::outcome::Outcome;
+use super::matrix::matrix;
+use super::model::{Readiness, Report, ReportedWorkload};
+use super::style::Style;
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
 use crate::domain::verdict::LevelResult;
-use crate::wording;
+use crate::findings::{Finding, IMAGE_KIND};
 
-/// How text may look.
+/// How many platforms have a line of readiness: the first lines are what is read.
+const MAX_READINESS_LINES: usize = 7;
+
+/// How many blockers of a platform are named.
+const MAX_BLOCKERS: usize = 3;
+
+/// How much is said of each finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// Whether colours may be used.
-    pub colour: bool,
-    /// Whether the terminal reads UTF-8.
-    pub unicode: bool,
-    /// How many columns of text there are; as many as it takes where nobody knows.
-    pub width: Option<u16>,
-}
-
-impl Style {
-    /// Text for files and pipes.
-    pub const PLAIN: Self = Self {
-        colour: false,
-        unicode: true,
-        width: None,
-    };
-
-    /// A word with its symbol and, on a terminal, its colour. Colour is never alone.
-    pub fn mark(self, word: &str) -> String {
-        let (symbol, _, code) = self.sign(word);
-        self.paint(code, &format!("{symbol} {word}"))
-    }
-
-    /// The same as a cell, whose width does not count the colour.
-    pub(super) fn cell(self, word: &str) -> Cell {
-        let (symbol, colour, _) = self.sign(word);
-        Cell::new(format!("{symbol} {word}")).fg(colour)
-    }
-
-    /// The symbol of a word, and its colour for a table and by its code.
-    fn sign(self, word: &str) -> (&'static str, Color, &'static str) {
-        let (symbol, ascii, colour, code) = match word.split(' ').next().unwrap_or_default() {
-            "supported" | "pass" | "yes" => ("✓", "+", Color::DarkGreen, "32"),
-            "missing" | "invalid" | "fail" | "no" => ("✗", "x", Color::DarkRed, "31"),
-            "mismatched" => ("≠", "!", Color::DarkRed, "31"),
-            "unknown" | "undecided" => ("?", "?", Color::DarkYellow, "33"),
-            _ => ("·", ".", Color::DarkGrey, "90"),
-        };
-        (if self.unicode { symbol } else { ascii }, colour, code)
-    }
-
-    /// A text in a colour, by its code.
-    /// Source: <https://en.wikipedia.org/wiki/ANSI_escape_code#Select_Graphic_Rendition_parameters>
-    pub fn paint(self, code: &str, text: &str) -> String {
-        match self.colour {
-            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            false => text.to_owned(),
-        }
-    }
-}
-
-/// A table without lines, as kubectl prints them. Where it is wider than the terminal, the
-/// widest cells go on in the next line.
-pub(super) fn columns<R: Into<Row>>(
-    style: Style,
-    header: impl Into<Row>,
-    rows: impl IntoIterator<Item = R>,
-) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    if style.colour {
-        table.enforce_styling();
-    } else {
-        table.force_no_tty();
-    }
-    if let Some(width) = style.width {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(width);
-    }
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 3));
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned());
-    lines.collect::<Vec<_>>().join("\n") + "\n"
+pub(super) enum Detail {
+    /// What is so.
+    Short,
+    /// And why it matters, and what to do next.
+    Full,
 }
 
 /// The whole view.
-pub fn render(run: &ReportInput, style: Style) -> String {
-    body(run, style) + &conclusion(run)
+pub(super) fn render(report: &Report, style: Style) -> String {
+    body(report, style, Detail::Short) + &conclusion(report)
 }
 
 /// The view without its last line.
-pub fn body(run: &ReportInput, style: Style) -> String {
-    let mut text = summary(run);
+pub(super) fn body(report: &Report, style: Style, detail: Detail) -> String {
+    let mut text = readiness(report);
+    text.push_str(&summary(report));
     // Without a row the headings say nothing.
-    if !run.is_empty() {
+    if !report.is_empty() {
         text.push('\n');
-        text.push_str(&matrix(run, style));
+        text.push_str(&matrix(report, style));
     }
-    let verdicts = run.workloads.iter().flat_map(|one| &one.verdicts);
-    let caveats = wording::caveats(verdicts, |image| printable(&image.image));
-    if !caveats.is_empty() {
+    let doubts = doubts(report);
+    if !doubts.is_empty() {
         text.push('\n');
-        text.push_str(&caveats.join("\n"));
-        text.push('\n');
+        text.extend(doubts);
     }
-    let failing = findings(run, style);
-    if !failing.is_empty() {
+    let found = findings(report, style, detail);
+    if !found.is_empty() {
         text.push('\n');
-        text.push_str(&failing);
+        text.push_str(&found);
     }
     text.push('\n');
     text
 }
 
-fn summary(run: &ReportInput) -> String {
-    let summary = Summary::of(&run.workloads);
-    let not_portable = run
-        .workloads
-        .iter()
-        .filter(|judged| judged.at(Level::Portable) == LevelResult::Fail)
+fn readiness(report: &Report) -> String {
+    let mut text = String::new();
+    let rows = &report.readiness;
+    // Where one line is over, what is left is said in the last.
+    let shown = if rows.len() > MAX_READINESS_LINES {
+        MAX_READINESS_LINES - 1
+    } else {
+        rows.len()
+    };
+    for row in rows.iter().take(shown) {
+        let _ = writeln!(text, "{}", readiness_line(row));
+    }
+    if rows.len() > shown {
+        let rest = rows.iter().skip(shown).map(|row| printable(&row.platform));
+        let rest: Vec<String> = rest.collect();
+        let _ = writeln!(
+            text,
+            "and {} more platforms: {}",
+            rest.len(),
+            rest.join(", ")
+        );
+    }
+    text
+}
+
+/// `linux/s390x: 4 workloads ready, 1 blocked, 0 undecided; blocked by node:22 (1)`.
+pub(super) fn readiness_line(row: &Readiness) -> String {
+    let mut line = format!(
+        "{}: {} ready, {} blocked, {} undecided",
+        printable(&row.platform),
+        plural(row.ready, "workload"),
+        row.blocked,
+        row.undecided,
+    );
+    let blockers = row.blockers.iter().take(MAX_BLOCKERS);
+    let blockers: Vec<String> = blockers
+        .map(|blocker| format!("{} ({})", visible(&blocker.image), blocker.unblocks))
+        .collect();
+    if !blockers.is_empty() {
+        let more = row.blockers.len() - blockers.len();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let _ = write!(line, "; blocked by {}{more}", blockers.join(", "));
+    }
+    line
+}
+
+fn summary(report: &Report) -> String {
+    let summary = &report.summary;
+    let not_portable = report.workloads.iter();
+    let not_portable = not_portable
+        .filter(|one| !one.is_without_images() && one.at(Level::Portable) == LevelResult::Fail)
         .count();
     let without = match summary.without_images {
         0 => String::new(),
@@ -147,124 +126,98 @@ fn summary(run: &ReportInput) -> String {
     )
 }
 
-fn matrix(run: &ReportInput, style: Style) -> String {
-    let columns = platforms(&run.nodes);
-    let mut runtimes = columns.iter().map(|column| column.runtime);
-    let several_runtimes = runtimes
-        .next()
-        .is_some_and(|first| runtimes.any(|one| one != first));
-    let titles = columns.iter().map(|column| {
-        let mut title = column.platform.clone();
-        if several_runtimes {
-            let _ = write!(title, " {}", column.runtime);
-        }
-        // What is declared has no node yet.
-        if column.nodes > 0 {
-            let _ = write!(title, " ({})", column.nodes);
-        }
-        title
+/// What speaks against outcomes, a line each.
+pub(super) fn doubts(report: &Report) -> BTreeSet<String> {
+    let images = report
+        .workloads
+        .iter()
+        .flat_map(|workload| &workload.images);
+    let doubts = images.flat_map(|image| {
+        let doubts = image.doubts.iter();
+        doubts.map(|doubt| format!("{} {}\n", printable(&image.image), printable(doubt)))
     });
-    let header = std::iter::once("IMAGE".to_owned()).chain(titles);
-    // One image is one row, however it is spelled.
-    let mut known: HashMap<String, usize> = HashMap::new();
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    for verdict in run.workloads.iter().flat_map(|judged| &judged.verdicts) {
-        for image in &verdict.images {
-            let position = *known.entry(reference_or_text(image)).or_insert_with(|| {
-                let mut row = vec![style.cell("not checked"); columns.len() + 1];
-                row[0] = Cell::new(visible(&image.image.image));
-                rows.push(row);
-                rows.len() - 1
-            });
-            for at in image.on(&verdict.candidates.platforms) {
-                let (platform, runtime) = names(&at.candidate.platform);
-                let column = columns
-                    .iter()
-                    .position(|column| column.is(&platform, runtime));
-                if let Some(cell) = column.and_then(|column| rows[position].get_mut(column + 1)) {
-                    *cell = style.cell(&cell_text(at.outcome));
-                }
-            }
-        }
-    }
-    self::columns(style, header, rows)
+    doubts.collect()
 }
 
-fn cell_text(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Unknown(unknown) => format!("unknown ({})", unknown.reason),
-        other => other.name().to_owned(),
-    }
-}
-
-fn findings(run: &ReportInput, style: Style) -> String {
+fn findings(report: &Report, style: Style, detail: Detail) -> String {
     let mut text = String::new();
-    for judged in &run.workloads {
-        if judged.at(Level::Portable) == LevelResult::Pass {
+    let mut by_workload: Vec<Vec<&Finding>> = vec![Vec::new(); report.workloads.len()];
+    for finding in &report.findings {
+        if let Some(list) = by_workload.get_mut(finding.workload) {
+            list.push(finding);
+        }
+    }
+    for (workload, findings) in report.workloads.iter().zip(by_workload) {
+        if findings.is_empty() {
             continue;
         }
-        let source = judged
-            .source
-            .as_ref()
-            .map(|source| format!(" ({})", printable(source)));
-        if judged.is_without_images() {
-            let source = source.unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "{}{source}: no container with an image",
-                judged.title()
-            );
-            continue;
-        }
-        let _ = writeln!(
-            text,
-            "{}{}: runnable {}, portable {}",
-            judged.title(),
-            source.unwrap_or_default(),
-            style.mark(judged.at(Level::Runnable).name()),
-            style.mark(judged.at(Level::Portable).name()),
-        );
-        for cause in wording::causes(&judged.verdicts) {
-            let _ = writeln!(text, "  {cause}");
+        text.push_str(&heading(workload, style));
+        for finding in findings {
+            text.push_str(&lines(finding, detail));
         }
     }
     text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The lines as a terminal shows them. A coloured cell keeps its blanks.
-    fn shown(text: &str) -> Vec<String> {
-        let mut parts = text.split("\u{1b}[");
-        let first = parts.next().unwrap_or_default().to_owned();
-        let text = parts.fold(first, |text, part| text + part.split_once('m').unwrap().1);
-        text.lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect()
+/// The workload, where it is from, and its levels.
+fn heading(workload: &ReportedWorkload, style: Style) -> String {
+    let source = workload.source.as_deref();
+    let source = source.map(|source| format!(" ({})", printable(source)));
+    let title = workload.title() + &source.unwrap_or_default();
+    if workload.is_without_images() {
+        return format!("{title}:\n");
     }
+    let mark = |level| style.mark(workload.at(level).name());
+    let (runnable, portable) = (mark(Level::Runnable), mark(Level::Portable));
+    format!("{title}: runnable {runnable}, portable {portable}\n")
+}
 
-    #[test]
-    fn colours_are_those_of_outcomes_and_take_no_width() {
-        let coloured = Style {
-            colour: true,
-            width: Some(40),
-            ..Style::PLAIN
-        };
-        let plain = Style {
-            colour: false,
-            ..coloured
-        };
-        let table = |style: Style| {
-            let words = ["supported", "missing", "unknown (timeout)", "not checked"];
-            // A name that says the same as an outcome is no outcome.
-            let rows = words.map(|word| [Cell::new("✗ missing"), style.cell(word)]);
-            columns(style, ["IMAGE", "linux/arm64 containerd (4)"], rows)
-        };
-        let (coloured, plain) = (table(coloured), table(plain));
-        assert_eq!(shown(&coloured), shown(&plain));
-        assert_eq!(coloured.matches("\u{1b}[38;").count(), 4, "{coloured:?}");
-        assert!(!plain.contains('\u{1b}'), "{plain:?}");
+/// What a finding says, with its rule, and whether it was accepted.
+fn lines(finding: &Finding, detail: Detail) -> String {
+    let accepted = match (&finding.accepted, &finding.expired) {
+        (Some(accepted), _) => {
+            let reason = accepted.reason.as_deref();
+            let reason = reason.map(|text| format!(": {}", printable(text)));
+            let until = accepted.expires.as_deref();
+            let until = until.map(|date| format!(", until {}", printable(date)));
+            format!(
+                " (accepted{}{})",
+                until.unwrap_or_default(),
+                reason.unwrap_or_default()
+            )
+        }
+        (None, Some(date)) => format!(" (was accepted, expired {})", printable(date)),
+        (None, None) => String::new(),
+    };
+    let Finding { severity, rule, .. } = finding;
+    let mut text = format!(
+        "  {severity} {rule}: {}{accepted}\n",
+        printable_line(&finding.what)
+    );
+    if detail == Detail::Full {
+        for (label, sentence) in [("why: ", &finding.why), ("next:", &finding.next)] {
+            let _ = writeln!(text, "    {label} {}", printable_line(sentence));
+        }
+    }
+    text
+}
+
+/// A sentence of ours, whose length is bounded already.
+pub(super) fn printable_line(text: &str) -> String {
+    let hidden = crate::domain::text::is_hidden;
+    text.chars()
+        .map(|one| if hidden(one) { '?' } else { one })
+        .collect()
+}
+
+impl ReportedWorkload {
+    /// `Deployment web/shop`, as kubectl names things.
+    pub(super) fn title(&self) -> String {
+        let (kind, name) = (printable(&self.kind), visible(&self.name));
+        match &self.namespace {
+            Some(namespace) => format!("{kind} {}/{name}", printable(namespace)),
+            None if self.kind == IMAGE_KIND => name,
+            None => format!("{kind} {name}"),
+        }
     }
 }

@@ -6,92 +6,79 @@ use std::fmt::Write;
 use comfy_table::Cell;
 
 use super::conclusion::conclusion;
-use super::table::{Style, columns};
-use super::{ReportInput, WorkloadReport};
+use super::model::{Report, ReportedCandidate, ReportedOutcome, ReportedWorkload};
+use super::style::{Style, columns};
+use super::table::{Detail, printable_line};
+use crate::domain::outcome::OutcomeKind;
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
-use crate::domain::verdict::Verdict;
-use crate::wording;
 
 /// The whole view.
-pub fn render(run: &ReportInput, style: Style) -> String {
-    let mut text = super::table::body(run, style);
-    for judged in &run.workloads {
-        text.push_str(&workload(judged, style));
+pub(super) fn render(report: &Report, style: Style) -> String {
+    let mut text = super::table::body(report, style, Detail::Full);
+    for workload in &report.workloads {
+        text.push_str(&of_workload(workload, style));
         text.push('\n');
     }
-    text + &conclusion(run)
+    text + &conclusion(report)
 }
 
-fn workload(judged: &WorkloadReport, style: Style) -> String {
+fn of_workload(workload: &ReportedWorkload, style: Style) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "Name:        {}", judged.title());
-    if let Some(source) = &judged.source {
+    let _ = writeln!(text, "Name:        {}", workload.title());
+    if let Some(source) = &workload.source {
         let _ = writeln!(text, "Source:      {}", printable(source));
     }
     for (label, level) in [
         ("Runnable:", Level::Runnable),
         ("Portable:", Level::Portable),
     ] {
-        let mark = style.mark(judged.at(level).name());
+        let mark = style.mark(workload.at(level).name());
         let _ = writeln!(text, "{label:<13}{mark}");
     }
-    for (position, verdict) in judged.verdicts.iter().enumerate() {
-        if judged.verdicts.len() > 1 {
-            let _ = writeln!(text, "Template {}:", position + 1);
-        }
-        text.push_str(&template(verdict, judged.everywhere.get(position), style));
-    }
-    text
-}
-
-fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> String {
-    let mut text = String::new();
     let mut label = "Candidates:";
-    for (candidate, value) in verdict.platforms() {
+    for candidate in workload.candidates.iter() {
         let _ = writeln!(
             text,
             "{label:<13}{} {}, {}: {}",
-            candidate.platform.platform,
-            candidate.platform.runtime,
-            wording::nodes_or_pools(candidate),
-            style.mark(value.name())
+            printable(&candidate.platform),
+            candidate.runtime,
+            nodes(candidate),
+            style.mark(candidate.value.name())
         );
         label = "";
     }
     if !label.is_empty() {
         let _ = writeln!(text, "{label:<13}none");
     }
-    if let Some(excluded) = verdict.candidates.exclusions(usize::MAX) {
-        let _ = writeln!(text, "Excluded:    {excluded}");
+    if let Some(excluded) = &workload.excluded {
+        let _ = writeln!(text, "Excluded:    {}", printable_line(excluded));
     }
-    // Where every platform was asked for, show all; candidates are among them.
-    let shown = everywhere.unwrap_or(verdict);
-    for image in &shown.images {
-        let mut name = visible(&image.image.image);
-        if !image.image.containers.is_empty() {
-            let containers = printable(&image.image.containers.join(", "));
+    for image in &workload.images {
+        let mut name = visible(&image.image);
+        if !image.containers.is_empty() {
+            let containers = printable(&image.containers.join(", "));
             name = format!("{name} ({containers})");
         }
         let _ = writeln!(text, "Image:       {name}");
-        if let Ok(reference) = &image.image.reference {
-            let _ = writeln!(text, "  Reference: {reference}");
+        if let Some(reference) = &image.reference {
+            let _ = writeln!(text, "  Reference: {}", printable(reference));
         }
-        if let Some(inspection) = &image.inspection {
-            let _ = writeln!(text, "  Digest:    {}", inspection.digest);
+        if let Some(digest) = &image.digest {
+            let _ = writeln!(text, "  Digest:    {}", printable(digest));
         }
-        for caveat in image.caveats(&shown.candidates.platforms) {
-            let _ = writeln!(text, "  Doubt:     it {caveat}");
+        for doubt in &image.doubts {
+            let _ = writeln!(text, "  Doubt:     it {}", printable_line(doubt));
         }
-        let rows = image.on(&shown.candidates.platforms);
+        let rows = image.outcomes.iter().chain(image.elsewhere.iter());
         let rows: Vec<[Cell; 5]> = rows
-            .map(|at| {
+            .map(|outcome| {
                 [
-                    Cell::new(format!("  {}", at.candidate.platform.platform)),
-                    Cell::new(at.candidate.platform.runtime),
-                    style.cell(at.outcome.name()),
-                    Cell::new(at.explain()),
-                    Cell::new(wording::consequence(at)),
+                    Cell::new(format!("  {}", printable(&outcome.platform))),
+                    Cell::new(outcome.runtime),
+                    style.cell(outcome.outcome.name()),
+                    Cell::new(printable_line(&outcome.why)),
+                    Cell::new(outcome.consequence()),
                 ]
             })
             .collect();
@@ -101,4 +88,56 @@ fn template(verdict: &Verdict, everywhere: Option<&Verdict>, style: Style) -> St
         }
     }
     text
+}
+
+/// `2 nodes (a1, a2)`, or where a platform without nodes came from.
+fn nodes(candidate: &ReportedCandidate) -> String {
+    /// How many names a line shows.
+    const MAX_NAMES: usize = 3;
+    let first = |names: Vec<&str>| {
+        let shown: Vec<String> = names
+            .iter()
+            .take(MAX_NAMES)
+            .map(|name| printable(name))
+            .collect();
+        let more = if names.len() > MAX_NAMES { ", …" } else { "" };
+        shown.join(", ") + more
+    };
+    match candidate.node_count {
+        0 => {
+            let pools = first(candidate.pools.iter().map(String::as_str).collect());
+            format!("no node yet ({pools})")
+        }
+        count => {
+            let plural = if count == 1 { "" } else { "s" };
+            let names = first(candidate.nodes.iter().map(AsRef::as_ref).collect());
+            format!("{count} node{plural} ({names})")
+        }
+    }
+}
+
+impl ReportedOutcome {
+    /// What it means for a pod, in a few words.
+    pub(super) fn consequence(&self) -> String {
+        match self.outcome {
+            OutcomeKind::Supported => match self.picked.last() {
+                Some(digest) => format!("pulls {}", short_digest(digest)),
+                None => "pulls it as it is".to_owned(),
+            },
+            OutcomeKind::Unknown => match self.reason {
+                Some(reason) => format!("not known ({reason})"),
+                None => "not known".to_owned(),
+            },
+            OutcomeKind::Missing => self.runtime.pull_failure().to_owned(),
+            OutcomeKind::Mismatched => "exec format error".to_owned(),
+            OutcomeKind::Invalid => "InvalidImageName".to_owned(),
+        }
+    }
+}
+
+/// A digest as people tell it from others; `-o json` has all of it.
+pub(super) fn short_digest(digest: &str) -> &str {
+    const LETTERS: usize = 12;
+    let start = digest.find(':').map_or(0, |colon| colon + 1);
+    digest.get(..start + LETTERS).unwrap_or(digest)
 }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::finding::Finding;
 use super::nodes::{first_names, in_containers, quoted};
+use super::problem::ImageProblem;
 use super::remedy::Remedy;
 use super::warnings::warnings;
 use crate::domain::outcome::Ternary;
@@ -76,7 +76,7 @@ pub(crate) fn denial(verdicts: &[Verdict], remedy: &Remedy<'_>) -> String {
 }
 
 /// What is to say of an image, without its name.
-fn what(verdict: &Verdict, image: &ImageVerdict, gaps: &[Finding<'_>]) -> String {
+fn what(verdict: &Verdict, image: &ImageVerdict, gaps: &[ImageProblem<'_>]) -> String {
     let mut lines = Vec::new();
     let mut has = platforms_of(image);
     for gap in gaps {
@@ -99,10 +99,10 @@ fn what(verdict: &Verdict, image: &ImageVerdict, gaps: &[Finding<'_>]) -> String
 }
 
 /// What is known to be wrong with an image, the most serious first.
-fn gaps<'a>(verdict: &'a Verdict, image: &'a ImageVerdict) -> Vec<Finding<'a>> {
-    let mut findings = image.findings(&verdict.candidates.platforms);
-    findings.retain(|finding| finding.first.outcome.value() == Ternary::No);
-    findings
+fn gaps<'a>(verdict: &'a Verdict, image: &'a ImageVerdict) -> Vec<ImageProblem<'a>> {
+    let mut problems = image.problems(&verdict.candidates.platforms);
+    problems.retain(|problem| problem.first.outcome.value() == Ternary::No);
+    problems
 }
 
 /// Causes for machines: one for each image and platform.

@@ -85,12 +85,6 @@ pub(crate) fn nodes_of(candidates: &[&CandidatePlatform]) -> String {
     sources.collect::<Vec<_>>().join(" and ")
 }
 
-/// `2 nodes (a1, a2)`, or where a platform without nodes came from.
-pub(crate) fn nodes_or_pools(candidate: &CandidatePlatform) -> String {
-    let grown = || format!("no node yet ({})", pools(&[candidate]).unwrap_or_default());
-    live_nodes(&[candidate]).unwrap_or_else(grown)
-}
-
 /// ` (containers a, b)`: who uses an image.
 pub(super) fn in_containers(image: &ContainerImage) -> String {
     let what = match image.usage {

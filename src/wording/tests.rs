@@ -43,6 +43,7 @@ fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
         kind: EntryKind::Manifest,
         platform: Some(Arc::new(platform.parse().unwrap())),
         zstd: false,
+        revision: None,
     };
     ImageVerdict {
         image: ContainerImage {

@@ -1,8 +1,8 @@
 //! The warnings of a review, within the limits of the API server.
 
 use super::caveat::caveats;
-use super::finding::Finding;
 use super::nodes::{MAX_NAMES, in_containers, nodes_of, quoted};
+use super::problem::ImageProblem;
 use crate::domain::outcome::OutcomeKind;
 use crate::domain::verdict::{ImageVerdict, Verdict};
 use crate::domain::workload::ContainerImage;
@@ -30,12 +30,12 @@ pub(crate) fn warnings(verdicts: &[Verdict], extra: &[String]) -> Vec<String> {
             continue;
         }
         for image in &verdict.images {
-            let findings = image.findings(&verdict.candidates.platforms);
+            let problems = image.problems(&verdict.candidates.platforms);
             // The first is the most serious one.
-            match findings.first() {
+            match problems.first() {
                 None => {}
-                Some(finding) if finding.first.outcome.kind() == OutcomeKind::Unknown => {
-                    unknown.push(format!("image {} {finding}", quoted(&image.image)));
+                Some(problem) if problem.first.outcome.kind() == OutcomeKind::Unknown => {
+                    unknown.push(format!("image {} {problem}", quoted(&image.image)));
                 }
                 Some(gap) => known.push(warning(image, gap)),
             }
@@ -67,13 +67,13 @@ pub(crate) fn reminders(verdicts: &[Verdict], extra: Vec<String>) -> Vec<String>
 }
 
 /// A gap in one line.
-fn line(image: &ImageVerdict, gap: &Finding<'_>) -> String {
+fn line(image: &ImageVerdict, gap: &ImageProblem<'_>) -> String {
     let (named, containers) = (quoted(&image.image), in_containers(&image.image));
     format!("image {named}{containers} {}", gap.required())
 }
 
 /// The same with what decided, where that has room.
-fn warning(image: &ImageVerdict, gap: &Finding<'_>) -> String {
+fn warning(image: &ImageVerdict, gap: &ImageProblem<'_>) -> String {
     let line = line(image, gap);
     match gap.why.map(|why| format!("{line}: {why}")) {
         Some(longer) if longer.chars().count() + PREFIX.len() <= MAX_WARNING_CHARACTERS => longer,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
 /// part of the program and sees it from above.
-const RANKS: [(&str, u8); 16] = [
+const RANKS: [(&str, u8); 17] = [
     ("domain", 0),
     ("go", 0),
     ("process", 0),
@@ -17,7 +17,8 @@ const RANKS: [(&str, u8); 16] = [
     ("wording", 1),
     ("checker", 1),
     ("work", 1),
-    ("report", 2),
+    ("findings", 2),
+    ("report", 3),
     ("credentials", 2),
     ("cluster", 2),
     ("files", 2),

@@ -45,6 +45,7 @@ impl Image {
                 kind: EntryKind::Manifest,
                 platform: platform.clone().map(Into::into),
                 zstd: false,
+                revision: None,
             });
         }
         let root = Inspection {

@@ -76,6 +76,7 @@ impl Documents {
             kind: EntryKind::Manifest,
             platform: platform.map(Into::into),
             zstd: false,
+            revision: None,
         }
     }
 
@@ -93,6 +94,7 @@ impl Documents {
                 kind: EntryKind::Index,
                 platform: item["platform"].as_str().map(|text| short(text).into()),
                 zstd: false,
+                revision: None,
             });
         }
         entries

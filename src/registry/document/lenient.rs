@@ -71,13 +71,20 @@ lenient! {
 pub(super) struct RawAnnotations {
     /// CRI-O prefers entries marked so. Source: containers/image `manifest/oci_index.go`.
     pub(super) zstd: bool,
+    /// The commit that the entry was built from.
+    /// Source: <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
+    pub(super) revision: Option<String>,
 }
 
 impl GoObject for RawAnnotations {
     fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         let value = map.next_value::<Option<String>>()?;
-        if key == "io.github.containers.compression.zstd" {
-            self.zstd = value.as_deref() == Some("true");
+        match key {
+            "io.github.containers.compression.zstd" => {
+                self.zstd = value.as_deref() == Some("true");
+            }
+            "org.opencontainers.image.revision" => self.revision = value,
+            _ => {}
         }
         Ok(())
     }

@@ -53,6 +53,7 @@ fn root(image: &Image) -> Inspection {
             kind,
             platform: (text != "-").then(|| platform(text).into()),
             zstd: false,
+            revision: None,
         }
     };
     let (media_type, content) = match image {

@@ -1,7 +1,7 @@
 //! The bytes of the cache file.
 //!
 //! ```text
-//! archmatch cache 2\n
+//! archmatch cache 3\n
 //! records as postcard writes them: platforms, documents (entries point to platforms before),
 //! answers (they point to documents before)
 //! SHA-256 of all that, 32 bytes
@@ -25,16 +25,18 @@ use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType
 use crate::domain::platform::Platform;
 use crate::domain::reference::{Digest, ImageReference};
 use crate::registry::cache::contents::{Contents, PublicAnswer};
-use crate::registry::document::{self, MAX_ENTRIES, MAX_OS_FEATURES, MAX_PLATFORM_TEXT_BYTES};
+use crate::registry::document::{
+    self, MAX_ENTRIES, MAX_OS_FEATURES, MAX_PLATFORM_TEXT_BYTES, is_revision,
+};
 
 /// How every version begins.
 const NAME: &[u8] = b"archmatch cache ";
 /// How this version begins.
-const VERSION: &[u8] = b"archmatch cache 2\n";
+const VERSION: &[u8] = b"archmatch cache 3\n";
 const CHECKSUM_BYTES: usize = 32;
 /// Longest record. It bounds what a length within one can make us take; an index of
-/// [`MAX_ENTRIES`] with the longest digests has 71 KB.
-const MAX_RECORD_BYTES: usize = 128 * 1024;
+/// [`MAX_ENTRIES`] with the longest digests and revisions has 136 KB.
+const MAX_RECORD_BYTES: usize = 192 * 1024;
 
 /// Why bytes are no cache. Nothing of them is believed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -96,6 +98,17 @@ struct StoredEntry<'a> {
     kind: EntryKind,
     platform: Option<usize>,
     zstd: bool,
+    #[serde(borrow)]
+    revision: StoredRevision<'a>,
+}
+
+/// The revision of an entry.
+#[derive(Serialize, Deserialize)]
+enum StoredRevision<'a> {
+    None,
+    /// That of the entry before.
+    Same,
+    Text(&'a str),
 }
 
 /// Writes the contents, at most `most` bytes: documents that do not fit are left out, and
@@ -152,11 +165,23 @@ fn stored<'a>(
 ) -> FileRecord<'a> {
     let content = match &inspection.content {
         Content::Index(entries) => {
+            let mut before = None;
             let entries = entries.iter().map(|entry| StoredEntry {
                 digest: entry.digest.hash(),
                 kind: entry.kind,
                 platform: entry.platform.as_deref().map(&mut position),
                 zstd: entry.zstd,
+                revision: match (entry.revision.as_deref(), before.take()) {
+                    (None, _) => StoredRevision::None,
+                    (revision, known) if revision == known => {
+                        before = known;
+                        StoredRevision::Same
+                    }
+                    (Some(revision), _) => {
+                        before = Some(revision);
+                        StoredRevision::Text(revision)
+                    }
+                },
             });
             StoredContent::Index(entries.collect())
         }
@@ -298,8 +323,14 @@ fn read_content(content: StoredContent<'_>, platforms: &[Arc<Platform>]) -> Opti
                 return None;
             }
             // Just as long as needed: they stay.
-            let mut entries = Vec::with_capacity(stored.len());
+            let mut entries: Vec<Entry> = Vec::with_capacity(stored.len());
             for entry in stored {
+                let revision = match entry.revision {
+                    StoredRevision::None => None,
+                    StoredRevision::Same => Some(entries.last()?.revision.clone()?),
+                    StoredRevision::Text(text) if is_revision(text) => Some(text.into()),
+                    StoredRevision::Text(_) => return None,
+                };
                 entries.push(Entry {
                     digest: read_digest(entry.digest)?,
                     kind: entry.kind,
@@ -308,6 +339,7 @@ fn read_content(content: StoredContent<'_>, platforms: &[Arc<Platform>]) -> Opti
                         None => None,
                     },
                     zstd: entry.zstd,
+                    revision,
                 });
             }
             Content::Index(entries)

@@ -19,6 +19,7 @@ fn entry(number: u8, platform: Option<&str>) -> Entry {
         kind: EntryKind::Manifest,
         platform: platform.map(|text| Arc::new(text.parse().unwrap())),
         zstd: false,
+        revision: None,
     }
 }
 
@@ -36,10 +37,12 @@ fn sample() -> Contents {
             kind: EntryKind::Index,
             platform: Some(Arc::new(windows.clone())),
             zstd: true,
+            revision: Some("a1".into()),
         },
         Entry {
             digest: Digest::new("sha384", &[3; 48]).unwrap(),
             kind: EntryKind::Other,
+            revision: Some("a1".into()),
             ..entry(0, None)
         },
         entry(4, Some("linux/amd64")),

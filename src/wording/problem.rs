@@ -15,7 +15,7 @@ use crate::domain::verdict::{ImageOutcome, ImageVerdict, Verdict};
 /// `Display` completes a sentence that begins with the image:
 /// `has no linux/s390x manifest`.
 #[derive(Clone, Debug)]
-pub struct Finding<'a> {
+pub struct ImageProblem<'a> {
     /// What it is on the first of the candidates; on the others it is of the same kind.
     pub first: ImageOutcome<'a>,
     /// Where it is so, in the order of the candidates.
@@ -27,23 +27,23 @@ pub struct Finding<'a> {
 impl ImageVerdict {
     /// What is wrong with the image: its name, missing platforms, then mismatched ones, then
     /// what is not known.
-    pub fn findings<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Vec<Finding<'a>> {
-        let mut findings: BTreeMap<OutcomeKind, Finding<'a>> = BTreeMap::new();
+    pub fn problems<'a>(&'a self, candidates: &'a [CandidatePlatform]) -> Vec<ImageProblem<'a>> {
+        let mut problems: BTreeMap<OutcomeKind, ImageProblem<'a>> = BTreeMap::new();
         for at in self.on(candidates) {
             let kind = at.outcome.kind();
             if kind == OutcomeKind::Supported {
                 continue;
             }
-            let finding = findings.entry(kind).or_insert_with(|| Finding {
+            let problem = problems.entry(kind).or_insert_with(|| ImageProblem {
                 first: at,
                 candidates: Vec::new(),
                 why: None,
             });
-            finding.candidates.push(at.candidate);
+            problem.candidates.push(at.candidate);
             let why = Some(at.explain()).filter(Explanation::is_special);
-            finding.why = finding.why.or(why);
+            problem.why = problem.why.or(why);
         }
-        findings.into_values().collect()
+        problems.into_values().collect()
     }
 }
 
@@ -68,7 +68,7 @@ impl Verdict {
     }
 }
 
-impl Finding<'_> {
+impl ImageProblem<'_> {
     /// The same with the nodes that ask for it.
     pub(super) fn required(&self) -> String {
         match self.first.outcome {
@@ -89,7 +89,7 @@ impl Finding<'_> {
     }
 }
 
-impl fmt::Display for Finding<'_> {
+impl fmt::Display for ImageProblem<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let platforms = self.platforms();
         match self.first.outcome {
@@ -135,7 +135,7 @@ mod tests {
     use crate::domain::workload::{ContainerImage, Usage};
 
     #[test]
-    fn findings_are_told_by_outcome_the_most_serious_first() {
+    fn problems_are_told_by_outcome_the_most_serious_first() {
         let candidate = |architecture: &str| CandidatePlatform {
             platform: NodePlatform {
                 platform: Platform::new("linux", architecture, ""),
@@ -206,8 +206,8 @@ mod tests {
                 outdated: None,
                 outcomes,
             };
-            let findings = image.findings(&candidates);
-            let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            let problems = image.problems(&candidates);
+            let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
             assert_eq!(found, expected);
         }
     }

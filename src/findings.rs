@@ -1,0 +1,16 @@
+//! Findings: the one list that every rendering is made of.
+//!
+//! [`find`] reads them off the verdicts on one workload. Each names its [`Rule`], which
+//! stands once in a catalogue that the documentation, SARIF and `archmatch explain` print.
+
+mod find;
+mod finding;
+mod identity;
+mod judged;
+mod rule;
+
+pub use self::find::find;
+pub use self::finding::{Acceptance, Finding, Fix, FixKind};
+pub use self::identity::{ImageIdentity, WorkloadIdentity, platform_lost};
+pub use self::judged::{IMAGE_KIND, JudgedWorkload, Unpinned};
+pub use self::rule::{Rule, RuleText, Severity};
