@@ -71,7 +71,10 @@ pub(crate) fn invalid_name(problem: &ImageProblem<'_>) -> Sentences {
     let name = visible(&problem.first.image.image.image);
     Sentences {
         what: format!("{name} {problem}"),
-        why: "no registry is asked for such a name, on whichever node the pod lands".to_owned(),
+        why: format!(
+            "no registry is asked for such a name, so nothing is pulled on {}",
+            platforms(&problem.candidates)
+        ),
         next: "correct the name: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], the repository in lower \
                case"
             .to_owned(),
