@@ -5,12 +5,14 @@ mod check;
 mod demo;
 mod duration;
 pub mod exit;
+mod explain;
 mod inspect;
 mod judging;
 mod live;
 mod output;
 mod platform;
 mod progress;
+mod report;
 mod secrets;
 mod selector;
 pub mod serve;
@@ -53,6 +55,10 @@ enum Command {
     /// Show the platforms of an image, and what each runtime would pull
     #[command(after_help = INSPECT_HELP)]
     Inspect(inspect::Arguments),
+    /// Render a saved report in another format, or compare two
+    Report(Box<report::Arguments>),
+    /// Say what a rule of findings means, and what to do about it
+    Explain(explain::Arguments),
     /// Show the main job on an embedded example: no cluster, no network, no root
     Demo(demo::Arguments),
     /// Print a script that completes commands in a shell
@@ -148,6 +154,8 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
             telemetry::start_logging(PERSONS_LOG);
             inspect::run(arguments, cli.config.or_else(own_config)).await
         }
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Demo(arguments) => {
             telemetry::start_logging("error");
             demo::run(arguments).await

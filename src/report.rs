@@ -6,6 +6,7 @@
 mod baseline;
 mod builder;
 mod conclusion;
+mod diff;
 mod format;
 mod image;
 mod lost;
@@ -20,6 +21,7 @@ mod wide;
 
 pub use self::baseline::Baseline;
 pub use self::builder::{Circumstances, ReportBuilder, ReportRequest};
+pub use self::diff::{NamedFinding, ReportDiff};
 pub use self::format::{Format, json};
 pub use self::image::{ImageFailure, ImageReport};
 pub use self::matrix::Rows;

@@ -158,6 +158,21 @@ impl Rule {
         )
     }
 
+    /// All that the catalogue says of it, for people.
+    pub fn explained(self) -> String {
+        let RuleText {
+            severity,
+            title,
+            explanation,
+            help,
+        } = self.text();
+        let later = match self.is_found() {
+            true => "",
+            false => "This version does not look for it yet.\n",
+        };
+        format!("{self} ({severity})\n\n{title}\n\n{explanation}\n\nWhat to do: {help}\n{later}")
+    }
+
     /// What the catalogue says of it.
     pub fn text(self) -> RuleText {
         let (severity, title, explanation, help) = match self {

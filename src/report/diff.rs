@@ -1,0 +1,113 @@
+//! What changed from one report to another, by the ids of findings.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::conclusion::plural;
+use super::model::Report;
+use super::style::Style;
+use super::table::printable_line;
+use crate::findings::{Finding, Rule, Severity};
+
+/// Findings that are new, gone and still there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReportDiff {
+    /// In the later report alone.
+    pub new: Vec<NamedFinding>,
+    /// In the earlier report alone.
+    pub gone: Vec<NamedFinding>,
+    /// In both, as the later one has them.
+    pub still: Vec<NamedFinding>,
+}
+
+/// A finding with the name of its workload, which stands without its report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedFinding {
+    /// The finding's id.
+    pub id: String,
+    /// Its rule.
+    pub rule: Rule,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The workload, such as `Deployment web/shop`.
+    pub workload: String,
+    /// The image, where it is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The platforms concerned.
+    pub platforms: Vec<String>,
+    /// What is so.
+    pub what: String,
+    /// Why it matters.
+    pub why: String,
+    /// What to do.
+    pub next: String,
+}
+
+impl ReportDiff {
+    /// What changed.
+    pub fn of(old: &Report, new: &Report) -> Self {
+        let ids = |report: &Report| -> HashSet<String> {
+            let findings = report.findings.iter();
+            findings.map(|finding| finding.id.clone()).collect()
+        };
+        let (before, after) = (ids(old), ids(new));
+        let named = |report: &Report, keep: &dyn Fn(&Finding) -> bool| {
+            let findings = report.findings.iter().filter(|finding| keep(finding));
+            findings.map(|finding| report.named(finding)).collect()
+        };
+        Self {
+            new: named(new, &|finding| !before.contains(&finding.id)),
+            gone: named(old, &|finding| !after.contains(&finding.id)),
+            still: named(new, &|finding| before.contains(&finding.id)),
+        }
+    }
+
+    /// The same for people.
+    pub fn render(&self, style: Style) -> String {
+        let mut text = String::new();
+        for (word, findings) in [
+            ("new", &self.new),
+            ("gone", &self.gone),
+            ("still", &self.still),
+        ] {
+            let count = plural(findings.len(), "finding");
+            let _ = writeln!(text, "{}", style.paint("1", &format!("{word}: {count}")));
+            for finding in findings {
+                let NamedFinding {
+                    severity,
+                    rule,
+                    workload,
+                    what,
+                    ..
+                } = finding;
+                let what = printable_line(what);
+                let _ = writeln!(text, "  {severity} {rule}: {workload}: {what}");
+            }
+        }
+        text
+    }
+}
+
+impl Report {
+    fn named(&self, finding: &Finding) -> NamedFinding {
+        let workload = self.workloads.get(finding.workload);
+        let finding = finding.clone();
+        NamedFinding {
+            id: finding.id,
+            rule: finding.rule,
+            severity: finding.severity,
+            workload: workload
+                .map(|workload| workload.title())
+                .unwrap_or_default(),
+            image: finding.image,
+            platforms: finding.platforms,
+            what: finding.what,
+            why: finding.why,
+            next: finding.next,
+        }
+    }
+}
