@@ -17,9 +17,11 @@
 //! - [`files`]: adapter to Kubernetes objects in files.
 //! - [`config`]: the configuration file, read into the settings of the parts above.
 //! - [`admission`]: the webhook.
+//! - [`audit`]: the audit of what runs already.
 //! - [`cli`]: arguments, and the only place that knows all parts.
 
 pub mod admission;
+pub mod audit;
 pub mod checker;
 pub mod cli;
 pub mod cluster;

@@ -25,6 +25,7 @@ const RANKS: [(&str, u8); 17] = [
     ("registry", 3),
     ("config", 4),
     ("admission", 5),
+    ("audit", 5),
     ("cli", 6),
     ("fuzzing", 7),
 ];
