@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::helm::{CHART, many_values, programs, render, run, values_of};
+use crate::helm::{CHART, programs, render, run, values_of, whole_values};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("rendering_twice_is_the_same_to_the_byte", twice),
@@ -22,7 +22,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 fn twice() {
-    let values = many_values();
+    let values = whole_values();
     assert_eq!(render("a", &values).text, render("a", &values).text);
 }
 
@@ -32,7 +32,7 @@ fn both_helms() {
     let words = [&["template", "a", CHART, "--namespace", "b"][..], &version].concat();
     let mut rendered = programs()
         .into_iter()
-        .map(|helm| run(&helm, &words, &many_values()).unwrap());
+        .map(|helm| run(&helm, &words, &whole_values()).unwrap());
     let first = rendered.next().unwrap();
     // They order the files differently, and leave other empty lines.
     let lines = |text: &str| {
@@ -50,7 +50,7 @@ fn both_helms() {
 }
 
 fn lint() {
-    for values in [json!({}), values_of("values-ha.yaml"), many_values()] {
+    for values in [json!({}), values_of("values-ha.yaml"), whole_values()] {
         let words = ["lint", "--strict", "--quiet", CHART];
         run(&programs()[0], &words, &values).unwrap();
     }
@@ -108,6 +108,7 @@ fn schema() {
     let open = objects_without_bounds(&schema, "");
     // Objects of Kubernetes that the API server judges, and Helm's own.
     let known = [
+        "/definitions/resources/properties/claims/items",
         "/properties/affinity/properties/nodeAffinity",
         "/properties/affinity/properties/podAffinity",
         "/properties/affinity/properties/podAntiAffinity",
@@ -115,7 +116,6 @@ fn schema() {
         "/properties/extraVolumeMounts/items",
         "/properties/extraVolumes/items",
         "/properties/global",
-        "/properties/resources/properties/claims/items",
     ];
     assert_eq!(open, known, "objects that may hold unknown keys");
 }
@@ -205,6 +205,16 @@ fn notes() {
     );
     let way_out = "kubectl delete validatingwebhookconfiguration shop";
     assert!(plain.contains(way_out), "{plain}");
+    assert!(plain.contains("--set audit.enabled=true"), "{plain}");
+    let audited = notes_of(&json!({"audit": {"enabled": true}}));
+    for line in [
+        "kubectl logs --namespace b deployment/shop-audit",
+        "-l app.kubernetes.io/managed-by=archmatch",
+    ] {
+        assert!(audited.contains(line), "{line} in {audited}");
+    }
+    let silent = json!({"audit": {"enabled": true}, "config": {"audit": {"reports": "none"}}});
+    assert!(!notes_of(&silent).contains("managed-by=archmatch"));
     let ha = notes_of(&values_of("values-ha.yaml"));
     assert!(ha.contains("failurePolicy is Fail"), "{ha}");
     let closed = json!({"replicas": 1, "networkPolicy": {"elsewhere": true}});

@@ -59,6 +59,14 @@ impl Rendered {
         found[0]
     }
 
+    /// The object of a kind and a name.
+    #[track_caller]
+    pub fn named(&self, kind: &str, name: &str) -> &Value {
+        let mut of_kind = self.all(kind).into_iter();
+        let found = of_kind.find(|object| object["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name}"))
+    }
+
     /// The pods of the webhook, as its Deployment has them.
     pub fn pod(&self) -> &Value {
         &self.one("Deployment")["spec"]["template"]["spec"]
@@ -127,7 +135,8 @@ pub fn run(helm: &Path, words: &[&str], values: &Value) -> Result<String, String
     }
 }
 
-fn objects(text: &str) -> Vec<Value> {
+/// The objects of a text that Helm rendered.
+pub fn objects(text: &str) -> Vec<Value> {
     let parse = |document| {
         serde_saphyr::from_str::<Value>(document).unwrap_or_else(|error| {
             panic!("{error}\n{document}");
@@ -170,4 +179,13 @@ pub fn many_values() -> Value {
         "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
         "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
     })
+}
+
+/// The same, with everything that is installed beside the webhook.
+pub fn whole_values() -> Value {
+    let mut values = many_values();
+    values["audit"] = json!({"enabled": true, "extraArgs": ["--pods"]});
+    values["prometheusRule"] = json!({"enabled": true, "labels": {"release": "prometheus"}});
+    values["dashboard"] = json!({"enabled": true, "annotations": {"grafana_folder": "Platform"}});
+    values
 }

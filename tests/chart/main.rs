@@ -10,11 +10,13 @@
     reason = "tests assert by panicking, their helpers too"
 )]
 
+mod audit;
 mod documents;
 mod entries;
 mod helm;
 mod names;
 mod network;
+mod observability;
 mod pods;
 mod refusals;
 mod rights;
@@ -31,11 +33,13 @@ fn main() -> ExitCode {
         eprintln!("the tests of the chart are left out: they need Helm (HELM=/path/to/helm)");
         return ExitCode::from(u8::from(std::env::var_os("CI").is_some()));
     }
-    let tests: [&[(&str, Test)]; 7] = [
+    let tests: [&[(&str, Test)]; 9] = [
+        audit::TESTS,
         documents::TESTS,
         entries::TESTS,
         names::TESTS,
         network::TESTS,
+        observability::TESTS,
         pods::TESTS,
         refusals::TESTS,
         rights::TESTS,

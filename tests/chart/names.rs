@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::helm::{CHART, Rendered, many_values, render, render_chart};
+use crate::helm::{CHART, Rendered, many_values, render, render_chart, whole_values};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("objects_are_named_by_the_release", by_release),
@@ -98,9 +98,13 @@ fn valid_names() {
     let long = LONG.trim_end_matches('-');
     let dashes = format!("{}-b", "a".repeat(51));
     for release in ["a", "a.b.c", "0-x", long, &dashes, "9".repeat(53).as_str()] {
-        let rendered = render(release, &many_values());
+        let rendered = render(release, &whole_values());
         for (kind, name) in named(&rendered) {
-            let short = name.strip_suffix("-pull-secrets").unwrap_or(name);
+            // Those of rights may be longer than those of Services.
+            let mut short = name;
+            for suffix in ["-pull-secrets", ".cleanup"] {
+                short = short.strip_suffix(suffix).unwrap_or(short);
+            }
             assert!(is_service_name(short), "{release}: {kind} {name}");
         }
         labels_are_valid(&rendered);

@@ -71,6 +71,26 @@ fn refused() {
             "may ask in any namespace's name",
         ),
         (
+            json!({"config": {"audit": {"interval": "9s"}}}),
+            "config.audit.interval is 9s: 10s is the shortest",
+        ),
+        (
+            json!({"config": {"audit": {"interval": "0h0m9s"}}, "audit": {"enabled": true}}),
+            "10s is the shortest",
+        ),
+        (
+            json!({"audit": {"enabled": true}, "serviceAccount": {"create": false, "name": "robot"}}),
+            "needs audit.serviceAccountName",
+        ),
+        (
+            json!({"audit": {"enabled": true, "serviceAccountName": "archmatch"}}),
+            "would get the audit's rights",
+        ),
+        (
+            json!({"audit": {"enabled": true}, "nameOverride": "a".repeat(58)}),
+            "nameOverride is too long with audit.enabled",
+        ),
+        (
             json!({"config": {"pools": [{"name": "a".repeat(300_000), "platform": "linux/s390x"}]}}),
             "config is too large",
         ),
@@ -96,6 +116,11 @@ fn taken() {
         json!({"config": secrets, "networkPolicy": {"elsewhere": true}}),
         json!({"config": secrets, "networkPolicy": {"enabled": true, "apiServer": ["10.0.0.1/32"]}}),
         json!({"config": {"credentials": {"secrets": "none"}}}),
+        json!({"config": {"audit": {"interval": "10s"}}}),
+        json!({"audit": {"enabled": true}, "config": {"audit": {"interval": "0m010s"}}}),
+        json!({"audit": {"enabled": true}, "nameOverride": "a".repeat(57)}),
+        json!({"nameOverride": "a".repeat(63)}),
+        json!({"audit": {"enabled": true}, "hostNetwork": true, "webhook": {"port": 8443}}),
     ] {
         render("a", &values);
     }
@@ -127,6 +152,26 @@ fn unknown() {
         (
             json!({"service": {"ipFamilies": ["IPv5"]}}),
             "/service/ipFamilies/0",
+        ),
+        (json!({"audit": {"enable": true}}), "enable"),
+        (json!({"audit": {"interval": "1h"}}), "interval"),
+        (
+            json!({"audit": {"extraArgs": ["5m"]}}),
+            "/audit/extraArgs/0",
+        ),
+        (
+            json!({"audit": {"resources": {"limit": {}}}}),
+            "/audit/resources",
+        ),
+        (
+            json!({"config": {"audit": {"reports": "all"}}}),
+            "/config/audit/reports",
+        ),
+        (json!({"prometheusRule": {"rules": []}}), "rules"),
+        (json!({"dashboard": {"label": {}}}), "label"),
+        (
+            json!({"dashboard": {"namespace": "A b"}}),
+            "/dashboard/namespace",
         ),
         (json!({"extraArgs": ["serve"]}), "/extraArgs/0"),
         (json!({"extraEnv": [{"value": "1"}]}), "/extraEnv/0"),

@@ -49,6 +49,93 @@ labels:
   namespace: {{ .Release.Namespace | quote }}
 {{- end -}}
 
+{{/*
+The audit's pods have a name of their own: what finds those of the webhook (Service, budget,
+monitors, policy) asks for its name, can never change, and must not find these.
+*/}}
+{{- define "archmatch.audit.selector" -}}
+app.kubernetes.io/name: {{ printf "%s-audit" (default "archmatch" .Values.nameOverride) | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: audit
+{{- end -}}
+
+{{- define "archmatch.audit.labels" -}}
+{{- merge (include "archmatch.audit.selector" . | fromYaml) (include "archmatch.labels" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* Metadata of an object of the audit in the release's namespace. */}}
+{{- define "archmatch.audit.metadata" -}}
+name: "{{ include "archmatch.name" . }}-audit"
+namespace: {{ .Release.Namespace | quote }}
+labels:
+  {{- include "archmatch.audit.labels" . | nindent 2 }}
+{{- end -}}
+
+{{- define "archmatch.audit.serviceAccount" -}}
+{{- default (printf "%s-audit" (include "archmatch.name" .)) .Values.audit.serviceAccountName -}}
+{{- end -}}
+
+{{/* The same as the subject of a binding. */}}
+{{- define "archmatch.audit.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "archmatch.audit.serviceAccount" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
+{{- end -}}
+
+{{- define "archmatch.audit.interval" -}}
+{{- dig "audit" "interval" "1h" .Values.config -}}
+{{- end -}}
+
+{{/* The same in seconds. */}}
+{{- define "archmatch.audit.seconds" -}}
+{{- $seconds := 0 -}}
+{{- range regexFindAll "[0-9]+[hms]" (include "archmatch.audit.interval" .) -1 -}}
+{{- $unit := get (dict "h" 3600 "m" 60 "s" 1) (regexFind "[hms]" .) -}}
+{{- $seconds = add $seconds (mul (regexFind "[0-9]+" . | atoi) $unit) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
+
+{{/* Not empty where the audit writes report objects. */}}
+{{- define "archmatch.audit.writes" -}}
+{{- if and .Values.audit.enabled (ne (dig "audit" "reports" "auto" .Values.config) "none") -}}
+writes
+{{- end -}}
+{{- end -}}
+
+{{/* What a decision needs of the cluster, as rules. */}}
+{{- define "archmatch.view" -}}
+# What a decision needs of the cluster.
+- apiGroups: [""]
+  resources: [nodes, namespaces]
+  verbs: [list, watch]
+{{- if ne (include "archmatch.secrets" .) "none" }}
+# Which pull secrets pods get from them.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [list, watch]
+{{- end }}
+- apiGroups: [node.k8s.io]
+  resources: [runtimeclasses]
+  verbs: [list, watch]
+# Nodes that do not exist yet, where such kinds are installed.
+- apiGroups: [karpenter.sh]
+  resources: [nodepools]
+  verbs: [list, watch]
+- apiGroups: [cluster.x-k8s.io]
+  resources: [machinedeployments, machinesets, machinepools]
+  verbs: [list, watch]
+- apiGroups: [machine.openshift.io]
+  resources: [machinesets]
+  verbs: [list, watch]
+{{- if eq (include "archmatch.secrets" .) "cluster" }}
+# Pull secrets, one at a time: credentials.secrets is cluster.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
+{{- end -}}
+
 {{/* A registry takes the place of the repository's own one, if it names one. */}}
 {{- define "archmatch.image" -}}
 {{- $repository := .Values.image.repository -}}
@@ -149,4 +236,67 @@ request.?userInfo.?username.orValue('').matches({{ include "archmatch.globs" . }
 {{- else -}}
 {{ include "archmatch.name" . }}-tls
 {{- end -}}
+{{- end -}}
+
+{{/* What every pod of ours has: its rights on the node, and how its image is pulled. */}}
+{{- define "archmatch.pod" -}}
+{{- with .Values.podSecurityContext }}
+securityContext:
+  {{- include "archmatch.set" . | nindent 2 }}
+{{- end }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Where our pods run. */}}
+{{- define "archmatch.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+affinity:
+  {{- if .Values.affinity }}
+  {{- toYaml .Values.affinity | nindent 2 }}
+  {{- else }}
+  # This of all products must not land where its own image has nothing to run.
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: kubernetes.io/arch, operator: In, values: [amd64, arm64, s390x, ppc64le]}
+        - {key: kubernetes.io/os, operator: In, values: [linux]}
+  {{- end }}
+{{- end -}}
+
+{{/* The environment of the program. */}}
+{{- define "archmatch.environment" -}}
+- name: ARCHMATCH_LOG
+  value: {{ .Values.logLevel | quote }}
+- name: ARCHMATCH_LOG_FORMAT
+  value: json
+- name: ARCHMATCH_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+{{- with .Values.extraEnv }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end -}}
+
+{{/* Probes, and how long a start may take. */}}
+{{- define "archmatch.probes" -}}
+livenessProbe:
+  httpGet: {path: /livez, port: status}
+  periodSeconds: 10
+readinessProbe:
+  httpGet: {path: /readyz, port: status}
+  periodSeconds: 2
+startupProbe:
+  httpGet: {path: /readyz, port: status}
+  periodSeconds: 1
+  failureThreshold: 120
 {{- end -}}
