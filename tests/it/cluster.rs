@@ -2,6 +2,7 @@
 
 mod api;
 mod certificates;
+mod observability;
 mod start;
 
 use std::sync::Arc;

@@ -10,21 +10,21 @@ use super::api::Api;
 use super::{node, run};
 use crate::support::command::command;
 
-const CONFIGURATION: &str =
+pub(super) const CONFIGURATION: &str =
     "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/archmatch";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// It ends with this value.
-struct Replica {
+pub(super) struct Replica {
     process: Child,
     log: tempfile::NamedTempFile,
-    webhook: String,
+    pub(super) webhook: String,
     status: String,
 }
 
 impl Replica {
     /// Starts it with a kube config for the server, and waits for its listeners.
-    async fn start(api: &Api, folder: &std::path::Path) -> Self {
+    pub(super) async fn start(api: &Api, folder: &std::path::Path) -> Self {
         let config = folder.join("kubeconfig");
         let text = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "c",
@@ -89,7 +89,7 @@ impl Replica {
     }
 
     /// Asks until the answer has this line.
-    async fn shows(&self, path: &str, line: &str) -> String {
+    pub(super) async fn shows(&self, path: &str, line: &str) -> String {
         let began = Instant::now();
         loop {
             let (_, text) = self.get(path).await;
