@@ -26,6 +26,8 @@ pub struct Workload {
     pub namespace: String,
     /// Name; empty where the API server makes it up later.
     pub name: String,
+    /// What the API server calls this very object; empty where it does not have it yet.
+    pub uid: String,
     /// The pod templates. One, save for a few custom kinds.
     pub templates: Vec<PodTemplate>,
 }

@@ -9,7 +9,13 @@ use crate::domain::placement::affinity::{Requirement, Term};
 impl Workload {
     /// Bytes that the workload takes, to some tenths: what users may make long is counted.
     pub fn size(&self) -> usize {
-        let names = [&self.api_version, &self.kind, &self.namespace, &self.name];
+        let names = [
+            &self.api_version,
+            &self.kind,
+            &self.namespace,
+            &self.name,
+            &self.uid,
+        ];
         size_of::<Self>() + texts(names) + sum(&self.templates, PodTemplate::size)
     }
 }

@@ -40,6 +40,7 @@ pub(super) struct BuiltInObject<'a, S = IgnoredAny, T = IgnoredAny> {
 pub(super) struct ObjectName<'a> {
     name: Text<'a>,
     namespace: Text<'a>,
+    uid: Text<'a>,
 }
 
 /// A pod template of which a configured path says where it is.
@@ -107,6 +108,7 @@ impl<S, T> BuiltInObject<'_, S, T> {
             kind: or(&self.kind, kind_name(asked).to_owned()),
             namespace: name(&self.metadata.namespace),
             name: name(&self.metadata.name),
+            uid: name(&self.metadata.uid),
             templates: templates(self.spec, self.template),
         }
     }

@@ -11,7 +11,7 @@ fn object(api_version: &str, kind: &str, rest: Value) -> Value {
     let mut object = json!({
         "apiVersion": api_version,
         "kind": kind,
-        "metadata": {"name": "n", "namespace": "ns", "managedFields": [{"a": [1, {"b": null}]}]},
+        "metadata": {"name": "n", "namespace": "ns", "uid": "u", "managedFields": [{"a": [1, {"b": null}]}]},
         "status": {"replicas": 3},
     });
     if let (Value::Object(object), Value::Object(rest)) = (&mut object, rest) {
@@ -69,9 +69,10 @@ fn every_built_in_kind_is_read() {
                 &*workload.api_version,
                 &*workload.kind,
                 &*workload.namespace,
-                &*workload.name
+                &*workload.name,
+                &*workload.uid
             ),
-            (api_version, kind, "ns", "n")
+            (api_version, kind, "ns", "n", "u")
         );
         assert_eq!(images(&workload), ["i"], "{kind}");
         let placer = match kind {
