@@ -13,6 +13,7 @@ pub mod labels;
 pub mod node;
 pub mod open_labels;
 pub mod outcome;
+pub mod ownership;
 pub mod pick;
 pub mod pin;
 pub mod placement;
