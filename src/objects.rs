@@ -10,9 +10,12 @@
 pub mod context;
 pub mod json;
 pub mod kinds;
+pub mod list;
 mod metadata;
 pub mod node;
 pub mod pod;
 pub mod pool;
+pub mod ties;
+pub mod to_judge;
 
 pub use self::json::ObjectError;

@@ -46,33 +46,37 @@ enum TemplateShape {
 }
 
 /// Built-in kinds: group, kind, resource, shape. Their shape is the same in every version.
+/// Owners come before what they own, as [`crate::domain::ownership`] wants it.
 /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/>
 const BUILT_IN: [(&str, &str, &str, TemplateShape); 9] = [
-    ("", "Pod", "pods", TemplateShape::Pod),
-    (
-        "",
-        "PodTemplate",
-        "podtemplates",
-        TemplateShape::PodTemplate,
-    ),
-    (
-        "",
-        "ReplicationController",
-        "replicationcontrollers",
-        TEMPLATED,
-    ),
+    ("apps", "Deployment", "deployments", TEMPLATED),
+    ("apps", "StatefulSet", "statefulsets", TEMPLATED),
     (
         "apps",
         "DaemonSet",
         "daemonsets",
         TemplateShape::Templated(SpecOrigin::DaemonSet),
     ),
-    ("apps", "Deployment", "deployments", TEMPLATED),
-    ("apps", "ReplicaSet", "replicasets", TEMPLATED),
-    ("apps", "StatefulSet", "statefulsets", TEMPLATED),
     ("batch", "CronJob", "cronjobs", TemplateShape::CronJob),
+    (
+        "",
+        "ReplicationController",
+        "replicationcontrollers",
+        TEMPLATED,
+    ),
+    ("apps", "ReplicaSet", "replicasets", TEMPLATED),
     ("batch", "Job", "jobs", TEMPLATED),
+    (
+        "",
+        "PodTemplate",
+        "podtemplates",
+        TemplateShape::PodTemplate,
+    ),
+    ("", "Pod", "pods", TemplateShape::Pod),
 ];
+
+/// The version in which every API server has the built-in kinds.
+const BUILT_IN_VERSION: &str = "v1";
 
 const TEMPLATED: TemplateShape = TemplateShape::Templated(SpecOrigin::Template);
 
@@ -114,6 +118,41 @@ impl<'a> KindRef<'a> {
         match self.group {
             "" => self.version.to_owned(),
             group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// The built-in kinds, owners before what they own.
+    pub fn built_in() -> impl Iterator<Item = KindRef<'static>> {
+        BUILT_IN.iter().map(|(group, kind, resource, _)| KindRef {
+            group,
+            version: BUILT_IN_VERSION,
+            kind,
+            resource,
+        })
+    }
+
+    /// Whether it is built in, whatever the configuration says of it.
+    pub fn is_built_in(&self) -> bool {
+        self.shape().is_some()
+    }
+
+    /// Whether its objects are pods.
+    pub fn is_pod(&self) -> bool {
+        self.shape() == Some(TemplateShape::Pod)
+    }
+
+    /// Where its objects stand among all, owners before what they own: configured kinds in
+    /// the order of their rules, then the built-in ones. None where it has no pods.
+    pub(super) fn rank(&self, rules: &[KindRule]) -> Option<usize> {
+        let mut built_in = BUILT_IN.iter();
+        let found =
+            built_in.position(|(group, kind, ..)| *group == self.group && *kind == self.kind);
+        match found {
+            Some(position) => Some(rules.len() + position),
+            None => {
+                let rule = self.rule(rules)?;
+                rules.iter().position(|one| one == rule)
+            }
         }
     }
 

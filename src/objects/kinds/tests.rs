@@ -335,3 +335,39 @@ fn template_paths_print_as_they_parse() {
         assert!(text.parse::<TemplatePath>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn owners_stand_before_what_they_own() {
+    let rule = |group: &str, version: &str, resource: &str| KindRule {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        resource: resource.to_owned(),
+        templates: vec!["spec.template".parse().unwrap()],
+    };
+    let rules = [rule("a.example", "*", "as"), rule("b.example", "v1", "bs")];
+    let rank = |api_version, kind| KindRef::from_object(api_version, kind).rank(&rules);
+    let kinds = [
+        ("a.example/v2", "A"),
+        ("b.example/v1", "B"),
+        ("apps/v1", "Deployment"),
+        ("apps/v1", "StatefulSet"),
+        ("apps/v1", "DaemonSet"),
+        ("batch/v1", "CronJob"),
+        ("v1", "ReplicationController"),
+        ("apps/v1", "ReplicaSet"),
+        ("batch/v1", "Job"),
+        ("v1", "PodTemplate"),
+        ("v1", "Pod"),
+    ];
+    for (position, (api_version, kind)) in kinds.into_iter().enumerate() {
+        assert_eq!(rank(api_version, kind), Some(position), "{kind}");
+    }
+    for (api_version, kind) in [("b.example/v2", "B"), ("v1", "Service"), ("", "")] {
+        assert_eq!(rank(api_version, kind), None, "{kind}");
+    }
+    let listed = KindRef::built_in().map(|kind| kind.kind);
+    let expected = kinds.iter().skip(rules.len()).map(|(_, kind)| *kind);
+    assert!(listed.eq(expected));
+    assert!(KindRef::built_in().all(|kind| kind.is_built_in()));
+    assert_eq!(KindRef::built_in().filter(KindRef::is_pod).count(), 1);
+}
