@@ -4,6 +4,7 @@ pub mod access;
 pub mod certificates;
 mod events;
 mod freshness;
+pub mod inventory;
 mod kinds;
 mod optional;
 pub mod secrets;

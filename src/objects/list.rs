@@ -84,7 +84,7 @@ impl ListPage {
     pub fn next_item(&mut self) -> Result<Option<ListItem<'_>>, ObjectError> {
         // After an error nothing more is read.
         let mut place = std::mem::replace(&mut self.place, Place::End);
-        let mut reader = Reader {
+        let mut reader = ListReader {
             bytes: &self.bytes,
             position: self.position,
         };
@@ -118,12 +118,12 @@ impl ListPage {
 }
 
 /// Reads what is between the values of a list; serde reads the values.
-struct Reader<'a> {
+struct ListReader<'a> {
     bytes: &'a [u8],
     position: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ListReader<'a> {
     fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
     }

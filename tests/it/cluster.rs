@@ -2,6 +2,7 @@
 
 mod api;
 mod certificates;
+mod inventory;
 mod observability;
 mod start;
 

@@ -1,6 +1,6 @@
 //! A small Kubernetes API server: lists in pages, watches, single objects, conflicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -59,6 +59,12 @@ struct Cluster {
     silent: bool,
     /// How far the clock is ahead.
     ahead: Duration,
+    /// Paths and queries of all requests.
+    queries: Vec<String>,
+    /// What is answered to the next requests for a path: status and text.
+    answers: BTreeMap<String, VecDeque<(u16, String)>>,
+    /// How many further pages are asked for too late.
+    expired_pages: usize,
 }
 
 impl Api {
@@ -187,6 +193,28 @@ impl Api {
         self.state().forbidden.push(end);
     }
 
+    /// The next requests for a path are answered so, one after the other.
+    pub(super) fn answer_next(&self, path: &str, code: u16, text: impl Into<String>) {
+        let mut state = self.state();
+        let answers = state.answers.entry(path.to_owned()).or_default();
+        answers.push_back((code, text.into()));
+    }
+
+    /// So many pages that are not the first of their list are gone.
+    pub(super) fn expire_pages(&self, count: usize) {
+        self.state().expired_pages = count;
+    }
+
+    /// Paths and queries of the requests so far that start so.
+    pub(super) fn queries(&self, start: &str) -> Vec<String> {
+        let state = self.state();
+        let queries = state.queries.iter();
+        queries
+            .filter(|line| line.starts_with(start))
+            .cloned()
+            .collect()
+    }
+
     pub(super) fn lose_races(&self, count: usize) {
         self.state().conflicts = count;
     }
@@ -210,7 +238,29 @@ impl Api {
 }
 
 /// Groups that a cluster may or may not have.
-const OPTIONAL: [&str; 3] = ["karpenter.sh", "cluster.x-k8s.io", "machine.openshift.io"];
+const OPTIONAL: [&str; 4] = [
+    "karpenter.sh",
+    "cluster.x-k8s.io",
+    "machine.openshift.io",
+    "argoproj.io",
+];
+
+/// What can be listed, by its plural.
+const LISTS: [&str; 13] = [
+    "nodes",
+    "namespaces",
+    "runtimeclasses",
+    "serviceaccounts",
+    "deployments",
+    "statefulsets",
+    "daemonsets",
+    "cronjobs",
+    "replicationcontrollers",
+    "replicasets",
+    "/jobs",
+    "podtemplates",
+    "pods",
+];
 
 impl Cluster {
     /// The answer to a question for kinds, and to any request for one that is not there.
@@ -237,7 +287,16 @@ impl Cluster {
             let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": inside, "resources": resources});
             return Some(respond(200, &list));
         }
-        let (group, _) = inside.split_once('/')?;
+        let Some((group, _)) = inside.split_once('/') else {
+            let in_group = |name: &&String| name.split_once('/').unwrap().0 == inside;
+            let versions = self.installed.keys().filter(in_group);
+            let versions: Vec<Value> = versions.map(|name| version(name)).collect();
+            let Some(last) = versions.last() else {
+                return OPTIONAL.contains(&inside).then(|| status(404, "NotFound"));
+            };
+            let group = json!({"name": inside, "versions": versions, "preferredVersion": last});
+            return Some(respond(200, &group));
+        };
         let is_there = self.installed.iter().any(|(version, plurals)| {
             let rest = inside.strip_prefix(version.as_str());
             let plural = rest.and_then(|rest| rest.strip_prefix('/'));
@@ -326,6 +385,18 @@ async fn answer(api: Api, method: Method, uri: Uri, body: Bytes) -> Response {
     api.state().requests.push(format!("{verb} {path}"));
     api.wake();
     let mut state = api.state();
+    state.queries.push(uri.to_string());
+    let answers = state.answers.get_mut(path);
+    if let Some((code, text)) = answers.and_then(VecDeque::pop_front) {
+        return Response::builder()
+            .status(StatusCode::from_u16(code).unwrap())
+            .body(Body::from(text))
+            .unwrap();
+    }
+    if query.contains_key("continue") && state.expired_pages > 0 {
+        state.expired_pages -= 1;
+        return status(410, "Expired");
+    }
     if state.down {
         return status(500, "Down");
     }
@@ -367,9 +438,8 @@ async fn answer(api: Api, method: Method, uri: Uri, body: Bytes) -> Response {
         return respond(201, &state.put(&created, sent));
     }
     let Some(object) = state.objects.get(path).cloned() else {
-        let objects = ["nodes", "namespaces", "runtimeclasses", "serviceaccounts"];
         let is_optional = OPTIONAL.iter().any(|group| path.contains(group));
-        if is_optional || objects.iter().any(|plural| path.ends_with(plural)) {
+        if is_optional || LISTS.iter().any(|plural| path.ends_with(plural)) {
             let limit = query
                 .get("limit")
                 .map_or(usize::MAX, |text| text.parse().unwrap());
