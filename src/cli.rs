@@ -1,6 +1,7 @@
 //! Arguments, and the only place that knows all parts: one file for each subcommand.
 
 mod assumed;
+mod audit;
 mod check;
 mod demo;
 mod duration;
@@ -17,6 +18,7 @@ mod secrets;
 mod selector;
 pub mod serve;
 mod setup;
+mod skipped;
 mod snapshot;
 mod subjects;
 mod target;
@@ -52,6 +54,9 @@ enum Command {
     /// Judge images, manifests or rendered charts before they are deployed
     #[command(after_help = CHECK_HELP)]
     Check(Box<check::Arguments>),
+    /// Judge what runs already, and what would if nodes came or went
+    #[command(after_help = AUDIT_HELP)]
+    Audit(Box<audit::Arguments>),
     /// Show the platforms of an image, and what each runtime would pull
     #[command(after_help = INSPECT_HELP)]
     Inspect(inspect::Arguments),
@@ -98,6 +103,25 @@ Exit codes:
   1  findings
   2  usage: arguments, files, configuration, a cluster that cannot be asked;
      nothing to check, unless --allow-empty
+  3  nothing known to be wrong, but not everything could be found out";
+
+const AUDIT_HELP: &str = "\
+Examples:
+  archmatch audit
+  archmatch audit --add-platform linux/s390x
+  archmatch audit --drop-platform linux/amd64 --by workload
+  archmatch audit -o json=report.json -o html=report.html
+  kubectl get nodes,ns,sa,secrets,runtimeclasses,all -A -o json > cluster.json
+  archmatch audit --snapshot cluster.json
+
+It covers all namespaces; -n restricts it. From the command line nothing is written to
+the cluster.
+
+Exit codes:
+  0  nothing found at the asked level
+  1  findings
+  2  usage: arguments, files, configuration, a cluster that cannot be asked;
+     objects that cannot be read; nothing to check, unless --allow-empty
   3  nothing known to be wrong, but not everything could be found out";
 
 const INSPECT_HELP: &str = "\
@@ -149,6 +173,16 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Check(arguments) => {
             telemetry::start_logging(PERSONS_LOG);
             check::run(*arguments, cli.config.or_else(own_config)).await
+        }
+        Command::Audit(arguments) => {
+            let log = if arguments.every.is_some() {
+                "info"
+            } else {
+                PERSONS_LOG
+            };
+            telemetry::start_logging(log);
+            let of_folder = arguments.every.is_none().then(own_config).flatten();
+            audit::run(*arguments, cli.config.or(of_folder)).await
         }
         Command::Inspect(arguments) => {
             telemetry::start_logging(PERSONS_LOG);

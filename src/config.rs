@@ -88,7 +88,7 @@ pub struct Configuration {
     pub kinds: Vec<KindRule>,
     /// What is kept of look-ups.
     pub cache: CacheSettings,
-    /// Reserved: accepted, without effect in this version.
+    /// How the cluster is audited, where the chart's `audit.enabled` is set.
     pub audit: AuditSettings,
 }
 
@@ -231,38 +231,42 @@ pub struct ClientAuth {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditSettings {
-    /// From one pass to the next, such as `1h`.
-    #[serde(deserialize_with = "above_zero")]
+    /// From one pass to the next, such as `30m`; `1h` by default, 10 s at least.
+    #[serde(deserialize_with = "interval")]
     #[cfg_attr(
         test,
         schemars(with = "Option<String>", regex(pattern = "^([0-9]+[hms])+$"))
     )]
     pub interval: Option<Duration>,
     /// Which report objects are written.
-    pub reports: Option<ReportObjects>,
+    pub reports: ReportObjects,
 }
 
 /// Which report objects are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum ReportObjects {
     /// `openreports.io/v1alpha1`
     Openreports,
     /// `wgpolicyk8s.io/v1alpha2`
     Policyreport,
-    /// Whichever the API server has.
+    /// Whichever the API server has, the first of these where it has both.
+    #[default]
     Auto,
     /// None.
     None,
 }
 
+/// The shortest interval of passes.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
+
 /// A duration as Go writes it.
-fn above_zero<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Duration>, D::Error> {
+fn interval<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Duration>, D::Error> {
     match parse_duration(&String::deserialize(source)?) {
-        Some(duration) if !duration.is_zero() => Ok(Some(duration)),
+        Some(duration) if duration >= SHORTEST_INTERVAL => Ok(Some(duration)),
         _ => Err(D::Error::custom(
-            "expected a duration such as 30s, 15m or 1h30m",
+            "expected a duration of 10s or more, such as 30s, 15m or 1h30m",
         )),
     }
 }
@@ -302,16 +306,6 @@ impl Configuration {
             file: Some(path.to_owned()),
             ..error
         })
-    }
-
-    /// Reserved keys that are set: accepted, without effect in this version.
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let rows = [
-            ("audit.interval", self.audit.interval.is_some()),
-            ("audit.reports", self.audit.reports.is_some()),
-        ];
-        let set = rows.into_iter().filter(|(_, is_set)| *is_set);
-        set.map(|(key, _)| key).collect()
     }
 }
 

@@ -24,9 +24,10 @@ pub use self::builder::{Circumstances, ReportBuilder, ReportRequest};
 pub use self::diff::{NamedFinding, ReportDiff};
 pub use self::format::{Format, json};
 pub use self::image::{ImageFailure, ImageReport};
+pub use self::lost::KnownToRun;
 pub use self::matrix::Rows;
 pub use self::model::{
-    Blocker, Readiness, Report, ReportedCandidate, ReportedImage, ReportedOutcome,
+    Blocker, Readiness, Report, ReportedCandidate, ReportedImage, ReportedLevels, ReportedOutcome,
     ReportedPlatform, ReportedWorkload, Scope, SkippedKind, StateCounts, Summary, Unread,
 };
 pub use self::saved::SavedError;

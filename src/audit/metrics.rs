@@ -1,14 +1,16 @@
 //! What a pass of the audit found, and what passes did. Labels come from closed sets and from
 //! the platforms of the nodes: no names, no images, no texts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
+
+use crate::report::{Report, ReportedLevels};
 
 /// Two labels with their values.
 type TwoLabels = [(&'static str, String); 2];
@@ -103,6 +105,43 @@ impl AuditMetrics {
             let _ = metrics.report_writes.get_or_create(&labelled(operation));
         }
         metrics
+    }
+
+    /// What a pass found, and how long it took.
+    pub fn show(&self, report: &Report, took: Duration) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let workloads = report.readiness.iter().flat_map(|row| {
+            let states = [
+                ("ready", row.ready),
+                ("blocked", row.blocked),
+                ("undecided", row.undecided),
+                ("elsewhere", row.elsewhere),
+            ];
+            states.map(|(state, number)| (&*row.platform, state, count(number)))
+        });
+        self.set_workloads(workloads);
+        let mut levels: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for workload in report.workloads.iter().filter(|one| !one.images.is_empty()) {
+            let ReportedLevels { runnable, portable } = workload.levels;
+            *levels.entry(("runnable", runnable.name())).or_default() += 1;
+            *levels.entry(("portable", portable.name())).or_default() += 1;
+        }
+        let levels = levels.into_iter();
+        self.set_levels(levels.map(|((level, result), number)| (level, result, count(number))));
+        let mut findings: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for finding in &report.findings {
+            let labels = (finding.rule.name(), finding.severity.into());
+            *findings.entry(labels).or_default() += 1;
+        }
+        let findings = findings.into_iter();
+        self.set_findings(
+            findings.map(|((rule, severity), number)| (rule, severity, count(number))),
+        );
+        let ended = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let ended = ended.map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or_default()
+        });
+        self.passed(!report.partial.is_empty(), took, ended);
     }
 
     /// Workloads by platform and state, in place of what the last pass found.

@@ -7,14 +7,14 @@ use clap::Args;
 use futures::stream;
 use tokio::time::Instant;
 
-use super::assumed::taken_as_met;
+use super::assumed::TakenAsMet;
 use super::exit::Exit;
 use super::judging::Judge;
 use super::output::{OutputArguments, now};
-use super::setup::{self, Registries, UserCredentials};
-use super::snapshot::Snapshot;
+use super::setup::{self, Registries, RunsFor};
 use super::subjects::{SubjectArguments, Subjects};
-use super::{target, terminal};
+use super::target::{Target, TargetArguments};
+use super::terminal;
 use crate::cluster::view::ServiceAccounts;
 use crate::domain::access::Tenant;
 use crate::report::{Circumstances, Format, ReportBuilder, Scope};
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[command(flatten)]
     pub subjects: SubjectArguments,
     #[command(flatten)]
-    pub target: target::TargetArguments,
+    pub target: TargetArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -57,18 +57,19 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         Scope::Images
     };
     output.rendering.check(scope)?;
-    let Snapshot { view, secrets } = arguments.target.view(&configuration, deadline).await?;
+    let Target { view, secrets, .. } = arguments.target.view(&configuration, deadline).await?;
     for subject in &mut subjects {
         subject.complete(&view, Tenant::Operator, ServiceAccounts::ToApply);
     }
     if arguments.target.is_by_flags() {
+        let mut taken = TakenAsMet::default();
         let workloads = subjects.iter().map(|subject| &subject.workload);
-        let templates = workloads.flat_map(|workload| &workload.templates);
-        if let Some(note) = taken_as_met(templates.map(|template| &template.placement)) {
-            terminal::note(note);
+        for template in workloads.flat_map(|workload| &workload.templates) {
+            taken.add(&template.placement);
         }
+        taken.note().into_iter().for_each(terminal::note);
     }
-    let registries = Registries::open(&configuration, secrets, UserCredentials::Used).await?;
+    let registries = Registries::open(&configuration, secrets, RunsFor::Person).await?;
     let judge = Judge {
         checker: registries.checker.clone(),
         nodes: &view.nodes,
@@ -82,7 +83,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let mut report = ReportBuilder::new(output.request(scope, &configuration));
     let total = subjects.len();
     let interrupted = judge
-        .judge(stream::iter(subjects), Some(total), &mut report)
+        .judge_for_person(stream::iter(subjects), Some(total), &mut report)
         .await;
     registries.close().await;
     let circumstances = Circumstances {
@@ -91,6 +92,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         skipped,
         created: now(),
         baseline,
+        known: None,
     };
     output.conclude(&report.finish(&view.nodes, circumstances))
 }

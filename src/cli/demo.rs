@@ -26,7 +26,7 @@ use self::stories::{Expected, Story};
 use super::exit::Exit;
 use super::judging::Judge;
 use super::output::now;
-use super::setup::{self, Registries, UserCredentials};
+use super::setup::{self, Registries, RunsFor};
 use super::{snapshot, subjects, terminal};
 use crate::admission::{self, Metrics, Reviewer};
 use crate::checker::{Checker, Rules};
@@ -113,7 +113,7 @@ impl DemoServers {
         let snapshot = snapshot::load(&[cluster], &configuration)?;
         let view = Arc::new(snapshot.view);
         let registries =
-            Registries::open(&configuration, snapshot.secrets, UserCredentials::Ignored).await?;
+            Registries::open(&configuration, snapshot.secrets, RunsFor::Reviews).await?;
         let checker = registries.checker;
         let settings = setup::admission_settings(&configuration);
         let reviewer = Reviewer::new(
@@ -165,7 +165,9 @@ impl DemoServers {
             deadline: Instant::now() + Duration::from_secs(5),
         };
         let mut report = ReportBuilder::new(ReportRequest::default());
-        judge.judge(stream::iter(subjects), None, &mut report).await;
+        judge
+            .judge(stream::iter(subjects), &mut report, |_| ())
+            .await;
         let circumstances = Circumstances {
             created: now(),
             ..Circumstances::default()

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::platform::FlagPlatform;
-use super::setup::{self, Registries, UserCredentials};
+use super::setup::{self, Registries, RunsFor};
 use super::terminal;
 use crate::checker::Access;
 use crate::credentials::NoSecrets;
@@ -65,8 +65,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         .image
         .parse()
         .with_context(|| format!("parse image {:?}", arguments.image))?;
-    let registries =
-        Registries::open(&configuration, Arc::new(NoSecrets), UserCredentials::Used).await?;
+    let registries = Registries::open(&configuration, Arc::new(NoSecrets), RunsFor::Person).await?;
     let checker = registries.checker.clone();
     let access = Access::default();
     let found = match checker.inspect(&reference, &access, deadline).await {

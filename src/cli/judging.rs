@@ -1,5 +1,6 @@
 //! Judges many workloads at once, and gathers the report.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -68,38 +69,50 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Judges the workloads as they come, until there are no more or somebody interrupts;
-    /// then says so. How many there are in all may be known.
+    /// Judges the workloads as they come, as many at once as it may, and says after each how
+    /// many there are.
     pub async fn judge(
         &self,
         subjects: impl Stream<Item = Subject>,
-        total: Option<usize>,
         report: &mut ReportBuilder,
-    ) -> Option<String> {
+        mut counted: impl FnMut(usize),
+    ) {
         let judged = subjects.enumerate();
         let judged = judged
             .map(|(place, subject)| async move { (place, self.one(subject).await) })
             .buffer_unordered(MAX_WORKLOADS_AT_ONCE);
         let mut judged = pin!(judged);
-        let mut interrupted = pin!(tokio::signal::ctrl_c());
+        while let Some((place, one)) = judged.next().await {
+            report.add(place, &one);
+            counted(report.len());
+        }
+    }
+
+    /// The same for a person at a terminal: with a bar, and until Ctrl-C, which is returned as
+    /// what is missing then. How many there are in all may be known.
+    pub async fn judge_for_person(
+        &self,
+        subjects: impl Stream<Item = Subject>,
+        total: Option<usize>,
+        report: &mut ReportBuilder,
+    ) -> Option<String> {
+        let done = Cell::new(0);
         let mut progress = Progress::new(total);
         let mut tick = tokio::time::interval(Duration::from_millis(200));
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
+        let mut judging = pin!(self.judge(subjects, report, |count| done.set(count)));
         loop {
             tokio::select! {
-                one = judged.next() => match one {
-                    Some((place, one)) => report.add(place, &one),
-                    None => return None,
-                },
-                _ = tick.tick() => {}
+                () = &mut judging => return None,
+                _ = tick.tick() => progress.show(done.get()),
                 Ok(()) = &mut interrupted => {
-                    let done = report.len();
+                    let done = done.get();
                     return Some(match total {
                         Some(total) => format!("interrupted: {done} of {total} were checked"),
                         None => format!("interrupted: {done} were checked"),
                     });
                 }
             }
-            progress.show(report.len());
         }
     }
 

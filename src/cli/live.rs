@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::secrets::LiveSecrets;
 use super::setup;
-use super::snapshot::Snapshot;
+use super::target::{Origin, Target};
 use super::terminal;
 use crate::cluster::access::{AccessError, look, words};
 use crate::cluster::{self, Accounts};
@@ -41,7 +41,7 @@ pub struct KubeContext {
 impl KubeContext {
     /// The nodes of the cluster, and what else counts of it. An error has the server's address
     /// and its own words, at once where they are final, else at the deadline.
-    pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Snapshot> {
+    pub async fn target(&self, configuration: &Configuration, deadline: Instant) -> Result<Target> {
         let mut config = self.config().await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         // It would wait where the server's words should be said.
@@ -73,16 +73,17 @@ impl KubeContext {
         let settings = setup::node_settings(configuration);
         let (cluster, watching) = cluster::watch(client.clone(), settings, listable.left_out);
         let secrets = Arc::new(LiveSecrets {
-            client,
+            client: client.clone(),
             access: configuration.credentials.secrets.clone(),
             view: cluster.view(),
         });
         let listed = async {
             tokio::select! {
                 () = watching => bail!("the cluster's watch ended"),
-                () = cluster.synced() => Ok(Snapshot {
+                () = cluster.synced() => Ok(Target {
                     view: cluster.view().load().as_ref().clone(),
                     secrets,
+                    origin: Origin::Live(client),
                 }),
             }
         };

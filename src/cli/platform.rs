@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::domain::node::{Node, Source};
+use crate::domain::node::{Node, NodePlatform, Source};
 use crate::domain::open_labels::OpenLabels;
 use crate::domain::platform::Platform;
 use crate::domain::runtime::Runtime;
@@ -42,7 +42,8 @@ const MAX_QUOTED: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FlagPlatform {
     platform: Platform,
-    runtime: Runtime,
+    /// None where any will do.
+    runtime: Option<Runtime>,
 }
 
 impl FromStr for FlagPlatform {
@@ -51,8 +52,8 @@ impl FromStr for FlagPlatform {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let (platform, runtime) = match text.split_once('=') {
-            Some((platform, name)) => (platform, runtime(name)?),
-            None => (text, Runtime::default()),
+            Some((platform, name)) => (platform, Some(runtime(name)?)),
+            None => (text, None),
         };
         Ok(Self {
             platform: known(platform)?,
@@ -131,10 +132,17 @@ impl FlagPlatform {
     /// A node that stands for the platform: whatever else a pod asks of its node is met.
     pub fn to_node(&self) -> Node {
         let name = self.platform.to_string();
+        let runtime = self.runtime.unwrap_or_default();
         Node {
             open_labels: Some(Arc::new(OpenLabels::of_platform())),
-            ..Node::of_platform(name, self.platform.clone(), self.runtime, Source::Flag)
+            ..Node::of_platform(name, self.platform.clone(), runtime, Source::Flag)
         }
+    }
+
+    /// Whether nodes have this platform, and the runtime where one is named.
+    pub fn is_of(&self, nodes: &NodePlatform) -> bool {
+        self.runtime.is_none_or(|runtime| runtime == nodes.runtime)
+            && self.platform.normalized() == nodes.platform.normalized()
     }
 }
 
@@ -168,7 +176,7 @@ mod tests {
             let parts = [os, architecture, variant].map(String::as_str);
             let shown = parts.join("/");
             assert_eq!(shown.trim_end_matches('/'), platform, "{text}");
-            assert_eq!(flag.runtime, runtime, "{text}");
+            assert_eq!(flag.runtime.unwrap_or_default(), runtime, "{text}");
         }
     }
 

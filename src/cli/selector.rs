@@ -14,12 +14,20 @@ use crate::domain::labels::{is_label_key, is_label_value};
 
 /// A selector of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelSelector(Selector);
+pub struct LabelSelector {
+    text: String,
+    selector: Selector,
+}
 
 impl LabelSelector {
     /// Whether an object with these labels is selected.
     pub fn selects(&self, labels: &Labels) -> bool {
-        self.0.matches(labels)
+        self.selector.matches(labels)
+    }
+
+    /// The text, as the API server takes it, too.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 
@@ -32,7 +40,9 @@ impl FromStr for LabelSelector {
             text => outside_parentheses(text),
         };
         let expressions = requirements.into_iter().map(expression);
-        expressions.collect::<Result<Selector, String>>().map(Self)
+        let selector = expressions.collect::<Result<Selector, String>>()?;
+        let text = text.trim().to_owned();
+        Ok(Self { text, selector })
     }
 }
 

@@ -2,10 +2,10 @@
 
 pub mod certificate;
 pub mod conditions;
-mod metrics;
+pub(in crate::cli) mod metrics;
 mod reload;
-mod source;
-mod status;
+pub(in crate::cli) mod source;
+pub(in crate::cli) mod status;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use self::source::{ClusterSource, kube_client};
 use self::status::StatusPage;
 use super::duration::parse_duration;
 use super::exit::Exit;
-use super::setup::{self, Registries, UserCredentials};
+use super::setup::{self, Registries, RunsFor};
 use crate::admission::{self, Reviewer};
 use crate::cluster::Cluster;
 use crate::config::{Configuration, SecretAccess};
@@ -124,8 +124,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         cluster,
     } = source;
     inform_of_age(&readiness, cluster.as_ref());
-    let mut registries =
-        Registries::open(&configuration, secrets, UserCredentials::Ignored).await?;
+    let mut registries = Registries::open(&configuration, secrets, RunsFor::Reviews).await?;
     drop(cache_loaded);
 
     let reviewer = Reviewer::new(
@@ -139,8 +138,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         inspector: Arc::clone(&registries.inspector),
         view: Arc::clone(&view),
         freshness: cluster.as_ref().map(Cluster::freshness),
-        certificate: Arc::clone(&serving),
-        listeners: [
+        certificate: Some(Arc::clone(&serving)),
+        listeners: vec![
             ("webhook", connections.clone()),
             ("status", status.connections.clone()),
         ],

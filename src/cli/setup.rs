@@ -22,30 +22,28 @@ use crate::registry::{
     self, CacheFile, CacheWriter, Discretion, Inspector, LookUpSettings, Registry,
 };
 
-/// The configuration in a file, or the default one without a file. Keys that have no effect
-/// yet are named in the log.
+/// The configuration in a file, or the default one without a file.
 pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
     let Some(path) = path else {
         return Ok(Configuration::default());
     };
-    let configuration = Configuration::load(path)?;
-    for key in configuration.without_effect() {
-        tracing::warn!("{}: {key} has no effect in this version", path.display());
-    }
-    Ok(configuration)
+    Ok(Configuration::load(path)?)
 }
 
-/// Whether what docker and podman have for the person who runs us is used.
+/// For whom registries are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserCredentials {
-    /// Commands work for that person.
-    Used,
-    /// The webhook works for everybody.
-    Ignored,
+pub enum RunsFor {
+    /// The person who runs us, with what docker and podman have for them.
+    Person,
+    /// Everybody whose reviews wait.
+    Reviews,
+    /// A pass over the cluster, for which nobody waits.
+    Audit,
 }
 
-/// How long one look-up may wait for its turn where a person waits: `--timeout` ends it.
-const PERSONS_LOOKUP: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long one look-up may wait for its turn where no review waits: the end of the run ends
+/// it.
+const PATIENT_LOOKUP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A checker over real registries, and what its look-ups count.
 pub struct Registries {
@@ -63,13 +61,15 @@ impl Registries {
     pub async fn open(
         configuration: &Configuration,
         secrets: Arc<dyn SecretReader>,
-        own: UserCredentials,
+        runs_for: RunsFor,
     ) -> Result<Self> {
         let mut settings = registry_settings(configuration)?;
-        if own == UserCredentials::Used {
+        if runs_for == RunsFor::Person {
             settings.client_files = client_files::usual_places();
             settings.discretion = Discretion::Open;
-            settings.limits.lookup = PERSONS_LOOKUP;
+        }
+        if runs_for != RunsFor::Reviews {
+            settings.limits.lookup = PATIENT_LOOKUP;
         }
         let inspector = Arc::new(registry::open(settings, secrets)?);
         let checker = Checker::new(Arc::clone(&inspector) as _);

@@ -6,45 +6,78 @@ use anyhow::{Result, anyhow};
 
 use super::secrets::SnapshotSecrets;
 use super::setup;
+use super::subjects::unread;
+use super::target::{Origin, Target};
 use crate::cluster;
 use crate::cluster::view::View;
 use crate::config::Configuration;
-use crate::credentials::SecretReader;
-use crate::files::{self, FileError, Recursion};
+use crate::files::{self, FileError, FileObject, Recursion};
+use crate::report::Unread;
 
 /// What snapshots amount to.
-pub struct Snapshot {
-    /// What decisions need of the cluster.
-    pub view: View,
-    /// Its pull secrets.
-    pub secrets: Arc<dyn SecretReader>,
+struct Snapshot {
+    target: Target,
+    objects: Vec<FileObject>,
+    errors: Vec<FileError>,
 }
 
 /// What the sources amount to. One broken object is an error for all: a cluster with a hole in
 /// it would give wrong answers.
-pub fn load(sources: &[String], configuration: &Configuration) -> Result<Snapshot> {
+pub fn load(sources: &[String], configuration: &Configuration) -> Result<Target> {
+    let Snapshot { target, errors, .. } = read(sources, configuration);
+    match errors.into_iter().next() {
+        Some(error) => Err(anyhow!(error)),
+        None => with_nodes(target, sources),
+    }
+}
+
+/// The same with the objects that they have, and with what cannot be read of them: a report
+/// says that it is not whole.
+pub fn load_all(
+    sources: &[String],
+    configuration: &Configuration,
+) -> Result<(Target, Vec<Unread>)> {
+    let snapshot = read(sources, configuration);
+    let mut target = with_nodes(snapshot.target, sources)?;
+    target.origin = Origin::Files(snapshot.objects);
+    Ok((target, snapshot.errors.iter().map(unread).collect()))
+}
+
+fn with_nodes(target: Target, sources: &[String]) -> Result<Target> {
+    if target.view.nodes.is_empty() {
+        return Err(anyhow!(
+            "{} has no Node, and no pool that could grow one",
+            sources.join(", ")
+        ));
+    }
+    Ok(target)
+}
+
+fn read(sources: &[String], configuration: &Configuration) -> Snapshot {
     let mut objects = Vec::new();
+    let mut errors = Vec::new();
     for object in files::read(sources, Recursion::Flat).objects {
-        objects.push(object?);
+        match object {
+            Ok(object) => objects.push(object),
+            Err(error) => errors.push(error),
+        }
     }
     let values = objects.iter().map(|object| &object.value);
     let (secrets, broken) = cluster::secrets::from_objects(values.clone());
-    let (view, mut errors) = View::from_objects(values, &setup::node_settings(configuration));
-    errors.extend(broken);
-    let first = errors.iter().min_by_key(|(position, _)| *position);
-    let first = first.and_then(|(position, error)| {
+    let (view, mut unreadable) = View::from_objects(values, &setup::node_settings(configuration));
+    unreadable.extend(broken);
+    unreadable.sort_by_key(|(position, _)| *position);
+    errors.extend(unreadable.iter().filter_map(|(position, error)| {
         let object = objects.get(*position)?;
         Some(FileError::about(object, error.to_string()))
-    });
-    match first {
-        Some(error) => Err(anyhow!(error)),
-        None if view.nodes.is_empty() => Err(anyhow!(
-            "{} has no Node, and no pool that could grow one",
-            sources.join(", ")
-        )),
-        None => Ok(Snapshot {
+    }));
+    Snapshot {
+        target: Target {
             view,
             secrets: Arc::new(SnapshotSecrets(secrets)),
-        }),
+            origin: Origin::Nowhere,
+        },
+        objects,
+        errors,
     }
 }

@@ -1,6 +1,5 @@
 //! What `check` judges: images by name, and the workloads in files.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,21 +10,16 @@ use clap::Args;
 
 use super::judging::Subject;
 use super::selector::LabelSelector;
+use super::skipped::{self, SkippedKinds};
 use super::target::TargetArguments;
 use super::terminal;
 use crate::domain::labels::Labels;
-use crate::domain::text::{printable, shortened};
+use crate::domain::text::shortened;
 use crate::domain::workload::{PodTemplate, Usage, Workload};
 use crate::files::{self, FileError, FileObject, FoundObjects, Recursion};
 use crate::findings::IMAGE_KIND;
-use crate::objects::kinds::{self, KindRef, KindRule};
+use crate::objects::kinds::{self, KindRule};
 use crate::report::{SkippedKind, Unread};
-
-/// Longest kind that is repeated, in characters.
-const MAX_KIND_CHARACTERS: usize = 63;
-
-/// How many kinds that are passed over are told apart.
-const MAX_SKIPPED_KINDS: usize = 100;
 
 /// Arguments that name what is judged.
 #[derive(Args, Clone, Debug)]
@@ -55,7 +49,7 @@ pub struct SubjectArguments {
 }
 
 /// A namespace's name is a DNS label.
-fn parse_namespace(text: &str) -> Result<String, String> {
+pub fn parse_namespace(text: &str) -> Result<String, String> {
     let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_label = text.len() <= 63
         && text.bytes().all(|byte| letters(byte) || byte == b'-')
@@ -123,7 +117,7 @@ impl Subjects {
                 let files = if passed_over == 1 { "file" } else { "files" };
                 format!("{passed_over} {files} without Kubernetes objects passed over")
             }),
-            skipped_note(&subjects.skipped),
+            skipped::note(&subjects.skipped),
         ];
         for note in notes.into_iter().flatten() {
             terminal::note(note);
@@ -139,7 +133,7 @@ impl Subjects {
         kinds: &[KindRule],
     ) {
         let namespace = namespace.unwrap_or_else(|| "default".to_owned());
-        let mut skipped: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut skipped = SkippedKinds::default();
         for object in found.objects {
             let object = match object {
                 Ok(object) => object,
@@ -166,23 +160,14 @@ impl Subjects {
                         source: Some(object.source),
                     });
                 }
-                Ok(None) => {
-                    let key = unknown_kind(&object);
-                    if let Some(key) = key
-                        && (skipped.len() < MAX_SKIPPED_KINDS || skipped.contains_key(&key))
-                    {
-                        *skipped.entry(key).or_default() += 1;
-                    }
-                }
+                Ok(None) => skipped.add(&object),
                 Err(error) => {
                     let error = FileError::about(&object, error.to_string());
                     self.errors.push(unread(&error));
                 }
             }
         }
-        let kinds = skipped.into_iter();
-        let kinds = kinds.map(|((kind, group), count)| SkippedKind { kind, group, count });
-        self.skipped = kinds.collect();
+        self.skipped = skipped.into_list();
     }
 }
 
@@ -216,65 +201,13 @@ fn is_file(name: &str) -> bool {
         || (files::is_object_file(path) && path.is_file())
 }
 
-fn unread(error: &FileError) -> Unread {
+/// An error of a file, as a report has it.
+pub fn unread(error: &FileError) -> Unread {
     Unread {
         source: error.source_name().to_owned(),
         problem: error.problem().to_owned(),
     }
 }
-
-fn skipped_note(skipped: &[SkippedKind]) -> Option<String> {
-    const NAMED: usize = 10;
-    let named = skipped.iter().map(|skipped| {
-        let SkippedKind { kind, group, count } = skipped;
-        match group.is_empty() {
-            true => format!("{count} {kind}"),
-            false => format!("{count} {kind} ({group})"),
-        }
-    });
-    let named = terminal::listed(&named.collect::<Vec<_>>(), NAMED, "further kinds");
-    (!named.is_empty()).then(|| {
-        format!(
-            "not checked: {named}; if they have pods, name them under kinds: in the configuration"
-        )
-    })
-}
-
-/// Kind and group of an object, unless they are among those of Kubernetes that hold no pods.
-fn unknown_kind(object: &FileObject) -> Option<(String, String)> {
-    let text = |key: &str| object.value[key].as_str().unwrap_or_default();
-    let KindRef { group, kind, .. } = KindRef::from_object(text("apiVersion"), text("kind"));
-    let is_known = match group {
-        "" => CORE_WITHOUT_PODS.contains(&kind),
-        "apps" => kind == "ControllerRevision",
-        "extensions" => kind == "Ingress",
-        "autoscaling" | "policy" => true,
-        // Groups of the project's experiments, such as jobset.x-k8s.io, do not end so.
-        group => group.ends_with(".k8s.io"),
-    };
-    let short = |text: &str| printable(&shortened(text, MAX_KIND_CHARACTERS));
-    (!is_known).then(|| (short(kind), short(group)))
-}
-
-/// Kinds of the core group that hold no pods.
-/// Source: <https://kubernetes.io/docs/reference/kubernetes-api/>
-const CORE_WITHOUT_PODS: [&str; 15] = [
-    "Binding",
-    "ComponentStatus",
-    "ConfigMap",
-    "Endpoints",
-    "Event",
-    "LimitRange",
-    "List",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "ResourceQuota",
-    "Secret",
-    "Service",
-    "ServiceAccount",
-];
 
 /// An image given by name.
 pub fn by_name(image: &str) -> Subject {
@@ -301,7 +234,7 @@ fn generated_name(object: &FileObject) -> String {
 }
 
 /// The labels of an object. What is none is no label: the object's kind reports it.
-fn labels(object: &FileObject) -> Labels {
+pub fn labels(object: &FileObject) -> Labels {
     let labels = object.value["metadata"]["labels"].as_object();
     let pairs = labels.into_iter().flatten();
     pairs

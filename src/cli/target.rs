@@ -9,10 +9,13 @@ use tokio::time::Instant;
 
 use super::live::KubeContext;
 use super::platform::FlagPlatform;
-use super::snapshot::{self, Snapshot};
+use super::snapshot;
 use crate::cluster::view::View;
 use crate::config::Configuration;
-use crate::credentials::NoSecrets;
+use crate::credentials::{NoSecrets, SecretReader};
+use crate::domain::node::{NodePlatform, Nodes};
+use crate::files::FileObject;
+use crate::report::Unread;
 
 /// Arguments that say what to judge against.
 #[derive(Args, Clone, Debug)]
@@ -25,6 +28,20 @@ pub struct TargetArguments {
         value_name = "[OS/]ARCH[/VARIANT][=RUNTIME]"
     )]
     pub platform: Vec<FlagPlatform>,
+    /// What if there were such nodes, too? Spelled as --platform (repeatable)
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "[OS/]ARCH[/VARIANT][=RUNTIME]"
+    )]
+    pub add_platform: Vec<FlagPlatform>,
+    /// What if there were no such nodes any more? Spelled as --platform (repeatable)
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "[OS/]ARCH[/VARIANT][=RUNTIME]"
+    )]
+    pub drop_platform: Vec<FlagPlatform>,
     /// The cluster as files instead of a live one: what `kubectl get
     /// nodes,ns,sa,secrets,runtimeclasses -A -o json` prints (repeatable)
     #[arg(long, value_name = "FILE|DIR|-")]
@@ -33,29 +50,91 @@ pub struct TargetArguments {
     pub cluster: KubeContext,
 }
 
+/// What is judged against.
+pub struct Target {
+    /// What decisions need of the cluster.
+    pub view: View,
+    /// Its pull secrets.
+    pub secrets: Arc<dyn SecretReader>,
+    /// Where its workloads are.
+    pub origin: Origin,
+}
+
+/// Where the workloads of a cluster are.
+pub enum Origin {
+    /// At its API server.
+    Live(kube::Client),
+    /// Among these objects.
+    Files(Vec<FileObject>),
+    /// Nobody asked for them.
+    Nowhere,
+}
+
 impl TargetArguments {
     /// Whether platforms stand for nodes.
     pub fn is_by_flags(&self) -> bool {
-        !self.platform.is_empty()
+        !self.platform.is_empty() || !self.add_platform.is_empty()
     }
 
     /// The nodes, and what else counts of the cluster, its pull secrets included. Platforms of
     /// flags replace the nodes, also those of a snapshot.
-    pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Snapshot> {
-        let mut target = if !self.snapshot.is_empty() {
+    pub async fn view(&self, configuration: &Configuration, deadline: Instant) -> Result<Target> {
+        let target = if !self.snapshot.is_empty() {
             snapshot::load(&self.snapshot, configuration)?
         } else if !self.platform.is_empty() {
-            Snapshot {
+            Target {
                 view: View::default(),
                 secrets: Arc::new(NoSecrets),
+                origin: Origin::Nowhere,
             }
         } else {
-            self.cluster.view(configuration, deadline).await?
+            self.cluster.target(configuration, deadline).await?
         };
-        if !self.platform.is_empty() {
-            let distinct: BTreeSet<&FlagPlatform> = self.platform.iter().collect();
-            target.view.nodes = distinct.into_iter().map(FlagPlatform::to_node).collect();
+        Ok(self.with_flags(target))
+    }
+
+    /// The same with the workloads of the cluster, and what of a snapshot cannot be read.
+    pub async fn cluster(
+        &self,
+        configuration: &Configuration,
+        deadline: Instant,
+    ) -> Result<(Target, Vec<Unread>)> {
+        let (target, errors) = if self.snapshot.is_empty() {
+            let target = self.cluster.target(configuration, deadline).await?;
+            (target, Vec::new())
+        } else {
+            snapshot::load_all(&self.snapshot, configuration)?
+        };
+        Ok((self.with_flags(target), errors))
+    }
+
+    fn with_flags(&self, mut target: Target) -> Target {
+        target.view.nodes = self.nodes(target.view.nodes);
+        target
+    }
+
+    /// The nodes as the flags have them.
+    fn nodes(&self, nodes: Nodes) -> Nodes {
+        let of_flags = |flags: &[FlagPlatform]| {
+            let distinct: BTreeSet<FlagPlatform> = flags.iter().cloned().collect();
+            distinct.into_iter().map(|flag| flag.to_node())
+        };
+        let mut nodes = match self.platform.is_empty() {
+            true => nodes,
+            false => of_flags(&self.platform).collect(),
+        };
+        let is_among = |flags: &[FlagPlatform], platform: &NodePlatform| {
+            flags.iter().any(|flag| flag.is_of(platform))
+        };
+        if !self.drop_platform.is_empty() {
+            nodes = nodes.without(|platform| is_among(&self.drop_platform, platform));
         }
-        Ok(target)
+        for node in of_flags(&self.add_platform) {
+            // One that --platform names, too, is there already.
+            if !is_among(&self.platform, &node.platform) {
+                nodes.insert(node);
+            }
+        }
+        nodes
     }
 }

@@ -50,7 +50,7 @@ impl JudgedWorkload {
             namespace: (workload.kind != IMAGE_KIND).then_some(workload.namespace),
             kind: workload.kind,
             name: workload.name,
-            uid: String::new(),
+            uid: workload.uid,
             source,
             verdicts,
             everywhere: Vec::new(),

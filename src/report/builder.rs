@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::baseline::Baseline;
-use super::lost::lost_platforms;
+use super::lost::{KnownToRun, lost_platforms};
 use super::model::*;
 use super::readiness::readiness;
 use super::siblings::is_split_by_architecture;
@@ -57,6 +57,8 @@ pub struct Circumstances {
     pub created: String,
     /// What was accepted before.
     pub baseline: Option<Baseline>,
+    /// What images were known to run on; that of the baseline where nothing else is known.
+    pub known: Option<KnownToRun>,
 }
 
 /// A report while workloads are added.
@@ -120,10 +122,16 @@ impl ReportBuilder {
             skipped,
             created,
             baseline,
+            known,
         } = circumstances;
-        let previous = baseline.as_ref().and_then(Baseline::report);
-        if let Some(previous) = previous {
-            findings.extend(lost_platforms(previous, &workloads));
+        let of_baseline = || {
+            baseline
+                .as_ref()
+                .and_then(Baseline::report)
+                .map(KnownToRun::of)
+        };
+        if let Some(known) = known.or_else(of_baseline) {
+            findings.extend(lost_platforms(&known, &workloads));
         }
         findings.retain(|finding| {
             finding.rule != Rule::NeedlessPin

@@ -1,24 +1,63 @@
-//! Platforms that an image had in an earlier report.
+//! Platforms that an image was known to run on, and no longer does.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::model::{Report, ReportedImage, ReportedWorkload};
 use crate::domain::outcome::OutcomeKind;
 use crate::domain::reference::ImageReference;
 use crate::findings::{Finding, ImageIdentity, WorkloadIdentity, platform_lost};
 
-/// A finding for each image of each workload that no longer runs on a platform where the
-/// earlier report says that it does.
-pub(super) fn lost_platforms(before: &Report, workloads: &[ReportedWorkload]) -> Vec<Finding> {
-    let images = before
-        .workloads
-        .iter()
-        .flat_map(|workload| &workload.images);
-    let had = images.flat_map(|image| {
-        let supported = on(image, OutcomeKind::Supported).into_iter();
-        supported.map(|platform| (image.key(), platform))
-    });
-    let had: HashSet<(&str, &str)> = had.collect();
+/// On which platforms images were known to run, by what tells images apart.
+#[derive(Clone, Debug, Default)]
+pub struct KnownToRun(HashMap<String, BTreeSet<Arc<str>>>);
+
+impl KnownToRun {
+    /// What a report says.
+    pub fn of(report: &Report) -> Self {
+        let mut known = Self::default();
+        known.add(report);
+        known
+    }
+
+    /// Adds what a later report says. Images that are in use no more are forgotten; platforms
+    /// that were lost are not, so that the next report says so, too.
+    pub fn follow(&mut self, report: &Report) {
+        let images = report
+            .workloads
+            .iter()
+            .flat_map(|workload| &workload.images);
+        let used: HashSet<&str> = images.map(ReportedImage::key).collect();
+        self.0.retain(|key, _| used.contains(key.as_str()));
+        self.add(report);
+    }
+
+    fn add(&mut self, report: &Report) {
+        for image in report
+            .workloads
+            .iter()
+            .flat_map(|workload| &workload.images)
+        {
+            let supported = image.outcomes.iter();
+            let supported = supported.filter(|one| one.outcome == OutcomeKind::Supported);
+            let mut supported = supported.map(|one| Arc::clone(&one.platform)).peekable();
+            if supported.peek().is_some() {
+                let known = self.0.entry(image.key().to_owned()).or_default();
+                known.extend(supported);
+            }
+        }
+    }
+
+    fn has(&self, image: &str, platform: &str) -> bool {
+        self.0
+            .get(image)
+            .is_some_and(|platforms| platforms.contains(platform))
+    }
+}
+
+/// A finding for each image of each workload that no longer runs on a platform where it was
+/// known to.
+pub(super) fn lost_platforms(known: &KnownToRun, workloads: &[ReportedWorkload]) -> Vec<Finding> {
     let mut found = Vec::new();
     for (position, workload) in workloads.iter().enumerate() {
         // Containers that name one image share a finding.
@@ -27,7 +66,7 @@ pub(super) fn lost_platforms(before: &Report, workloads: &[ReportedWorkload]) ->
             let lacking =
                 [OutcomeKind::Missing, OutcomeKind::Mismatched].map(|kind| on(image, kind));
             let lacking = lacking.iter().flatten();
-            let such = lacking.filter(|platform| had.contains(&(image.key(), **platform)));
+            let such = lacking.filter(|platform| known.has(image.key(), platform));
             let such: BTreeSet<&str> = such.copied().collect();
             if !such.is_empty() {
                 lost.entry(&image.image).or_default().extend(such);

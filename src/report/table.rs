@@ -212,7 +212,7 @@ pub(super) fn printable_line(text: &str) -> String {
 
 impl ReportedWorkload {
     /// `Deployment web/shop`, as kubectl names things.
-    pub(super) fn title(&self) -> String {
+    pub fn title(&self) -> String {
         let (kind, name) = (printable(&self.kind), visible(&self.name));
         match &self.namespace {
             Some(namespace) => format!("{kind} {}/{name}", printable(namespace)),

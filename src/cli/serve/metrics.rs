@@ -20,14 +20,15 @@ use crate::registry::Inspector;
 
 /// The parts that know what the registry look-ups, the view, the certificate and the
 /// listeners do.
-pub(super) struct PartMetrics {
-    pub(super) inspector: Arc<Inspector>,
-    pub(super) view: Arc<ArcSwap<View>>,
+pub(in crate::cli) struct PartMetrics {
+    pub(in crate::cli) inspector: Arc<Inspector>,
+    pub(in crate::cli) view: Arc<ArcSwap<View>>,
     /// Of a live cluster.
-    pub(super) freshness: Option<Freshness>,
-    pub(super) certificate: Arc<ServingCertificate>,
+    pub(in crate::cli) freshness: Option<Freshness>,
+    /// Of the webhook.
+    pub(in crate::cli) certificate: Option<Arc<ServingCertificate>>,
     /// Who is connected, by the name of the listener.
-    pub(super) listeners: [(&'static str, Connections); 2],
+    pub(in crate::cli) listeners: Vec<(&'static str, Connections)>,
 }
 
 impl fmt::Debug for PartMetrics {
@@ -94,7 +95,8 @@ impl Collector for PartMetrics {
                 freshness.age().as_secs(),
             )?;
         }
-        if let Some(expiry) = self.certificate.expires_at() {
+        let certificate = self.certificate.as_ref();
+        if let Some(expiry) = certificate.and_then(|certificate| certificate.expires_at()) {
             gauge(
                 encoder,
                 "certificate_expiry_timestamp_seconds",

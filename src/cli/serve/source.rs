@@ -21,17 +21,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The cluster as reviews see it.
-pub(super) struct ClusterSource {
-    pub(super) view: Arc<ArcSwap<View>>,
-    pub(super) secrets: Arc<dyn SecretReader>,
+pub(in crate::cli) struct ClusterSource {
+    pub(in crate::cli) view: Arc<ArcSwap<View>>,
+    pub(in crate::cli) secrets: Arc<dyn SecretReader>,
     /// None of a snapshot.
-    pub(super) cluster: Option<Cluster>,
+    pub(in crate::cli) cluster: Option<Cluster>,
 }
 
 impl ClusterSource {
     /// Watches the cluster, where there is one, else reads the files of a snapshot, which stays
     /// as it is. Nodes are waited for until they are listed.
-    pub(super) fn open(
+    pub(in crate::cli) fn open(
         client: Option<&kube::Client>,
         files: &[String],
         configuration: &Configuration,
@@ -69,7 +69,7 @@ impl ClusterSource {
 }
 
 /// Calls to the API server of the pod that this is, or of the kube config.
-pub(super) async fn kube_client() -> Result<kube::Client> {
+pub(in crate::cli) async fn kube_client() -> Result<kube::Client> {
     let config = kube::Config::infer().await.context(
         "find the cluster: neither a service account nor a kube config; or use --snapshot",
     )?;

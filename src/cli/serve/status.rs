@@ -13,16 +13,16 @@ use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, shutdown};
 
 /// Probes and metrics over plain http.
-pub(super) struct StatusPage {
-    pub(super) address: SocketAddr,
-    pub(super) connections: Connections,
+pub(in crate::cli) struct StatusPage {
+    pub(in crate::cli) address: SocketAddr,
+    pub(in crate::cli) connections: Connections,
     scraped: Arc<OnceLock<Metrics>>,
 }
 
 impl StatusPage {
     /// Answers probes from now on, also while requests in flight are finished. Whoever leaves
     /// is not ready.
-    pub(super) fn open(
+    pub(in crate::cli) fn open(
         address: SocketAddr,
         readiness: &Readiness,
         leaving: &Shutdown,
@@ -64,7 +64,7 @@ impl StatusPage {
     }
 
     /// Shows the metrics, which are complete now.
-    pub(super) fn show(&self, metrics: Metrics) {
+    pub(in crate::cli) fn show(&self, metrics: Metrics) {
         // An error would mean that it was set before.
         let _ = self.scraped.set(metrics);
     }

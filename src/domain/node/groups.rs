@@ -193,6 +193,15 @@ impl Nodes {
         open
     }
 
+    /// The nodes whose platform is not such.
+    #[must_use]
+    pub fn without(&self, is_such: impl Fn(&NodePlatform) -> bool) -> Self {
+        let mut left = self.clone();
+        left.groups.retain(|group, _| !is_such(&group.platform));
+        left.len = left.groups.values().map(Members::len).sum();
+        left
+    }
+
     /// How many nodes there are.
     pub fn len(&self) -> usize {
         self.len
