@@ -51,7 +51,11 @@ pub(super) fn matrix(report: &Report, style: Style) -> String {
     };
     let hidden = all - shown.len();
     let rows = shown.into_iter().map(|row| {
-        let cells = row.cells.iter().map(|cell| style.cell(cell));
+        let cells = row.cells.iter().map(|cell| match style.rows {
+            // Numbers, which are neither good nor bad.
+            Rows::Platform => Cell::new(cell),
+            Rows::Image | Rows::Workload | Rows::Namespace => style.cell(cell),
+        });
         std::iter::once(Cell::new(row.name))
             .chain(cells)
             .collect::<Vec<_>>()
@@ -193,15 +197,13 @@ fn namespaces(report: &Report) -> Vec<MatrixRow> {
         cells: counts
             .iter()
             .map(|[ready, blocked, undecided]| {
+                let counts = format!("{ready} ready, {blocked} blocked, {undecided} undecided");
                 // The first word decides on the symbol.
-                let word = match (blocked, undecided) {
-                    (0, 0) => "ready",
-                    (0, _) => "undecided",
-                    _ => "blocked",
-                };
-                match word {
-                    "ready" => format!("ready {ready}"),
-                    _ => format!("{word}: {ready} ready, {blocked} blocked, {undecided} undecided"),
+                match (ready, blocked, undecided) {
+                    (0, 0, 0) => state(None).to_owned(),
+                    (_, 0, 0) => format!("ready: {ready}"),
+                    (_, 0, _) => format!("undecided: {counts}"),
+                    _ => format!("blocked: {counts}"),
                 }
             })
             .collect(),
@@ -218,10 +220,10 @@ fn platforms(report: &Report) -> Vec<MatrixRow> {
             name: printable(&row.platform),
             has_problem: true,
             cells: vec![
-                format!("{} ready", row.ready),
-                format!("{} blocked", row.blocked),
-                format!("{} undecided", row.undecided),
-                format!("{} elsewhere", row.elsewhere),
+                row.ready.to_string(),
+                row.blocked.to_string(),
+                row.undecided.to_string(),
+                row.elsewhere.to_string(),
                 format!(
                     "{} ready, {} blocked, {} undecided",
                     daemon_sets.ready, daemon_sets.blocked, daemon_sets.undecided

@@ -41,7 +41,7 @@ impl Style {
     /// The symbol of a word, and its colour for a table and by its code.
     fn sign(self, word: &str) -> (&'static str, Color, &'static str) {
         let (symbol, ascii, colour, code) = match word.split(' ').next().unwrap_or_default() {
-            "supported" | "pass" | "yes" | "ready" => ("✓", "+", Color::DarkGreen, "32"),
+            "supported" | "pass" | "yes" | "ready" | "ready:" => ("✓", "+", Color::DarkGreen, "32"),
             "missing" | "invalid" | "fail" | "no" | "blocked" | "blocked:" => {
                 ("✗", "x", Color::DarkRed, "31")
             }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::conclusion::{conclusion, plural};
 use super::matrix::matrix;
-use super::model::{Readiness, Report, ReportedWorkload};
+use super::model::{Readiness, Report, ReportedWorkload, StateCounts};
 use super::style::Style;
 use crate::domain::policy::Level;
 use crate::domain::text::{printable, visible};
@@ -89,6 +89,17 @@ pub(super) fn readiness_line(row: &Readiness) -> String {
         row.blocked,
         row.undecided,
     );
+    let StateCounts {
+        ready,
+        blocked,
+        undecided,
+    } = row.daemon_sets;
+    if blocked + undecided > 0 {
+        let _ = write!(
+            line,
+            " (DaemonSets: {ready} ready, {blocked} blocked, {undecided} undecided)"
+        );
+    }
     let blockers = row.blockers.iter().take(MAX_BLOCKERS);
     let blockers: Vec<String> = blockers
         .map(|blocker| format!("{} ({})", visible(&blocker.image), blocker.unblocks))
@@ -147,10 +158,11 @@ fn findings(report: &Report, style: Style, detail: Detail) -> String {
             list.push(finding);
         }
     }
-    for (workload, findings) in report.workloads.iter().zip(by_workload) {
-        if findings.is_empty() {
-            continue;
-        }
+    let mut sections: Vec<_> = report.workloads.iter().zip(by_workload).collect();
+    sections.retain(|(_, findings)| !findings.is_empty());
+    // A DaemonSet has a pod on every node, so it is the first to break.
+    sections.sort_by_key(|(workload, _)| workload.kind != "DaemonSet");
+    for (workload, findings) in sections {
         text.push_str(&heading(workload, style));
         for finding in findings {
             text.push_str(&lines(finding, detail));
