@@ -55,7 +55,7 @@ pub struct Arguments {
 }
 
 /// Arguments that say which workloads are judged.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct SelectionArguments {
     /// Only this namespace; all of them by default
     #[arg(short = 'n', long, value_parser = parse_namespace, value_name = "NAME")]
@@ -171,15 +171,15 @@ impl SelectionArguments {
         deadline: Instant,
         found: &'a RefCell<Found>,
     ) -> LocalBoxStream<'a, Subject> {
-        let objects = match origin {
+        match origin {
             Origin::Live(client) => {
-                let inventory = self.inventory(client, kinds);
-                return listed(inventory, deadline, found).boxed_local();
+                listed(self.inventory(client, kinds), deadline, found).boxed_local()
             }
-            Origin::Files(objects) => objects,
-            Origin::Nowhere => Vec::new(),
-        };
-        stream::iter(self.of_files(objects, kinds, &mut found.borrow_mut())).boxed_local()
+            Origin::Files(objects) => {
+                stream::iter(self.of_files(objects, kinds, &mut found.borrow_mut())).boxed_local()
+            }
+            Origin::Nowhere => stream::empty().boxed_local(),
+        }
     }
 
     /// What is listed of a live cluster.
@@ -203,7 +203,7 @@ impl SelectionArguments {
     }
 
     /// The workloads among the objects of a snapshot.
-    fn of_files(
+    pub fn of_files(
         &self,
         mut objects: Vec<FileObject>,
         kinds: &[KindRule],

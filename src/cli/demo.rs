@@ -23,24 +23,28 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::stories::{Expected, Story};
+use super::audit::{Found, SelectionArguments};
 use super::exit::Exit;
-use super::judging::Judge;
+use super::judging::{Judge, Subject};
 use super::output::now;
 use super::setup::{self, Registries, RunsFor};
+use super::target::Origin;
 use super::{snapshot, subjects, terminal};
 use crate::admission::{self, Metrics, Reviewer};
-use crate::checker::{Checker, Rules};
-use crate::cluster::view::View;
+use crate::checker::Checker;
+use crate::cluster::view::{ServiceAccounts, View};
 use crate::config::Configuration;
+use crate::domain::access::Tenant;
+use crate::domain::node::Nodes;
 use crate::process::certificates::SelfSigned;
 use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
 use crate::process::shutdown::{Phase, Shutdown, Trigger, shutdown};
 use crate::process::telemetry;
 use crate::process::tls::{ServingCertificate, server_config};
-use crate::report::{Circumstances, Report, ReportBuilder, ReportRequest, Style};
+use crate::report::{Circumstances, Format, Report, ReportBuilder, ReportRequest, Scope, Style};
 
 /// Arguments of `archmatch demo`.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Arguments {
     /// Keep the registry and the webhook up, and print commands to try against them
     #[arg(long)]
@@ -54,7 +58,7 @@ struct DemoServers {
     webhook: u16,
     view: Arc<View>,
     checker: Checker,
-    rules: Rules,
+    configuration: Configuration,
     trigger: Trigger,
     tasks: JoinSet<()>,
 }
@@ -76,6 +80,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit> {
         "What the cluster could run: every image on every node platform",
     ))?;
     terminal::print(&servers.matrix().await.body(style))?;
+    let audit = servers.audit().await?;
+    terminal::print(&title(style, "What runs already: archmatch audit"))?;
+    terminal::print(&Format::Table.render(&audit, style)?)?;
     if surprises > 0 {
         terminal::print(&format!(
             "\n{surprises} answers were not the expected ones\n"
@@ -108,6 +115,7 @@ impl DemoServers {
         let configuration = configuration(&folder.path("ca.crt"), registry);
         folder.write("archmatch.yaml", &configuration)?;
         folder.write("cluster.json", &stories::cluster().to_string())?;
+        folder.write("workloads.yaml", include_str!("demo/workloads.yaml"))?;
         let configuration = Configuration::load(&folder.path("archmatch.yaml"))?;
         let cluster = folder.path("cluster.json").display().to_string();
         let snapshot = snapshot::load(&[cluster], &configuration)?;
@@ -130,7 +138,7 @@ impl DemoServers {
             webhook,
             view,
             checker,
-            rules: setup::rules(&configuration),
+            configuration,
             trigger,
             tasks,
         })
@@ -157,14 +165,24 @@ impl DemoServers {
         let nodes = self.view.nodes.without_obstacles();
         let subjects = images::all().into_iter();
         let subjects = subjects.map(|image| subjects::by_name(&image.name));
+        let request = ReportRequest::default();
+        self.report(request, subjects.collect(), &nodes).await
+    }
+
+    async fn report(
+        &self,
+        request: ReportRequest,
+        subjects: Vec<Subject>,
+        nodes: &Nodes,
+    ) -> Report {
         let judge = Judge {
             checker: self.checker.clone(),
-            nodes: &nodes,
+            nodes,
             everywhere: None,
-            rules: self.rules,
+            rules: setup::rules(&self.configuration),
             deadline: Instant::now() + Duration::from_secs(5),
         };
-        let mut report = ReportBuilder::new(ReportRequest::default());
+        let mut report = ReportBuilder::new(request);
         judge
             .judge(stream::iter(subjects), &mut report, |_| ())
             .await;
@@ -172,7 +190,29 @@ impl DemoServers {
             created: now(),
             ..Circumstances::default()
         };
-        report.finish(&nodes, circumstances)
+        report.finish(nodes, circumstances)
+    }
+
+    /// What runs in the cluster already, as `archmatch audit` sees it.
+    async fn audit(&self) -> Result<Report> {
+        let path = |name: &str| self.folder.path(name).display().to_string();
+        let sources = [path("cluster.json"), path("workloads.yaml")];
+        let (target, _) = snapshot::load_all(&sources, &self.configuration)?;
+        let selection = SelectionArguments::default();
+        let mut found = Found::default();
+        let objects = match target.origin {
+            Origin::Files(objects) => objects,
+            Origin::Live(_) | Origin::Nowhere => Vec::new(),
+        };
+        let mut subjects = selection.of_files(objects, &[], &mut found);
+        for subject in &mut subjects {
+            subject.complete(&target.view, Tenant::Operator, ServiceAccounts::ToApply);
+        }
+        let request = ReportRequest {
+            scope: Scope::Cluster,
+            ..ReportRequest::default()
+        };
+        Ok(self.report(request, subjects, &target.view.nodes).await)
     }
 
     /// Commands for another terminal, which work as they are printed.
@@ -183,11 +223,13 @@ impl DemoServers {
         let own = own.display();
         let path = |name: &str| self.folder.path(name).display().to_string();
         let (config, cluster) = (path("archmatch.yaml"), path("cluster.json"));
+        let workloads = path("workloads.yaml");
         Ok(format!(
             "\nThe registry and the webhook stay up until Ctrl-C. In another terminal:\n\n  \
              {own} check --config {config} --platform linux/s390x node:22\n  \
              {own} check --config {config} --platform linux/s390x node:21\n  \
              {own} check --config {config} --snapshot {cluster} -o wide node:22\n  \
+             {own} audit --config {config} --snapshot {cluster} --snapshot {workloads} --add-platform linux/riscv64\n  \
              {own} inspect --config {config} node:22\n  \
              curl --cacert {} -H 'content-type: application/json' -d @{} 'https://127.0.0.1:{}/validate?timeout=5s'\n",
             path("ca.crt"),

@@ -56,6 +56,9 @@ pub(super) fn all() -> Vec<DemoImage> {
         "linux/s390x",
     ];
     images.push(image("library/node", "bullseye-slim", &all));
+    images.push(image("library/postgres", "17", &all));
+    images.push(image("team/metrics", "7", &all));
+    images.push(image("team/agent", "2", &["linux/amd64", "linux/arm64/v8"]));
     images.push(built_on_a_laptop());
     images
 }
