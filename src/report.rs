@@ -7,6 +7,7 @@ mod baseline;
 mod builder;
 mod conclusion;
 mod diff;
+mod escape;
 mod format;
 mod image;
 mod lost;

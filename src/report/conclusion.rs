@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::escape::printable;
 use super::model::{Report, ReportedWorkload, Scope};
 use crate::domain::outcome::Ternary;
-use crate::domain::text::printable;
 use crate::domain::verdict::LevelResult;
 use crate::findings::Finding;
 

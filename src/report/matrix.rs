@@ -6,10 +6,10 @@ use std::fmt::Write;
 use clap::ValueEnum;
 use comfy_table::Cell;
 
+use super::escape::{printable, visible};
 use super::model::{Report, ReportedOutcome, ReportedPlatform};
 use super::style::{Style, columns};
 use crate::domain::outcome::{OutcomeKind, Ternary};
-use crate::domain::text::{printable, visible};
 
 /// With more rows than these, only those with a problem are shown.
 const MAX_ROWS: usize = 60;

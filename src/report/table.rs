@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::conclusion::{conclusion, plural};
+use super::escape::{printable, visible, visible_escapes};
 use super::matrix::matrix;
 use super::model::{Readiness, Report, ReportedWorkload, StateCounts};
 use super::style::Style;
 use crate::domain::policy::Level;
-use crate::domain::text::{printable, visible};
 use crate::domain::verdict::LevelResult;
 use crate::findings::{Finding, IMAGE_KIND};
 
@@ -204,22 +204,14 @@ fn lines(finding: &Finding, detail: Detail) -> String {
     let Finding { severity, rule, .. } = finding;
     let mut text = format!(
         "  {severity} {rule}: {}{accepted}\n",
-        printable_line(&finding.what)
+        visible_escapes(&finding.what)
     );
     if detail == Detail::Full {
         for (label, sentence) in [("why: ", &finding.why), ("next:", &finding.next)] {
-            let _ = writeln!(text, "    {label} {}", printable_line(sentence));
+            let _ = writeln!(text, "    {label} {}", visible_escapes(sentence));
         }
     }
     text
-}
-
-/// A sentence of ours, whose length is bounded already.
-pub(super) fn printable_line(text: &str) -> String {
-    let hidden = crate::domain::text::is_hidden;
-    text.chars()
-        .map(|one| if hidden(one) { '?' } else { one })
-        .collect()
 }
 
 impl ReportedWorkload {

@@ -6,12 +6,12 @@ use std::fmt::Write;
 use comfy_table::Cell;
 
 use super::conclusion::conclusion;
+use super::escape::{printable, visible, visible_escapes};
 use super::model::{Report, ReportedCandidate, ReportedOutcome, ReportedWorkload};
 use super::style::{Style, columns};
-use super::table::{Detail, printable_line};
+use super::table::Detail;
 use crate::domain::outcome::OutcomeKind;
 use crate::domain::policy::Level;
-use crate::domain::text::{printable, visible};
 
 /// The whole view.
 pub(super) fn render(report: &Report, style: Style) -> String {
@@ -52,7 +52,7 @@ fn of_workload(workload: &ReportedWorkload, style: Style) -> String {
         let _ = writeln!(text, "{label:<13}none");
     }
     if let Some(excluded) = &workload.excluded {
-        let _ = writeln!(text, "Excluded:    {}", printable_line(excluded));
+        let _ = writeln!(text, "Excluded:    {}", visible_escapes(excluded));
     }
     for image in &workload.images {
         let mut name = visible(&image.image);
@@ -68,7 +68,7 @@ fn of_workload(workload: &ReportedWorkload, style: Style) -> String {
             let _ = writeln!(text, "  Digest:    {}", printable(digest));
         }
         for doubt in &image.doubts {
-            let _ = writeln!(text, "  Doubt:     it {}", printable_line(doubt));
+            let _ = writeln!(text, "  Doubt:     it {}", visible_escapes(doubt));
         }
         let rows = image.outcomes.iter().chain(image.elsewhere.iter());
         let rows: Vec<[Cell; 5]> = rows
@@ -77,7 +77,7 @@ fn of_workload(workload: &ReportedWorkload, style: Style) -> String {
                     Cell::new(format!("  {}", printable(&outcome.platform))),
                     Cell::new(outcome.runtime),
                     style.cell(outcome.outcome.name()),
-                    Cell::new(printable_line(&outcome.why)),
+                    Cell::new(visible_escapes(&outcome.why)),
                     Cell::new(outcome.consequence()),
                 ]
             })
