@@ -96,6 +96,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_object_that_cannot_be_read_is_still_called_by_its_name() {
+        for (object, expected) in [
+            (
+                json!({"metadata": {"name": "n", "namespace": "ns"}}),
+                Some("ns/n"),
+            ),
+            (
+                json!({"metadata": {"name": "n", "uid": 1}, "spec": 1}),
+                Some("n"),
+            ),
+            (
+                json!({"metadata": {"name": "a\u{1b}[1m\u{202e}"}}),
+                Some("a?[1m?"),
+            ),
+            (json!({"metadata": {"name": 1}}), None),
+            (json!({"metadata": {}}), None),
+            (json!(null), None),
+        ] {
+            let found = address(object.to_string().as_bytes());
+            assert_eq!(found.as_deref(), expected, "{object}");
+        }
+        let long = json!({"metadata": {"name": "n".repeat(1 << 20)}});
+        assert!(address(long.to_string().as_bytes()).unwrap().len() < 600);
+    }
+
+    #[test]
     fn the_controller_is_the_first_owner_that_controls() {
         for (owners, expected) in [
             (json!(null), Some("")),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::conclusion::plural;
 use super::model::Report;
 use super::style::Style;
-use super::table::printable_line;
+use super::escape::visible_escapes;
 use crate::findings::{Finding, Rule, Severity};
 
 /// Findings that are new, gone and still there.
@@ -84,7 +84,7 @@ impl ReportDiff {
                     what,
                     ..
                 } = finding;
-                let what = printable_line(what);
+                let what = visible_escapes(what);
                 let _ = writeln!(text, "  {severity} {rule}: {workload}: {what}");
             }
         }

@@ -143,7 +143,7 @@ impl Caller {
         let late = || CallError::Passing("no answer in time".to_owned());
         let now = Instant::now();
         if now >= self.deadline {
-            return Err(late());
+            return Err(CallError::Passing("no time was left".to_owned()));
         }
         let request = Request::get(path)
             .header(ACCEPT, "application/json")

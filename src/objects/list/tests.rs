@@ -1,4 +1,5 @@
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -14,7 +15,11 @@ fn read(text: &str) -> (Vec<String>, Result<String, String>) {
                 Err(_) => "!".to_owned(),
             }),
             Ok(None) => return (names, Ok(page.next_page().to_owned())),
-            Err(error) => return (names, Err(error.to_string())),
+            Err(error) => {
+                // Whoever asks again gets no more.
+                assert!(page.next_item().unwrap().is_none());
+                return (names, Err(error.to_string()));
+            }
         }
     }
 }
@@ -130,4 +135,40 @@ fn neither_depth_nor_number_of_items_takes_stack_or_room() {
         count += 1;
     }
     assert_eq!(count, 1_000_000);
+}
+
+proptest! {
+    /// What is read as a list is JSON, and its items are those that serde_json finds.
+    #[test]
+    fn a_list_is_what_serde_json_takes_for_one(
+        at in any::<prop::sample::Index>(),
+        cut in 0usize..3,
+        added in prop::sample::select(vec!["", "{", "}", "[", "]", ",", ":", "\"", "null", "1", " "]),
+    ) {
+        let mut text = concat!(
+            r#"{"metadata":{"continue":"c"},"items":[{"metadata":{"name":"a"}},"#,
+            r#"{"spec":[1]},null,"]"] ,"kind":"L"}"#,
+        ).to_owned();
+        let at = at.index(text.len());
+        let end = (at + cut).min(text.len());
+        text.replace_range(at..end, added);
+        let tree = serde_json::from_str::<Value>(&text);
+        let (found, end) = read(&text);
+        match tree {
+            Err(_) => prop_assert!(end.is_err(), "{}", text),
+            Ok(tree) if end.is_ok() => {
+                let items = tree["items"].as_array().map_or(0, Vec::len);
+                prop_assert_eq!(found.len(), items, "{}", text);
+            }
+            // Fields of wrong types.
+            Ok(tree) => {
+                let is_list = |field: &str| tree[field].is_null() || tree[field].is_array();
+                let next = &tree["metadata"]["continue"];
+                let metadata = &tree["metadata"];
+                let fits = (metadata.is_null() || metadata.is_object())
+                    && (next.is_null() || next.is_string());
+                prop_assert!(!(tree.is_object() && is_list("items") && fits), "{}", text);
+            }
+        }
+    }
 }

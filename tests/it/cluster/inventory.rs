@@ -304,6 +304,27 @@ async fn a_list_that_expired_begins_again_and_counts_nothing_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_without_uid_counts_once_by_its_name() {
+    let api = Api::in_memory();
+    for number in 0..5 {
+        let mut pod = owned("", "", json!({"spec": pod_spec()}));
+        pod["metadata"]["uid"] = json!(null);
+        api.put(&format!("{PODS}/p{number}"), pod);
+    }
+    api.expire_pages(1);
+    let mut listed = std::pin::pin!(inventory(&api).list(Instant::now() + LIMIT));
+    let mut names = Vec::new();
+    while let Some(found) = listed.next().await {
+        let Listed::Workload(pod) = found else {
+            panic!("{found:?}");
+        };
+        names.push(pod.name);
+    }
+    assert_eq!(names, ["p0", "p1", "p2", "p3", "p4"]);
+    assert_eq!(api.requests("GET /api/v1/pods"), 2 + 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused_is_said_and_the_rest_goes_on() {
     let api = Api::in_memory();
     ordinary(&api);
