@@ -28,6 +28,7 @@ use crate::cluster::inventory::{Inventory, Listed, PAGE_OBJECTS};
 use crate::cluster::view::ServiceAccounts;
 use crate::domain::access::Tenant;
 use crate::domain::ownership::JudgedPods;
+use crate::domain::workload::Workload;
 use crate::files::{FileError, FileObject};
 use crate::objects::kinds::KindRule;
 use crate::objects::to_judge::to_judge;
@@ -233,11 +234,19 @@ impl SelectionArguments {
         let workloads = to_judge.workloads.into_iter();
         workloads
             .map(|(position, workload)| Subject {
-                workload,
+                workload: with_namespace(workload),
                 source: objects.get(position).map(|object| object.source.clone()),
             })
             .collect()
     }
+}
+
+/// A file may leave the namespace out.
+fn with_namespace(mut workload: Workload) -> Workload {
+    if workload.namespace.is_empty() {
+        "default".clone_into(&mut workload.namespace);
+    }
+    workload
 }
 
 /// The workloads that an API server lists.

@@ -207,6 +207,8 @@ impl DemoServers {
         let mut subjects = selection.of_files(objects, &[], &mut found);
         for subject in &mut subjects {
             subject.complete(&target.view, Tenant::Operator, ServiceAccounts::ToApply);
+            // A live cluster has no lines of files.
+            subject.source = None;
         }
         let request = ReportRequest {
             scope: Scope::Cluster,

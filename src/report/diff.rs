@@ -6,9 +6,9 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::conclusion::plural;
+use super::escape::visible_escapes;
 use super::model::Report;
 use super::style::Style;
-use super::escape::visible_escapes;
 use crate::findings::{Finding, Rule, Severity};
 
 /// Findings that are new, gone and still there.

@@ -10,6 +10,7 @@
 mod admission;
 mod cli;
 mod cluster;
+mod documentation;
 mod layering;
 mod process;
 mod promises;
