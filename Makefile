@@ -14,7 +14,8 @@ help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
 demo: ## The main job on an embedded example: no cluster, no network, no root.
-	$(CARGO) run --locked --quiet -- demo
+	@mkdir -p target
+	$(CARGO) run --locked --quiet -- demo --html target/demo.html
 
 fmt: ## Format the sources.
 	$(CARGO) fmt
@@ -64,7 +65,8 @@ chaos: ## 500 reviews/s through restarts, new certificates and a killed replica;
 	@scripts/can-run-cluster.sh && $(MAKE) image e2e-tools && $(CARGO) test --locked --test e2e -- --ignored
 
 render: ## Render manifests/ from the chart, and what is published of the configuration from its types.
-	ARCHMATCH_RENDER=1 $(CARGO) test --locked --lib config::tests::reference
+	ARCHMATCH_RENDER=1 $(CARGO) test --locked --lib reference
+	ARCHMATCH_RENDER=1 $(CARGO) test --locked --test it documentation
 	scripts/render.sh
 
 render-check: ## What the chart renders: its rules, and that manifests/ is up to date.
@@ -74,8 +76,8 @@ render-check: ## What the chart renders: its rules, and that manifests/ is up to
 image: ## The container image of this machine's platform, without a Docker engine.
 	scripts/image.sh
 
-bench: ## Cost of a review as a ratio to a floor server, what nodes add, what registries cost.
-	$(CARGO) bench --locked --bench decision --bench floor --bench registry
+bench: ## Cost of a review as a ratio to a floor server, what nodes and registries add, a pass of the audit.
+	$(CARGO) bench --locked --bench decision --bench floor --bench registry --bench audit
 
 fuzz: ## Each target for SECONDS (30) with inputs that are made up; needs no nightly compiler.
 	scripts/fuzz.sh $(SECONDS)

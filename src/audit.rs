@@ -1,5 +1,7 @@
 //! The audit: every workload of the cluster, judged as the webhook judges it.
 
+mod judge;
 mod metrics;
 
+pub use self::judge::{Judge, Subject};
 pub use self::metrics::AuditMetrics;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::assumed::TakenAsMet;
 use super::duration::parse_duration;
 use super::exit::Exit;
-use super::judging::{Judge, Subject};
+use super::judging::judge_for_person;
 use super::output::{OutputArguments, now};
 use super::selector::LabelSelector;
 use super::setup::{self, Registries, RunsFor};
@@ -24,6 +24,7 @@ use super::skipped::{self, SkippedKinds};
 use super::subjects::{labels, parse_namespace, unread};
 use super::target::{Origin, Target, TargetArguments};
 use super::terminal;
+use crate::audit::{Judge, Subject};
 use crate::cluster::inventory::{Inventory, Listed, PAGE_OBJECTS};
 use crate::cluster::view::ServiceAccounts;
 use crate::domain::access::Tenant;
@@ -131,7 +132,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         deadline,
     };
     let mut report = ReportBuilder::new(output.request(Scope::Cluster, &configuration));
-    let interrupted = judge.judge_for_person(subjects, None, &mut report).await;
+    let interrupted = judge_for_person(&judge, subjects, None, &mut report).await;
     registries.close().await;
     let found = found.into_inner();
     taken.borrow().note().into_iter().for_each(terminal::note);

@@ -9,12 +9,13 @@ use tokio::time::Instant;
 
 use super::assumed::TakenAsMet;
 use super::exit::Exit;
-use super::judging::Judge;
+use super::judging::judge_for_person;
 use super::output::{OutputArguments, now};
 use super::setup::{self, Registries, RunsFor};
 use super::subjects::{SubjectArguments, Subjects};
 use super::target::{Target, TargetArguments};
 use super::terminal;
+use crate::audit::Judge;
 use crate::cluster::view::ServiceAccounts;
 use crate::domain::access::Tenant;
 use crate::report::{Circumstances, Format, ReportBuilder, Scope};
@@ -82,9 +83,8 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     };
     let mut report = ReportBuilder::new(output.request(scope, &configuration));
     let total = subjects.len();
-    let interrupted = judge
-        .judge_for_person(stream::iter(subjects), Some(total), &mut report)
-        .await;
+    let subjects = stream::iter(subjects);
+    let interrupted = judge_for_person(&judge, subjects, Some(total), &mut report).await;
     registries.close().await;
     let circumstances = Circumstances {
         errors,

@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::judging::Subject;
 use super::selector::LabelSelector;
 use super::skipped::{self, SkippedKinds};
 use super::target::TargetArguments;
 use super::terminal;
+use crate::audit::Subject;
 use crate::domain::labels::Labels;
 use crate::domain::text::shortened;
 use crate::domain::workload::{PodTemplate, Usage, Workload};

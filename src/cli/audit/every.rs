@@ -15,10 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Arguments, Found, listed};
-use crate::audit::AuditMetrics;
+use crate::audit::{AuditMetrics, Judge};
 use crate::checker::Checker;
 use crate::cli::exit::Exit;
-use crate::cli::judging::Judge;
 use crate::cli::live::KubeContext;
 use crate::cli::output::now;
 use crate::cli::serve::conditions::inform_of_age;
