@@ -6,23 +6,37 @@
 mod baseline;
 mod builder;
 mod conclusion;
+mod csv;
 mod diff;
 mod escape;
 mod format;
+mod github;
+mod gitlab;
 mod image;
+mod junit;
+mod location;
 mod lost;
+mod markdown;
 mod matrix;
 mod model;
+mod rdjson;
 mod readiness;
+mod sarif;
 mod saved;
+mod sentence;
 mod siblings;
 mod style;
 mod table;
 mod wide;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub use self::baseline::Baseline;
 pub use self::builder::{Circumstances, ReportBuilder, ReportRequest};
 pub use self::diff::{NamedFinding, ReportDiff};
+pub use self::format::{Format, RenderError, json};
 pub use self::format::{Format, json};
 pub use self::image::{ImageFailure, ImageReport};
 pub use self::lost::KnownToRun;

@@ -2,11 +2,29 @@
 
 use clap::ValueEnum;
 use serde::Serialize;
+use thiserror::Error;
 
 use super::model::Report;
 use super::style::Style;
-use super::{table, wide};
+use super::{csv, github, gitlab, junit, markdown, rdjson, sarif, table, wide, yaml};
 use crate::domain::text::is_hidden;
+
+/// Why a report could not be rendered.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// What the writer of JSON says.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// What the writer of YAML says.
+    #[error(transparent)]
+    Yaml(#[from] serde_saphyr::SerializeError),
+    /// What the writer of CSV says.
+    #[error(transparent)]
+    Csv(#[from] ::csv::Error),
+    /// What the writer of XML says.
+    #[error(transparent)]
+    Xml(#[from] std::fmt::Error),
+}
 
 /// Output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, strum::IntoStaticStr)]
@@ -18,6 +36,22 @@ pub enum Format {
     Wide,
     /// The report as JSON
     Json,
+    /// The report as YAML
+    Yaml,
+    /// One line a finding, for spreadsheets
+    Csv,
+    /// Tables, and findings to unfold, for comments and wikis
+    Markdown,
+    /// A test case a workload
+    Junit,
+    /// For code scanning and editors
+    Sarif,
+    /// Code quality of GitLab
+    Gitlab,
+    /// Annotations of GitHub's workflows
+    Github,
+    /// For reviewdog, which comments on pull requests
+    Rdjson,
 }
 
 impl Format {
@@ -33,18 +67,29 @@ impl Format {
 
     /// Whether it points to lines of files, so that a cluster has nothing to show in it.
     pub fn needs_files(self) -> bool {
-        false
+        matches!(
+            self,
+            Self::Sarif | Self::Gitlab | Self::Github | Self::Rdjson
+        )
     }
 
     /// The report in this format.
     ///
     /// # Errors
-    /// What the writer of JSON says.
-    pub fn render(self, report: &Report, style: Style) -> serde_json::Result<String> {
+    /// What the writer of the format says.
+    pub fn render(self, report: &Report, style: Style) -> Result<String, RenderError> {
         Ok(match self {
             Self::Table => table::render(report, style),
             Self::Wide => wide::render(report, style),
             Self::Json => json(report)?,
+            Self::Yaml => yaml::yaml(report)?,
+            Self::Csv => csv::render(report)?,
+            Self::Markdown => markdown::render(report, style),
+            Self::Junit => junit::render(report)?,
+            Self::Sarif => sarif::render(report)?,
+            Self::Gitlab => gitlab::render(report)?,
+            Self::Github => github::render(report),
+            Self::Rdjson => rdjson::render(report)?,
         })
     }
 }

@@ -29,20 +29,41 @@ pub enum Rows {
 }
 
 /// One row: its heading, a cell for each column, and whether something is wrong in it.
-struct MatrixRow {
-    name: String,
-    cells: Vec<String>,
-    has_problem: bool,
+pub(super) struct MatrixRow {
+    pub name: String,
+    pub cells: Vec<String>,
+    pub has_problem: bool,
 }
 
-/// The matrix, with its headings.
-pub(super) fn matrix(report: &Report, style: Style) -> String {
-    let (first, titles, rows) = match style.rows {
+/// All rows, with their headings.
+pub(super) struct Grid {
+    pub first: &'static str,
+    pub titles: Vec<String>,
+    pub rows: Vec<MatrixRow>,
+}
+
+/// Everything that the matrix may show.
+pub(super) fn grid(report: &Report, rows: Rows) -> Grid {
+    let (first, titles, rows) = match rows {
         Rows::Image => ("IMAGE", platform_titles(report), images(report)),
         Rows::Workload => ("WORKLOAD", platform_titles(report), workloads(report)),
         Rows::Namespace => ("NAMESPACE", readiness_titles(report), namespaces(report)),
         Rows::Platform => ("PLATFORM", state_titles(), platforms(report)),
     };
+    Grid {
+        first,
+        titles,
+        rows,
+    }
+}
+
+/// The matrix, with its headings.
+pub(super) fn matrix(report: &Report, style: Style) -> String {
+    let Grid {
+        first,
+        titles,
+        rows,
+    } = grid(report, style.rows);
     let header = std::iter::once(first.to_owned()).chain(titles);
     let all = rows.len();
     let shown: Vec<MatrixRow> = match all > MAX_ROWS {
