@@ -38,6 +38,24 @@ pub(super) fn visible(name: &str) -> String {
     }
 }
 
+/// Lines of which none is a command to the runner of a workflow, whatever names it has. It takes
+/// them from everything that a step prints.
+/// Source: <https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>
+pub(super) fn without_commands(text: String) -> String {
+    let is_command = |line: &str| line.trim_start().starts_with("::");
+    if !text.contains("##[") && !text.lines().any(is_command) {
+        return text;
+    }
+    let lines = text.split_inclusive('\n').map(|line| {
+        let line = line.replace("##[", "#\\u{23}[");
+        match is_command(&line) {
+            true => line.replacen("::", "\\u{3a}:", 1),
+            false => line,
+        }
+    });
+    lines.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +77,14 @@ mod tests {
         let cut = printable(&"ä".repeat(70_000));
         assert_eq!(cut.chars().count(), MAX_NAME_CHARACTERS + 1);
         assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn no_line_is_a_command() {
+        let text = "::error::a::b\n  ::stop-commands::x\na ::b::\n##[error]###[x\n";
+        assert_eq!(
+            without_commands(text.to_owned()),
+            "\\u{3a}:error::a::b\n  \\u{3a}:stop-commands::x\na ::b::\n#\\u{23}[error]##\\u{23}[x\n"
+        );
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn render(report: &Report) -> String {
     text.push_str(&conclusion(report));
     // The runner still takes commands of its first version, anywhere in a line.
     // Source: https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
-    text.replace("##[", "## [")
+    text.replace("##[", "#\\u{23}[")
 }
 
 /// What follows the command's name.

@@ -7,6 +7,7 @@ use super::escape::{printable, visible, visible_escapes};
 use super::matrix::{Grid, grid};
 use super::model::{Readiness, Report};
 use super::style::Style;
+use crate::domain::text::shortened;
 use crate::findings::{Finding, Severity};
 
 /// How much GitHub takes of a step's summary, in bytes.
@@ -15,6 +16,12 @@ const MAX_SUMMARY_BYTES: usize = 1 << 20;
 
 /// How many rows of the matrix are shown.
 const MAX_ROWS: usize = 60;
+
+/// How many documents that could not be read are listed.
+const MAX_UNREAD: usize = 60;
+
+/// How much is said of the whole, in characters.
+const MAX_CONCLUSION: usize = 4096;
 
 /// How many blockers of a platform are named.
 const MAX_BLOCKERS: usize = 3;
@@ -28,37 +35,33 @@ pub(super) fn render(report: &Report, style: Style) -> String {
 fn render_within(report: &Report, style: Style, bytes: usize) -> String {
     /// What the last sentence and the end of a list take.
     const RESERVE: usize = 256;
-    let mut text = format!("## archmatch\n\n{}\n\n", inline(conclusion(report).trim_end()));
+    let conclusion = conclusion(report);
+    let conclusion = shortened(conclusion.trim_end(), MAX_CONCLUSION);
+    let mut text = format!("## archmatch\n\n{}\n\n", inline(&conclusion));
     let limit = bytes.saturating_sub(RESERVE);
-    let mut is_whole = true;
-    for block in [readiness(report), matrix(report, style), not_read(report)] {
-        is_whole &= add(&mut text, &block, limit);
-    }
+    let blocks = [readiness(report), matrix(report, style), not_read(report)];
+    let mut is_whole = blocks.iter().all(|block| add(&mut text, block, limit));
     for (severity, noun) in [
         (Severity::Error, "error"),
         (Severity::Warning, "warning"),
         (Severity::Note, "note"),
     ] {
-        let such = || report.findings.iter().filter(|one| one.severity == severity);
+        let such = || {
+            let findings = report.findings.iter();
+            findings.filter(|one| one.severity == severity)
+        };
         let count = such().count();
         if count == 0 {
             continue;
         }
         // No name may stand here: between tags nothing is Markdown.
-        let heading = format!(
-            "<details>\n<summary>{}</summary>\n\n",
-            plural(count, noun)
-        );
-        is_whole &= add(&mut text, &heading, limit);
+        let summary = plural(count, noun);
+        let heading = format!("<details>\n<summary>{summary}</summary>\n\n");
+        is_whole = is_whole && add(&mut text, &heading, limit);
         if !is_whole {
             break;
         }
-        for finding in such() {
-            is_whole &= add(&mut text, &item(report, finding), limit);
-            if !is_whole {
-                break;
-            }
-        }
+        is_whole = such().all(|finding| add(&mut text, &item(report, finding), limit));
         text.push_str("\n</details>\n\n");
     }
     if !is_whole {
@@ -130,9 +133,13 @@ fn matrix(report: &Report, style: Style) -> String {
 
 fn not_read(report: &Report) -> String {
     let mut text = String::new();
-    for unread in &report.errors {
-        let line = format!("Not read: {}: {}", unread.source, unread.problem);
-        let _ = writeln!(text, "- {}", inline(&line));
+    for unread in report.errors.iter().take(MAX_UNREAD) {
+        let (source, problem) = (printable(&unread.source), printable(&unread.problem));
+        let _ = writeln!(text, "- Not read: {}: {}", inline(&source), inline(&problem));
+    }
+    let more = report.errors.len().saturating_sub(MAX_UNREAD);
+    if more > 0 {
+        let _ = writeln!(text, "- Not read: {more} more");
     }
     if !text.is_empty() {
         text.push('\n');
@@ -189,7 +196,7 @@ fn inline(text: &str) -> String {
             // Before a letter it is no escape.
             '\\' if next.starts_with(char::is_alphanumeric) => safe.push('\\'),
             '\\' => safe.push_str("&#92;"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '~' | '$' => {
+            '|' | '`' | '*' | '_' | '[' | ']' | '~' | '^' | '$' => {
                 safe.push('\\');
                 safe.push(character);
             }

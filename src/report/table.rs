@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::conclusion::{conclusion, plural};
-use super::escape::{printable, visible, visible_escapes};
+use super::escape::{printable, visible, visible_escapes, without_commands};
 use super::matrix::matrix;
 use super::model::{Readiness, Report, ReportedWorkload, StateCounts};
 use super::style::Style;
@@ -29,7 +29,7 @@ pub(super) enum Detail {
 
 /// The whole view.
 pub(super) fn render(report: &Report, style: Style) -> String {
-    body(report, style, Detail::Short) + &conclusion(report)
+    without_commands(body(report, style, Detail::Short) + &conclusion(report))
 }
 
 /// The view without its last line.
@@ -52,7 +52,7 @@ pub(super) fn body(report: &Report, style: Style, detail: Detail) -> String {
         text.push_str(&found);
     }
     text.push('\n');
-    text
+    without_commands(text)
 }
 
 fn readiness(report: &Report) -> String {

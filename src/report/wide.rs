@@ -6,7 +6,7 @@ use std::fmt::Write;
 use comfy_table::Cell;
 
 use super::conclusion::conclusion;
-use super::escape::{printable, visible, visible_escapes};
+use super::escape::{printable, visible, visible_escapes, without_commands};
 use super::model::{Report, ReportedCandidate, ReportedOutcome, ReportedWorkload};
 use super::style::{Style, columns};
 use super::table::Detail;
@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         text.push_str(&of_workload(workload, style));
         text.push('\n');
     }
-    text + &conclusion(report)
+    without_commands(text + &conclusion(report))
 }
 
 fn of_workload(workload: &ReportedWorkload, style: Style) -> String {
