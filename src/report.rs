@@ -37,7 +37,6 @@ pub use self::baseline::Baseline;
 pub use self::builder::{Circumstances, ReportBuilder, ReportRequest};
 pub use self::diff::{NamedFinding, ReportDiff};
 pub use self::format::{Format, RenderError, json};
-pub use self::format::{Format, json};
 pub use self::image::{ImageFailure, ImageReport};
 pub use self::lost::KnownToRun;
 pub use self::matrix::Rows;

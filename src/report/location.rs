@@ -97,7 +97,12 @@ mod tests {
         for (source, path, line, uri) in [
             ("shop.yaml:12", "shop.yaml", 12, "shop.yaml"),
             ("./a/../b c.yaml:3", "b c.yaml", 3, "b%20c.yaml"),
-            ("/srv/deploy/x.yaml:1", "srv/deploy/x.yaml", 1, "srv/deploy/x.yaml"),
+            (
+                "/srv/deploy/x.yaml:1",
+                "srv/deploy/x.yaml",
+                1,
+                "srv/deploy/x.yaml",
+            ),
             ("../../x.yaml:7", "x.yaml", 7, "x.yaml"),
             (r"C:\deploy\x.yaml:7", "deploy/x.yaml", 7, "deploy/x.yaml"),
             ("a:b.yaml:2", "a:b.yaml", 2, "a%3Ab.yaml"),
@@ -108,7 +113,11 @@ mod tests {
         ] {
             let finding = finding(Some(source));
             let found = SourceLine::of(&finding).unwrap();
-            assert_eq!((found.path().as_str(), found.line), (path, line), "{source}");
+            assert_eq!(
+                (found.path().as_str(), found.line),
+                (path, line),
+                "{source}"
+            );
             assert_eq!(found.uri(), uri, "{source}");
         }
         for source in [None, Some(""), Some("/:3"), Some("..:1")] {

@@ -107,13 +107,20 @@ fn blockers(row: &Readiness) -> String {
 
 /// The rows of the matrix in which something is wrong.
 fn matrix(report: &Report, style: Style) -> String {
-    let Grid { first, titles, rows } = grid(report, style.rows);
+    let Grid {
+        first,
+        titles,
+        rows,
+    } = grid(report, style.rows);
     let rows: Vec<_> = rows.into_iter().filter(|row| row.has_problem).collect();
     if rows.is_empty() {
         return String::new();
     }
     // Colours are for terminals.
-    let style = Style { colour: false, ..style };
+    let style = Style {
+        colour: false,
+        ..style
+    };
     let hidden = rows.len().saturating_sub(MAX_ROWS);
     let header: Vec<String> = std::iter::once(first.to_owned()).chain(titles).collect();
     let rows = rows.into_iter().take(MAX_ROWS).map(|row| {
@@ -135,7 +142,12 @@ fn not_read(report: &Report) -> String {
     let mut text = String::new();
     for unread in report.errors.iter().take(MAX_UNREAD) {
         let (source, problem) = (printable(&unread.source), printable(&unread.problem));
-        let _ = writeln!(text, "- Not read: {}: {}", inline(&source), inline(&problem));
+        let _ = writeln!(
+            text,
+            "- Not read: {}: {}",
+            inline(&source),
+            inline(&problem)
+        );
     }
     let more = report.errors.len().saturating_sub(MAX_UNREAD);
     if more > 0 {
@@ -226,7 +238,10 @@ mod tests {
     #[test]
     fn names_are_no_markup() {
         for (text, safe) in [
-            ("node:22 has no linux/s390x manifest", "node:22 has no linux/s390x manifest"),
+            (
+                "node:22 has no linux/s390x manifest",
+                "node:22 has no linux/s390x manifest",
+            ),
             ("<b>&amp;", "&lt;b&gt;&amp;amp;"),
             ("a|b`c*d_e", "a\\|b\\`c\\*d\\_e"),
             ("[x](https://a)", "\\[x\\](https\\://a)"),
@@ -246,7 +261,10 @@ mod tests {
         for bytes in (400..whole.len()).step_by(97) {
             let short = render_within(&report, Style::PLAIN, bytes);
             assert!(short.len() <= bytes, "{bytes}: {}", short.len());
-            assert!(short.ends_with("-o json, csv or html has all.\n"), "{short}");
+            assert!(
+                short.ends_with("-o json, csv or html has all.\n"),
+                "{short}"
+            );
             let count = |tag: &str| short.matches(tag).count();
             assert_eq!(count("<details>"), count("</details>"), "{short}");
         }

@@ -152,9 +152,7 @@ fn message(text: &str) -> String {
 
 /// What is wrong with the run, and what is missing of its results.
 fn notifications(report: &Report, cut: usize) -> Vec<Value> {
-    let notification = |level: &str, text: &str| {
-        json!({"level": level, "message": {"text": message(&visible_escapes(text))}})
-    };
+    let notification = |level: &str, text: &str| json!({"level": level, "message": {"text": message(&visible_escapes(text))}});
     let mut found = Vec::new();
     if cut > 0 {
         let text = format!(
@@ -192,17 +190,26 @@ mod tests {
             assert_eq!(run["results"][0]["level"], "error");
             let said = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
             let said = said.as_str().unwrap();
-            assert!(said.starts_with(&format!("{} of 6 findings are left out", 6 - left)), "{said}");
+            assert!(
+                said.starts_with(&format!("{} of 6 findings are left out", 6 - left)),
+                "{said}"
+            );
         }
         let whole = log(MAX_RESULTS, MAX_BYTES);
-        assert_eq!(whole["runs"][0]["invocations"][0]["toolExecutionNotifications"], json!([]));
+        assert_eq!(
+            whole["runs"][0]["invocations"][0]["toolExecutionNotifications"],
+            json!([])
+        );
     }
 
     #[test]
     fn descriptions_of_rules_are_as_short_as_github_wants_them() {
         for rule in Rule::all() {
             let text = rule.text();
-            assert!(text.title.len() <= 1024 && text.explanation.len() <= 1024, "{rule}");
+            assert!(
+                text.title.len() <= 1024 && text.explanation.len() <= 1024,
+                "{rule}"
+            );
         }
     }
 }

@@ -101,16 +101,42 @@ fn no_command_of_a_workflow_is_made_of_a_name() {
         assert_eq!(such.count(), count, "{kind}\n{text}");
     }
     assert_eq!(commands.len(), 17, "{text}");
-    assert!(text.contains("\n6 further errors beyond the 10 that GitHub shows"), "{text}");
+    assert!(
+        text.contains("\n6 further errors beyond the 10 that GitHub shows"),
+        "{text}"
+    );
     let file = "file=dir with blank/a%252Fb%2Cc%3Ad;e?f#g&h.yaml%3A7,line=11,";
     assert!(text.contains(file), "{text}");
 }
 
 /// Fragments that mean something to some reader.
 const FRAGMENTS: [&str; 26] = [
-    "<script>", "</details>", "&amp;", "]]>", "<!--", "|", "`", "``", "[a](b)", "](", "![", "\\",
-    "https://a.b", "www.a.b", "@a", "a@b.c", "=1", "'", "\"", "\n::error::", "##[", "%0A", "\r",
-    ": ", " #", "- ",
+    "<script>",
+    "</details>",
+    "&amp;",
+    "]]>",
+    "<!--",
+    "|",
+    "`",
+    "``",
+    "[a](b)",
+    "](",
+    "![",
+    "\\",
+    "https://a.b",
+    "www.a.b",
+    "@a",
+    "a@b.c",
+    "=1",
+    "'",
+    "\"",
+    "\n::error::",
+    "##[",
+    "%0A",
+    "\r",
+    ": ",
+    " #",
+    "- ",
 ];
 
 fn hostile() -> impl Strategy<Value = String> {

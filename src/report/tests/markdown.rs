@@ -64,14 +64,20 @@ pub fn assert_read_back(report: &Report, text: &str) {
     assert!(items >= report.findings.len(), "{text}");
     for finding in &report.findings {
         let what = visible_escapes(finding.what.trim());
-        assert!(squeezed(&prose).contains(&squeezed(&what)), "{what:?}\n{prose}\n{text}");
+        assert!(
+            squeezed(&prose).contains(&squeezed(&what)),
+            "{what:?}\n{prose}\n{text}"
+        );
     }
 }
 
 fn is_ours(html: &str) -> bool {
     let summary = html.strip_prefix("<summary>");
     let summary = summary.and_then(|rest| rest.strip_suffix("</summary>\n"));
-    let is_count = |text: &str| text.chars().all(|one| one.is_ascii_alphanumeric() || one == ' ');
+    let is_count = |text: &str| {
+        text.chars()
+            .all(|one| one.is_ascii_alphanumeric() || one == ' ')
+    };
     HTML.contains(&html) || summary.is_some_and(is_count)
 }
 

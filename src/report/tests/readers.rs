@@ -38,14 +38,20 @@ fn table(text: &str) {
 }
 
 fn yaml(report: &Report, text: &str) {
-    let read: Value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let read: Value =
+        serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(read, serde_json::to_value(report).unwrap(), "{text}");
     assert_eq!(&Report::parse(text).unwrap(), report);
 }
 
 fn csv(report: &Report, text: &str) {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let header: Vec<String> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
     assert_eq!(
         header.join(","),
         "severity,rule,namespace,kind,name,containers,image,platforms,what,next,id"
@@ -53,7 +59,12 @@ fn csv(report: &Report, text: &str) {
     let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(records.len(), report.findings.len());
     for (record, finding) in records.iter().zip(&report.findings) {
-        assert!(record.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@'])), "{record:?}");
+        assert!(
+            record
+                .iter()
+                .all(|cell| !cell.starts_with(['=', '+', '-', '@'])),
+            "{record:?}"
+        );
         let workload = &report.workloads[finding.workload];
         let wanted = [
             finding.severity.to_string(),
@@ -77,15 +88,21 @@ fn csv(report: &Report, text: &str) {
 }
 
 fn junit(report: &Report, text: &str) {
-    let document = roxmltree::Document::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let document =
+        roxmltree::Document::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let root = document.root_element();
     let count = |node: roxmltree::Node<'_, '_>, name: &str| {
-        node.descendants().filter(|one| one.has_tag_name(name)).count()
+        node.descendants()
+            .filter(|one| one.has_tag_name(name))
+            .count()
     };
     let total = |node: roxmltree::Node<'_, '_>, name: &str| -> usize {
         node.attribute(name).unwrap().parse().unwrap()
     };
-    let suites: Vec<_> = root.children().filter(roxmltree::Node::is_element).collect();
+    let suites: Vec<_> = root
+        .children()
+        .filter(roxmltree::Node::is_element)
+        .collect();
     for node in suites.iter().copied().chain([root]) {
         assert_eq!(count(node, "testcase"), total(node, "tests"));
         assert_eq!(count(node, "failure"), total(node, "failures"));
@@ -93,7 +110,11 @@ fn junit(report: &Report, text: &str) {
     }
     let cases = suites[0].children().filter(roxmltree::Node::is_element);
     let names: Vec<&str> = cases.map(|case| case.attribute("name").unwrap()).collect();
-    let wanted: Vec<String> = report.workloads.iter().map(|one| for_xml(&one.title())).collect();
+    let wanted: Vec<String> = report
+        .workloads
+        .iter()
+        .map(|one| for_xml(&one.title()))
+        .collect();
     assert_eq!(names, wanted);
     let failing = report.weighing(crate::domain::verdict::LevelResult::Fail);
     assert_eq!(count(suites[0], "failure"), failing.len());
@@ -115,17 +136,27 @@ fn sarif(report: &Report, text: &str) {
         let message = result["message"]["text"].as_str().unwrap();
         assert!(!message.replace("\\](", "").contains("]("), "{message}");
         let place = &result["locations"][0]["physicalLocation"];
-        assert_eq!(place["artifactLocation"]["uri"].is_null(), result["locations"].is_null());
+        assert_eq!(
+            place["artifactLocation"]["uri"].is_null(),
+            result["locations"].is_null()
+        );
         if let Some(uri) = place["artifactLocation"]["uri"].as_str() {
             assert!(!uri.is_empty() && !uri.starts_with('/'), "{uri}");
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/%".contains(&byte);
             assert!(uri.bytes().all(is_plain), "{uri}");
             assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
         }
-        assert_eq!(result["suppressions"].is_array(), finding.accepted.is_some());
+        assert_eq!(
+            result["suppressions"].is_array(),
+            finding.accepted.is_some()
+        );
         let id = visible_escapes(&finding.id);
-        assert_eq!(result["partialFingerprints"]["primaryLocationLineHash"], *id);
-        let rule = &log["runs"][0]["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
+        assert_eq!(
+            result["partialFingerprints"]["primaryLocationLineHash"],
+            *id
+        );
+        let rule = &log["runs"][0]["tool"]["driver"]["rules"]
+            [result["ruleIndex"].as_u64().unwrap() as usize];
         assert_eq!(rule["id"], finding.rule.name());
     }
 }
@@ -183,20 +214,42 @@ fn github(report: &Report, text: &str) {
     let of = |severity, name: &str| {
         let such = |finding: &&Finding| finding.severity == severity;
         let all = report.standing().filter(such).count();
-        let found = commands.iter().filter(|command| command.name == name).count();
+        let found = commands
+            .iter()
+            .filter(|command| command.name == name)
+            .count();
         assert_eq!(found, all.min(10), "{name}: {text}");
         found
     };
-    let all = of(Severity::Error, "error") + of(Severity::Warning, "warning") + of(Severity::Note, "notice");
+    let all = of(Severity::Error, "error")
+        + of(Severity::Warning, "warning")
+        + of(Severity::Note, "notice");
     assert_eq!(commands.len(), all, "{text}");
     for command in &commands {
-        let keys: Vec<&str> = command.properties.iter().map(|(key, _)| key.as_str()).collect();
-        assert!(keys == ["file", "line", "title"] || keys == ["title"], "{keys:?}");
-        assert_eq!(command.message.matches('\n').count(), 2, "{}", command.message);
+        let keys: Vec<&str> = command
+            .properties
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .collect();
+        assert!(
+            keys == ["file", "line", "title"] || keys == ["title"],
+            "{keys:?}"
+        );
+        assert_eq!(
+            command.message.matches('\n').count(),
+            2,
+            "{}",
+            command.message
+        );
     }
     for finding in report.standing().take(1) {
         let what = visible_escapes(finding.what.trim_end()).replace("##[", "#\\u{23}[");
-        assert!(commands.iter().any(|command| command.message.contains(&what)), "{text}");
+        assert!(
+            commands
+                .iter()
+                .any(|command| command.message.contains(&what)),
+            "{text}"
+        );
     }
 }
 
@@ -211,7 +264,11 @@ pub struct WorkflowCommand {
 pub fn command(line: &str) -> Option<WorkflowCommand> {
     let (head, message) = line.trim_start().strip_prefix("::")?.split_once("::")?;
     let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
-    let unescape = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
+    let unescape = |text: &str| {
+        text.replace("%0D", "\r")
+            .replace("%0A", "\n")
+            .replace("%25", "%")
+    };
     let properties = properties.split(',').filter_map(|one| one.split_once('='));
     let properties = properties.map(|(key, value)| {
         let value = value.replace("%3A", ":").replace("%2C", ",");
