@@ -1,9 +1,10 @@
 //! What a run is asked for, and where its report goes.
 
-use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -16,7 +17,7 @@ use crate::domain::policy::Level;
 use crate::domain::text::nearest;
 use crate::domain::verdict::LevelResult;
 use crate::findings::Rule;
-use crate::report::{Baseline, Format, Report, ReportRequest, Rows, Scope};
+use crate::report::{Baseline, Format, Report, ReportRequest, Rows, Scope, Style};
 
 /// The most that is read of a saved report or baseline, in bytes.
 const MAX_SAVED_BYTES: u64 = 1 << 30;
@@ -140,13 +141,16 @@ impl RenderArguments {
             match file {
                 None => terminal::print(&format.render(report, style)?)?,
                 Some(path) => {
-                    let plain = crate::report::Style {
+                    let plain = Style {
                         rows: self.by,
-                        ..crate::report::Style::PLAIN
+                        ..Style::PLAIN
                     };
                     let text = format.render(report, plain)?;
                     fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
                 }
+            }
+            if *format == Format::Github {
+                add_step_summary(report)?;
             }
         }
         Ok(())
@@ -201,12 +205,23 @@ impl OutputArguments {
     }
 }
 
+/// Adds the table to the summary of the step, where GitHub runs it.
+/// Source: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary>
+fn add_step_summary(report: &Report) -> Result<()> {
+    let Some(path) = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let path = PathBuf::from(path);
+    let file = fs::File::options().create(true).append(true).open(&path);
+    let written = file.and_then(|mut file| file.write_all(report.step_summary().as_bytes()));
+    written.with_context(|| format!("write {}", path.display()))
+}
+
 /// The text of a saved report or baseline.
 ///
 /// # Errors
 /// That it cannot be read, with its name.
 pub fn read_saved(path: &Path) -> Result<String> {
-    use std::io::Read;
     let name = path.display();
     let file = fs::File::open(path).with_context(|| format!("read {name}"))?;
     let mut text = String::new();
