@@ -64,8 +64,8 @@ e2e: ## Tests on a real cluster with a real node.
 chaos: ## 500 reviews/s through restarts, new certificates and a killed replica; a line each.
 	@scripts/can-run-cluster.sh && $(MAKE) image e2e-tools && $(CARGO) test --locked --test e2e -- --ignored
 
-render: ## Render manifests/ from the chart, and what is published of the configuration from its types.
-	ARCHMATCH_RENDER=1 $(CARGO) test --locked --lib reference
+render: ## Render manifests/ from the chart, and what is published of the program: references, examples.
+	ARCHMATCH_RENDER=1 $(CARGO) test --locked --lib -- reference every_format
 	ARCHMATCH_RENDER=1 $(CARGO) test --locked --test it documentation
 	scripts/render.sh
 

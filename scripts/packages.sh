@@ -14,6 +14,7 @@ declare -A needed=(
   [openssl]=openssl
   [pkg-config]=pkg-config
   [unshare]=util-linux
+  [xmllint]=libxml2-utils
   [/usr/include/seccomp.h]=libseccomp-dev
   [/etc/ssl/certs/ca-certificates.crt]=ca-certificates
 )

@@ -216,7 +216,12 @@ fn inline(text: &str) -> String {
             ':' if next.starts_with("//") => safe.push_str("\\:"),
             '.' if safe.ends_with(['w', 'W']) => safe.push_str("\\."),
             '@' if next.starts_with("sha256:") || next.starts_with("sha512:") => safe.push('@'),
-            '@' => safe.push_str("`@`"),
+            '@' => {
+                // One span for all of them: two would be none.
+                let signs = 1 + next.len() - next.trim_start_matches('@').len();
+                rest = next.trim_start_matches('@').chars();
+                safe.push_str(&format!("`{}`", "@".repeat(signs)));
+            }
             _ => safe.push(character),
         }
     }
@@ -246,6 +251,7 @@ mod tests {
             ("a|b`c*d_e", "a\\|b\\`c\\*d\\_e"),
             ("[x](https://a)", "\\[x\\](https\\://a)"),
             ("\\|\u{1b}", "&#92;\\|\\u{1b}"),
+            ("@@a", "`@@`a"),
             ("www.a.b @team a@sha256:1", "www\\.a.b `@`team a@sha256:1"),
         ] {
             assert_eq!(inline(text), safe);

@@ -313,8 +313,15 @@ fn assert_xsd(text: &str) {
     let mut command = Command::new("xmllint");
     command.args(["--noout", "--nonet", "--schema"]);
     command.arg(data("schemas/junit-10.xsd")).arg(&path);
-    let output = command.output();
-    let output = output.expect("xmllint, of the Debian package libxml2-utils");
+    let output = match command.output() {
+        Ok(output) => output,
+        // A machine with nothing but cargo checks the rest.
+        Err(_) if std::env::var_os("CI").is_none() => {
+            eprintln!("the schema of JUnit is left out: it needs xmllint, of libxml2-utils");
+            return;
+        }
+        Err(error) => panic!("xmllint, of the Debian package libxml2-utils: {error}"),
+    };
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{text}");
 }
