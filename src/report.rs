@@ -19,6 +19,7 @@ mod lost;
 mod markdown;
 mod matrix;
 mod model;
+mod objects;
 mod rdjson;
 mod readiness;
 mod sarif;
@@ -43,6 +44,9 @@ pub use self::matrix::Rows;
 pub use self::model::{
     Blocker, Readiness, Report, ReportedCandidate, ReportedImage, ReportedLevels, ReportedOutcome,
     ReportedPlatform, ReportedWorkload, Scope, SkippedKind, StateCounts, Summary, Unread,
+};
+pub use self::objects::{
+    MANAGED_BY, ObjectPlace, ObjectPlan, RESULT_ID, ReportGroup, ReportObject, ResultTime,
 };
 pub use self::saved::SavedError;
 pub use self::style::Style;

@@ -5,8 +5,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::model::Report;
+use super::objects::ReportGroup;
 use super::style::Style;
-use super::{csv, github, gitlab, junit, markdown, rdjson, sarif, table, wide, yaml};
+use super::{csv, github, gitlab, junit, markdown, objects, rdjson, sarif, table, wide, yaml};
 use crate::domain::text::is_hidden;
 
 /// Why a report could not be rendered.
@@ -52,6 +53,10 @@ pub enum Format {
     Github,
     /// For reviewdog, which comments on pull requests
     Rdjson,
+    /// Report objects of openreports.io, one a workload that has findings
+    Openreports,
+    /// The same as PolicyReport objects of wgpolicyk8s.io
+    Policyreport,
 }
 
 impl Format {
@@ -90,6 +95,8 @@ impl Format {
             Self::Gitlab => gitlab::render(report)?,
             Self::Github => github::render(report),
             Self::Rdjson => rdjson::render(report)?,
+            Self::Openreports => objects::render(report, ReportGroup::OpenReports)?,
+            Self::Policyreport => objects::render(report, ReportGroup::PolicyReport)?,
         })
     }
 }
