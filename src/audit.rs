@@ -2,6 +2,8 @@
 
 mod judge;
 mod metrics;
+mod objects;
 
 pub use self::judge::{Judge, Subject};
 pub use self::metrics::AuditMetrics;
+pub use self::objects::{ReportWriteError, ReportWriter, WriteCounts};

@@ -8,6 +8,7 @@
 )]
 
 mod admission;
+mod audit;
 mod cli;
 mod cluster;
 mod documentation;

@@ -1,0 +1,4 @@
+//! The audit against a small API server.
+
+mod api;
+mod reports;
