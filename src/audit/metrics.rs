@@ -10,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+
+use super::objects::WriteCounts;
 use crate::report::{Report, ReportedLevels};
 
 /// Two labels with their values.
@@ -145,22 +147,22 @@ impl AuditMetrics {
     }
 
     /// Workloads by platform and state, in place of what the last pass found.
-    pub fn set_workloads<'a>(&self, found: impl IntoIterator<Item = (&'a str, &'a str, i64)>) {
+    fn set_workloads<'a>(&self, found: impl IntoIterator<Item = (&'a str, &'a str, i64)>) {
         self.workloads.replace(found);
     }
 
     /// Workloads by level and result, in place of what the last pass found.
-    pub fn set_levels<'a>(&self, found: impl IntoIterator<Item = (&'a str, &'a str, i64)>) {
+    fn set_levels<'a>(&self, found: impl IntoIterator<Item = (&'a str, &'a str, i64)>) {
         self.levels.replace(found);
     }
 
     /// Findings by rule and severity, in place of what the last pass found.
-    pub fn set_findings<'a>(&self, found: impl IntoIterator<Item = (&'a str, &'a str, i64)>) {
+    fn set_findings<'a>(&self, found: impl IntoIterator<Item = (&'a str, &'a str, i64)>) {
         self.findings.replace(found);
     }
 
     /// A pass saw what it could see, at a time in seconds since 1970.
-    pub fn passed(&self, is_partial: bool, took: Duration, ended: i64) {
+    fn passed(&self, is_partial: bool, took: Duration, ended: i64) {
         let result = if is_partial { "partial" } else { "whole" };
         self.partial.set(i64::from(is_partial));
         self.duration.set(took.as_secs_f64());
@@ -173,27 +175,24 @@ impl AuditMetrics {
         self.passes.get_or_create(&[("result", "failed")]).inc();
     }
 
-    /// How many report objects there are now.
-    pub fn set_report_objects(&self, count: i64) {
-        self.report_objects.set(count);
+    /// What happened to report objects, and how many there are now.
+    pub fn count_writes(&self, counts: &WriteCounts) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        for (operation, count) in [
+            ("create", counts.created),
+            ("update", counts.updated),
+            ("delete", counts.deleted),
+            ("failed", counts.failed),
+        ] {
+            let counter = self.report_writes.get_or_create(&labelled(operation));
+            counter.inc_by(number(count));
+        }
+        let there = counts.created + counts.updated + counts.unchanged + counts.kept;
+        self.report_objects
+            .set(i64::try_from(there).unwrap_or(i64::MAX));
     }
 
-    /// A report object was created.
-    pub fn report_created(&self) {
-        self.report_writes.get_or_create(&labelled("create")).inc();
-    }
-
-    /// A report object was updated.
-    pub fn report_updated(&self) {
-        self.report_writes.get_or_create(&labelled("update")).inc();
-    }
-
-    /// A report object was deleted.
-    pub fn report_deleted(&self) {
-        self.report_writes.get_or_create(&labelled("delete")).inc();
-    }
-
-    /// A report object could not be written or deleted.
+    /// No report object could be looked at.
     pub fn report_write_failed(&self) {
         self.report_writes.get_or_create(&labelled("failed")).inc();
     }
@@ -289,7 +288,10 @@ mod tests {
         let metrics = AuditMetrics::register(&mut registry);
         metrics.passed(true, Duration::from_millis(1500), 1_700_000_000);
         metrics.failed();
-        metrics.report_created();
+        metrics.count_writes(&WriteCounts {
+            created: 1,
+            ..WriteCounts::default()
+        });
         let shown = shown(&registry);
         for line in [
             "audit_last_pass_timestamp_seconds 1700000000",

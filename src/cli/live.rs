@@ -42,21 +42,7 @@ impl KubeContext {
     /// The nodes of the cluster, and what else counts of it. An error has the server's address
     /// and its own words, at once where they are final, else at the deadline.
     pub async fn target(&self, configuration: &Configuration, deadline: Instant) -> Result<Target> {
-        let mut config = self.config().await?;
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // It would wait where the server's words should be said.
-        config.default_retry = false;
-        let server = config.cluster_url.to_string();
-        let server = server.trim_end_matches('/');
-        let program = config.auth_info.exec.as_ref();
-        let program = program.and_then(|exec| exec.command.clone());
-        let client = Client::try_from(config).map_err(|error| match program {
-            Some(program) => anyhow!(
-                "get credentials from {program:?}, which the kube config names: {}",
-                words(&error)
-            ),
-            None => anyhow!("use the kube config: {}", words(&error)),
-        })?;
+        let (client, server) = self.connect().await?;
         let refused = |refusal: AccessError| {
             anyhow!(
                 "the cluster at {server} cannot be judged against: {refusal}\n{WITHOUT_CLUSTER}"
@@ -90,6 +76,34 @@ impl KubeContext {
         let late =
             || anyhow!("the cluster at {server} did not list its nodes in time\n{WITHOUT_CLUSTER}");
         timeout_at(deadline, listed).await.map_err(|_| late())?
+    }
+
+    /// Calls to the cluster.
+    ///
+    /// # Errors
+    /// What the kube config has wrong.
+    pub async fn client(&self) -> Result<Client> {
+        Ok(self.connect().await?.0)
+    }
+
+    /// Calls to the cluster, and the address of its API server.
+    async fn connect(&self) -> Result<(Client, String)> {
+        let mut config = self.config().await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // It would wait where the server's words should be said.
+        config.default_retry = false;
+        let server = config.cluster_url.to_string();
+        let server = server.trim_end_matches('/').to_owned();
+        let program = config.auth_info.exec.as_ref();
+        let program = program.and_then(|exec| exec.command.clone());
+        let client = Client::try_from(config).map_err(|error| match program {
+            Some(program) => anyhow!(
+                "get credentials from {program:?}, which the kube config names: {}",
+                words(&error)
+            ),
+            None => anyhow!("use the kube config: {}", words(&error)),
+        })?;
+        Ok((client, server))
     }
 
     async fn config(&self) -> Result<Config> {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Arguments, Found, listed};
-use crate::audit::{AuditMetrics, Judge};
+use crate::audit::{AuditMetrics, Judge, ReportWriter};
 use crate::checker::Checker;
 use crate::cli::exit::Exit;
 use crate::cli::live::KubeContext;
@@ -25,15 +25,16 @@ use crate::cli::serve::metrics::PartMetrics;
 use crate::cli::serve::source::{ClusterSource, kube_client};
 use crate::cli::serve::status::StatusPage;
 use crate::cli::setup::{self, Registries, RunsFor};
+use crate::cli::terminal;
 use crate::cluster::Cluster;
 use crate::cluster::view::{ServiceAccounts, View};
-use crate::config::Configuration;
+use crate::config::{Configuration, ReportObjects};
 use crate::domain::access::Tenant;
 use crate::domain::node::NodePlatform;
 use crate::process::readiness::Readiness;
 use crate::process::shutdown::shutdown;
 use crate::process::telemetry;
-use crate::report::{Circumstances, KnownToRun, Report, ReportBuilder, Scope};
+use crate::report::{Circumstances, KnownToRun, Report, ReportBuilder, ReportGroup, Scope};
 
 /// How long nodes may gather before a pass looks at what has come.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -107,9 +108,15 @@ pub async fn run(
     Ok(Exit::Success)
 }
 
-/// Deletes the report objects that are ours.
-pub async fn delete_reports(_context: &KubeContext) -> Result<Exit> {
-    bail!("not yet")
+/// Deletes the report objects that are ours, of whichever kinds.
+///
+/// # Errors
+/// That the cluster cannot be asked, or that objects do not go.
+pub async fn delete_reports(context: &KubeContext) -> Result<Exit> {
+    let writer = ReportWriter::new(context.client().await?, ReportObjects::Auto);
+    let deleted = writer.delete_all().await?;
+    terminal::note(format_args!("{deleted} report objects deleted"));
+    Ok(Exit::Success)
 }
 
 /// What passes have in common.
@@ -149,7 +156,8 @@ impl Auditor {
                 self.metrics.failed();
                 self.interval.min(RETRY)
             } else {
-                self.conclude(&report, started.elapsed());
+                self.show(&report, started.elapsed());
+                self.write(&report).await;
                 self.interval
             };
             drop(report);
@@ -197,7 +205,7 @@ impl Auditor {
     }
 
     /// Shows what a pass found.
-    fn conclude(&mut self, report: &Report, took: Duration) {
+    fn show(&mut self, report: &Report, took: Duration) {
         for finding in &report.findings {
             // What the pass before said, too, was logged then.
             if !self.findings.contains(&finding.id) {
@@ -228,6 +236,37 @@ impl Auditor {
             findings = report.findings.len(),
             took = ?took,
             "audited"
+        );
+    }
+
+    /// Makes the report objects of the cluster those of this pass.
+    async fn write(&self, report: &Report) {
+        let reports = self.configuration.audit.reports;
+        let writer = ReportWriter::new(self.client.clone(), reports);
+        let counts = match writer.write(report).await {
+            Ok(counts) => counts,
+            Err(error) => {
+                self.metrics.report_write_failed();
+                tracing::warn!(%error, "no report objects written");
+                return;
+            }
+        };
+        self.metrics.count_writes(&counts);
+        if let Some(problem) = &counts.problem {
+            tracing::warn!(
+                problem,
+                failed = counts.failed,
+                "report objects not all written"
+            );
+        }
+        tracing::info!(
+            group = counts.group.map(ReportGroup::api_version),
+            created = counts.created,
+            updated = counts.updated,
+            deleted = counts.deleted,
+            unchanged = counts.unchanged,
+            failed = counts.failed,
+            "report objects"
         );
     }
 
