@@ -10,7 +10,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
-
 use super::objects::WriteCounts;
 use crate::report::{Report, ReportedLevels};
 

@@ -110,7 +110,7 @@ impl RenderArguments {
     /// Refuses what cannot work, before anything is done for it.
     ///
     /// # Errors
-    /// Formats that need files for a report that has none; two formats on stdout.
+    /// Formats that need files for a report that has none.
     pub fn check(&self, scope: Scope) -> Result<()> {
         for Output { format, .. } in &self.output {
             if format.needs_files() && scope != Scope::Files {
@@ -120,12 +120,6 @@ impl RenderArguments {
                     format.name()
                 );
             }
-        }
-        let on_stdout = self.output.iter().filter(|output| output.file.is_none());
-        if on_stdout.count() > 1 {
-            bail!(
-                "only one -o FORMAT can go to stdout: give the others a file, as in -o html=report.html"
-            );
         }
         Ok(())
     }

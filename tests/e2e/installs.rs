@@ -25,7 +25,7 @@ pub const TESTS: &[(&str, Test)] = &[
 const ASKED: &str = "e2e/release";
 
 /// A release beside the first one. It is removed at the end.
-struct Release<'a> {
+pub struct Release<'a> {
     name: &'a str,
     home: Namespace<'a>,
     /// Where it is asked, and nobody else.
@@ -34,7 +34,7 @@ struct Release<'a> {
 
 impl<'a> Release<'a> {
     /// A name with its namespaces; nothing is installed yet.
-    fn new(cluster: &'a Cluster, name: &'a str) -> Self {
+    pub fn new(cluster: &'a Cluster, name: &'a str) -> Self {
         Self {
             name,
             home: Namespace::new(cluster, &[]),
@@ -65,7 +65,7 @@ impl<'a> Release<'a> {
 
     /// The same, and waits until all replicas are ready.
     #[track_caller]
-    fn install(&self, values: &Value, more: &[&str]) {
+    pub fn install(&self, values: &Value, more: &[&str]) {
         let wait = ["--wait", "--timeout", "90s"];
         let said = self.helm(values, &[&wait[..], more].concat());
         let pods = self.home.kubectl(&["describe", "pods"]);

@@ -12,6 +12,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod certificates;
 mod chaos;
 mod cluster;
@@ -61,6 +62,7 @@ fn trials(run: impl Fn(Test) -> Box<dyn FnOnce() + Send>) -> Vec<Trial> {
         mirrors::TESTS,
         faults::TESTS,
         installs::TESTS,
+        audit::TESTS,
         hostile::TESTS,
         rotation::TESTS,
         outage::TESTS,
