@@ -13,6 +13,7 @@ mod format;
 mod github;
 mod gitlab;
 mod image;
+mod json;
 mod junit;
 mod location;
 mod lost;
@@ -31,14 +32,12 @@ mod table;
 mod wide;
 mod yaml;
 
-#[cfg(test)]
-mod tests;
-
 pub use self::baseline::Baseline;
 pub use self::builder::{Circumstances, ReportBuilder, ReportRequest};
 pub use self::diff::{NamedFinding, ReportDiff};
-pub use self::format::{Format, RenderError, json};
+pub use self::format::{Format, RenderError};
 pub use self::image::{ImageFailure, ImageReport};
+pub use self::json::json;
 pub use self::lost::KnownToRun;
 pub use self::matrix::Rows;
 pub use self::model::{
@@ -57,3 +56,6 @@ impl Report {
         table::body(self, style, table::Detail::Short)
     }
 }
+
+#[cfg(test)]
+mod tests;

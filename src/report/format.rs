@@ -1,14 +1,14 @@
 //! The forms that a report may have.
 
 use clap::ValueEnum;
-use serde::Serialize;
 use thiserror::Error;
 
 use super::model::Report;
 use super::objects::ReportGroup;
 use super::style::Style;
-use super::{csv, github, gitlab, junit, markdown, objects, rdjson, sarif, table, wide, yaml};
-use crate::domain::text::is_hidden;
+use super::{
+    csv, github, gitlab, json, junit, markdown, objects, rdjson, sarif, table, wide, yaml,
+};
 
 /// Why a report could not be rendered.
 #[derive(Debug, Error)]
@@ -86,7 +86,7 @@ impl Format {
         Ok(match self {
             Self::Table => table::render(report, style),
             Self::Wide => wide::render(report, style),
-            Self::Json => json(report)?,
+            Self::Json => json::json(report)?,
             Self::Yaml => yaml::yaml(report)?,
             Self::Csv => csv::render(report)?,
             Self::Markdown => markdown::render(report, style),
@@ -98,41 +98,5 @@ impl Format {
             Self::Openreports => objects::render(report, ReportGroup::OpenReports)?,
             Self::Policyreport => objects::render(report, ReportGroup::PolicyReport)?,
         })
-    }
-}
-
-/// JSON for people and programs: text is exact, hidden characters are escapes.
-pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
-    let mut safe = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        // Outside of strings JSON has no hidden character but line breaks.
-        if is_hidden(character) && character != '\n' {
-            let mut units = [0; 2];
-            for unit in character.encode_utf16(&mut units) {
-                safe.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            safe.push(character);
-        }
-    }
-    safe.push('\n');
-    Ok(safe)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_keeps_text_exact_and_escapes_what_is_hidden() {
-        let text = "a\u{202e}\u{7f}\u{e0041}\n\u{1b}é";
-        let printed = json(&[text]).unwrap();
-        assert!(
-            printed.contains(r"a\u202e\u007f\udb40\udc41\n\u001bé"),
-            "{printed}"
-        );
-        let read: Vec<String> = serde_json::from_str(&printed).unwrap();
-        assert_eq!(read, [text]);
     }
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::escape::visible_escapes;
-use super::format::json;
+use super::json::json;
 use super::location::{NO_FILE, SourceLine};
 use super::model::Report;
 use crate::findings::{Finding, Rule, Severity};

@@ -23,7 +23,7 @@ pub(super) fn render(report: &Report) -> serde_json::Result<String> {
             "code": {"value": finding.rule, "url": page_of(finding.rule)},
         })
     });
-    super::format::json(&json!({
+    super::json::json(&json!({
         "source": {"name": "archmatch"},
         "diagnostics": diagnostics.collect::<Vec<_>>(),
     }))

@@ -45,7 +45,7 @@ fn render_within(
         results.push(result);
     }
     let cut = report.findings.len() - results.len();
-    super::format::json(&json!({
+    super::json::json(&json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
