@@ -1,7 +1,7 @@
 //! What formats for programs say of a finding, in one line.
 
 use super::escape::visible_escapes;
-use super::model::Report;
+use super::model::{Report, ReportedWorkload};
 use crate::findings::{Acceptance, Finding};
 
 impl Report {
@@ -14,7 +14,7 @@ impl Report {
     /// The workload of a finding, as kubectl names things.
     pub(super) fn title_of(&self, finding: &Finding) -> String {
         let workload = self.workloads.get(finding.workload);
-        workload.map_or_else(String::new, |one| one.title())
+        workload.map_or_else(String::new, ReportedWorkload::title)
     }
 }
 
