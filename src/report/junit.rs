@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 
 use super::escape::{printable, visible_escapes};
-use super::model::{Report, ReportedWorkload, Unread};
+use super::model::{Report, ReportedWorkload};
 use crate::domain::verdict::LevelResult;
 use crate::findings::Finding;
 
@@ -14,8 +14,8 @@ use crate::findings::Finding;
 /// None: a text takes what is written.
 pub(super) fn render(report: &Report) -> Result<String, fmt::Error> {
     let mut suites = vec![workloads(report)?];
-    if !report.errors.is_empty() {
-        suites.push(unread(&report.errors)?);
+    if !report.errors.is_empty() || !report.partial.is_empty() {
+        suites.push(missing(report)?);
     }
     let total = |of: fn(&TestSuite) -> usize| suites.iter().map(of).sum::<usize>();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -149,21 +149,26 @@ fn details(workload: &ReportedWorkload, findings: &[&Finding]) -> String {
     text.join("\n")
 }
 
-/// Documents of which nobody knows what is in them.
-fn unread(errors: &[Unread]) -> Result<TestSuite, fmt::Error> {
+/// What nobody looked at: such a report never looks whole.
+fn missing(report: &Report) -> Result<TestSuite, fmt::Error> {
+    let count = report.errors.len() + report.partial.len();
     let mut suite = TestSuite {
-        name: "archmatch, documents that could not be read".to_owned(),
-        tests: errors.len(),
-        errors: errors.len(),
+        name: "archmatch, what could not be read".to_owned(),
+        tests: count,
+        errors: count,
         ..TestSuite::default()
     };
-    for error in errors {
+    let errors = report.errors.iter();
+    let errors = errors.map(|error| ("unread", printable(&error.source), &error.problem));
+    let partial = report.partial.iter();
+    let partial = partial.map(|text| ("partial", "the run".to_owned(), text));
+    for (kind, name, problem) in errors.chain(partial) {
         writeln!(
             suite.cases,
-            "    <testcase classname=\"documents\" name=\"{}\">\n      \
-             <error type=\"unread\" message=\"{}\"/>\n    </testcase>",
-            escaped(&printable(&error.source)),
-            escaped(&visible_escapes(&error.problem))
+            "    <testcase classname=\"{kind}\" name=\"{}\">\n      \
+             <error type=\"{kind}\" message=\"{}\"/>\n    </testcase>",
+            escaped(&name),
+            escaped(&visible_escapes(problem))
         )?;
     }
     Ok(suite)
