@@ -21,6 +21,7 @@ mod markdown;
 mod matrix;
 mod model;
 mod objects;
+mod parts;
 mod rdjson;
 mod readiness;
 mod sarif;
@@ -29,6 +30,7 @@ mod sentence;
 mod siblings;
 mod style;
 mod table;
+mod weight;
 mod wide;
 mod yaml;
 
@@ -39,16 +41,16 @@ pub use self::format::{Format, RenderError};
 pub use self::image::{ImageFailure, ImageReport};
 pub use self::json::json;
 pub use self::lost::KnownToRun;
-pub use self::matrix::Rows;
 pub use self::model::{
-    Blocker, Readiness, Report, ReportedCandidate, ReportedImage, ReportedLevels, ReportedOutcome,
-    ReportedPlatform, ReportedWorkload, Scope, SkippedKind, StateCounts, Summary, Unread,
+    Blocker, PlatformReadiness, Report, ReportedCandidate, ReportedImage, ReportedLevels,
+    ReportedOutcome, ReportedPlatform, ReportedWorkload, Scope, SkippedKind, StateCounts, Summary,
+    Unread,
 };
 pub use self::objects::{
     MANAGED_BY, ObjectPlace, ObjectPlan, RESULT_ID, ReportGroup, ReportObject, ResultTime,
 };
 pub use self::saved::SavedError;
-pub use self::style::Style;
+pub use self::style::{Rows, Style};
 
 impl Report {
     /// The default view without its last line.

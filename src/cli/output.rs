@@ -49,14 +49,14 @@ pub struct OutputArguments {
 /// Arguments that say how a report looks, and where it goes.
 #[derive(Args, Clone, Debug)]
 pub struct RenderArguments {
-    /// Output format, on stdout or into a file (repeatable)
+    /// OutputTarget format, on stdout or into a file (repeatable)
     #[arg(
         short = 'o',
         long,
         default_value = "table",
         value_name = "FORMAT[=FILE]"
     )]
-    pub output: Vec<Output>,
+    pub output: Vec<OutputTarget>,
     /// What the rows of the matrix are
     #[arg(long, default_value = "image", value_name = "WHAT")]
     pub by: Rows,
@@ -67,12 +67,12 @@ pub struct RenderArguments {
 
 /// A format, and the file that it goes to; stdout where there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
+pub struct OutputTarget {
     format: Format,
     file: Option<PathBuf>,
 }
 
-impl FromStr for Output {
+impl FromStr for OutputTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -112,7 +112,7 @@ impl RenderArguments {
     /// # Errors
     /// Formats that need files for a report that has none.
     pub fn check(&self, scope: Scope) -> Result<()> {
-        for Output { format, .. } in &self.output {
+        for OutputTarget { format, .. } in &self.output {
             if format.needs_files() && scope != Scope::Files {
                 bail!(
                     "-o {0} points to lines of files, and there are none: use it with \
@@ -131,7 +131,7 @@ impl RenderArguments {
     pub fn write(&self, report: &Report) -> Result<()> {
         let mut style = terminal::style(self.color);
         style.rows = self.by;
-        for Output { format, file } in &self.output {
+        for OutputTarget { format, file } in &self.output {
             match file {
                 None => terminal::print(&format.render(report, style)?)?,
                 Some(path) => {

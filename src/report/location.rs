@@ -6,7 +6,7 @@ use super::escape::visible_escapes;
 use crate::findings::{Finding, Rule};
 
 /// The page that has a heading for each rule.
-const RULES_PAGE: &str = "https://archmatch.io/rules";
+const RULES_PAGE: &str = "https://github.com/archmatch/archmatch/blob/main/docs/rules.md";
 
 /// What stands for itself in the path of a URI. A colon does not: it would end a scheme.
 /// Source: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>

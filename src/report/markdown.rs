@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::conclusion::{conclusion, plural};
 use super::escape::{printable, visible, visible_escapes};
 use super::matrix::{Grid, grid};
-use super::model::{Readiness, Report};
+use super::model::{PlatformReadiness, Report};
 use super::style::Style;
 use crate::domain::text::shortened;
 use crate::findings::{Finding, Severity};
@@ -93,7 +93,7 @@ fn readiness(report: &Report) -> String {
     table(&header.map(str::to_owned), rows)
 }
 
-fn blockers(row: &Readiness) -> String {
+fn blockers(row: &PlatformReadiness) -> String {
     let shown = row.blockers.iter().take(MAX_BLOCKERS);
     let mut names: Vec<String> = shown
         .map(|blocker| format!("{} ({})", visible(&blocker.image), blocker.unblocks))

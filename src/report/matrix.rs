@@ -3,30 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use clap::ValueEnum;
 use comfy_table::Cell;
 
 use super::escape::{printable, visible};
 use super::model::{Report, ReportedOutcome, ReportedPlatform};
-use super::style::{Style, columns};
+use super::style::{Rows, Style, columns};
 use crate::domain::outcome::{OutcomeKind, Ternary};
 
 /// With more rows than these, only those with a problem are shown.
 const MAX_ROWS: usize = 60;
-
-/// What the rows of the matrix are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Rows {
-    /// One image, however it is spelled
-    #[default]
-    Image,
-    /// One workload
-    Workload,
-    /// The workloads of one namespace
-    Namespace,
-    /// One node platform
-    Platform,
-}
 
 /// One row: its heading, a cell for each column, and whether something is wrong in it.
 pub(super) struct MatrixRow {

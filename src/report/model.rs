@@ -47,7 +47,7 @@ pub struct Report {
     /// What is worth saying, the most serious first.
     pub findings: Vec<Finding>,
     /// How the workloads stand on each node platform.
-    pub readiness: Vec<Readiness>,
+    pub readiness: Vec<PlatformReadiness>,
     /// Node platforms of the whole cluster.
     pub platforms: Vec<ReportedPlatform>,
     /// What was judged.
@@ -142,7 +142,7 @@ pub struct SkippedKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Readiness {
+pub struct PlatformReadiness {
     /// The platform.
     pub platform: Arc<str>,
     /// Workloads that may be scheduled on it and run there.

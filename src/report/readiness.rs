@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::model::{
-    Blocker, Readiness, ReportedImage, ReportedPlatform, ReportedWorkload, StateCounts,
+    Blocker, PlatformReadiness, ReportedImage, ReportedPlatform, ReportedWorkload, StateCounts,
 };
 use crate::domain::outcome::{OutcomeKind, Ternary};
 
@@ -12,8 +12,8 @@ use crate::domain::outcome::{OutcomeKind, Ternary};
 pub(super) fn readiness(
     platforms: &[ReportedPlatform],
     workloads: &[ReportedWorkload],
-) -> Vec<Readiness> {
-    let mut found: Vec<Readiness> = Vec::new();
+) -> Vec<PlatformReadiness> {
+    let mut found: Vec<PlatformReadiness> = Vec::new();
     for row in platforms {
         if !found.iter().any(|known| known.platform == row.platform) {
             found.push(on(&row.platform, workloads));
@@ -22,7 +22,7 @@ pub(super) fn readiness(
     found
 }
 
-fn on(platform: &Arc<str>, workloads: &[ReportedWorkload]) -> Readiness {
+fn on(platform: &Arc<str>, workloads: &[ReportedWorkload]) -> PlatformReadiness {
     let mut all = StateCounts::default();
     let mut daemon_sets = StateCounts::default();
     let mut images: HashMap<&str, Ternary> = HashMap::new();
@@ -54,7 +54,7 @@ fn on(platform: &Arc<str>, workloads: &[ReportedWorkload]) -> Readiness {
     images
         .into_values()
         .for_each(|value| image_counts.count(value));
-    Readiness {
+    PlatformReadiness {
         platform: Arc::clone(platform),
         ready: all.ready,
         blocked: all.blocked,

@@ -1,8 +1,21 @@
 //! How text looks on a terminal: symbols, colours, columns.
 
+use clap::ValueEnum;
 use comfy_table::{Cell, Color, ContentArrangement, Row, Table, presets};
 
-use super::matrix::Rows;
+/// What the rows of the matrix are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Rows {
+    /// One image, however it is spelled
+    #[default]
+    Image,
+    /// One workload
+    Workload,
+    /// The workloads of one namespace
+    Namespace,
+    /// One node platform
+    Platform,
+}
 
 /// How text may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::conclusion::{conclusion, plural};
 use super::escape::{printable, visible, visible_escapes, without_commands};
 use super::matrix::matrix;
-use super::model::{Readiness, Report, ReportedWorkload, StateCounts};
+use super::model::{PlatformReadiness, Report, ReportedWorkload, StateCounts};
 use super::style::Style;
 use crate::domain::policy::Level;
 use crate::domain::verdict::LevelResult;
@@ -81,7 +81,7 @@ fn readiness(report: &Report) -> String {
 }
 
 /// `linux/s390x: 4 workloads ready, 1 blocked, 0 undecided; blocked by node:22 (1)`.
-pub(super) fn readiness_line(row: &Readiness) -> String {
+pub(super) fn readiness_line(row: &PlatformReadiness) -> String {
     let mut line = format!(
         "{}: {} ready, {} blocked, {} undecided",
         printable(&row.platform),
