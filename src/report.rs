@@ -21,6 +21,7 @@ mod markdown;
 mod matrix;
 mod model;
 mod objects;
+mod order;
 mod parts;
 mod rdjson;
 mod readiness;

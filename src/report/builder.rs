@@ -1,10 +1,11 @@
 //! Puts a report together, one judged workload at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::baseline::Baseline;
 use super::lost::{KnownToRun, lost_platforms};
 use super::model::*;
+use super::order::{make_unique, put_in_order, sort};
 use super::parts::Parts;
 use super::readiness::readiness;
 use super::siblings::is_split_by_architecture;
@@ -164,79 +165,6 @@ impl ReportBuilder {
             && (request.may_be_empty || !report.is_empty())
             && report.result() == LevelResult::Pass;
         report
-    }
-}
-
-/// Puts workloads in order, and with them what their findings point to.
-fn put_in_order(
-    scope: Scope,
-    positions: Vec<usize>,
-    workloads: &mut Vec<ReportedWorkload>,
-    findings: &mut [Finding],
-) {
-    let mut rows: Vec<_> = std::mem::take(workloads)
-        .into_iter()
-        .zip(positions)
-        .enumerate()
-        .collect();
-    rows.sort_by(|(_, (one, first)), (_, (other, second))| {
-        let name = |workload: &ReportedWorkload| match scope {
-            Scope::Cluster => (
-                workload.namespace.clone(),
-                workload.kind.clone(),
-                workload.name.clone(),
-            ),
-            Scope::Files | Scope::Images => Default::default(),
-        };
-        name(one).cmp(&name(other)).then(first.cmp(second))
-    });
-    let mut places = vec![0; rows.len()];
-    for (place, (added, _)) in rows.iter().enumerate() {
-        if let Some(known) = places.get_mut(*added) {
-            *known = place;
-        }
-    }
-    for finding in findings {
-        finding.workload = places.get(finding.workload).copied().unwrap_or_default();
-    }
-    workloads.extend(rows.into_iter().map(|(_, (workload, _))| workload));
-}
-
-/// By severity, namespace, kind, name, rule, image and platform; never by the input.
-fn sort(findings: &mut [Finding], workloads: &[ReportedWorkload]) {
-    findings.sort_by(|one, other| {
-        let key = |finding: &Finding| {
-            let workload = workloads.get(finding.workload);
-            let names = workload.map(|workload| {
-                let namespace = workload.namespace.clone().unwrap_or_default();
-                (namespace, workload.kind.clone(), workload.name.clone())
-            });
-            (finding.severity, names, finding.rule.name())
-        };
-        let rest = |finding: &Finding| {
-            let Finding {
-                image,
-                platforms,
-                containers,
-                source,
-                ..
-            } = finding.clone();
-            (image, platforms, containers, source)
-        };
-        let order = key(one).cmp(&key(other));
-        order.then_with(|| rest(one).cmp(&rest(other)))
-    });
-}
-
-/// Findings that would have one id, such as of two tags of one repository, are numbered.
-fn make_unique(findings: &mut [Finding]) {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for finding in findings {
-        let count = counts.entry(finding.id.clone()).or_default();
-        *count += 1;
-        if *count > 1 {
-            finding.id = format!("{}-{count}", finding.id);
-        }
     }
 }
 
