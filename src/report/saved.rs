@@ -101,7 +101,13 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, SavedError> {
         },
         false => match serde_saphyr::from_str(text) {
             Ok(read) => return Ok(read),
-            Err(error) => crate::files::yaml_problem(&error),
+            Err(error) => match error.without_snippet() {
+                // The reader's own words name its functions.
+                serde_saphyr::Error::MultipleDocuments { .. } => {
+                    format!("it has several documents, expected one of {VERSION}")
+                }
+                _ => crate::files::yaml_problem(&error),
+            },
         },
     };
     Err(SavedError::new(problem))
