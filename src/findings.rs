@@ -8,6 +8,8 @@ mod finding;
 mod identity;
 mod judged;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 pub use self::find::find;
 pub use self::finding::{Acceptance, Finding, Fix, FixKind};

@@ -36,6 +36,8 @@ pub mod go;
 pub mod objects;
 pub mod process;
 pub mod registry;
+#[cfg(test)]
+mod rendered;
 pub mod report;
 pub mod wording;
 mod work;

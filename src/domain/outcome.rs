@@ -97,15 +97,15 @@ pub enum Outcome {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum OutcomeKind {
-    /// [`Outcome::Invalid`]
+    /// The name is no image reference: InvalidImageName.
     Invalid,
-    /// [`Outcome::Missing`]
+    /// An index without a match: the pull fails.
     Missing,
-    /// [`Outcome::Mismatched`]
+    /// What would be pulled is for another architecture: `exec format error`.
     Mismatched,
-    /// [`Outcome::Unknown`]
+    /// Could not find out.
     Unknown,
-    /// [`Outcome::Supported`]
+    /// The runtime picks a manifest, and it is for that platform.
     Supported,
 }
 

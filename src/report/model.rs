@@ -40,9 +40,12 @@ pub struct Report {
     pub summary: Summary,
     /// What could not be read: a report with errors is not whole.
     pub errors: Vec<Unread>,
-    /// What is missing of the run, such as what was left after Ctrl-C.
+    /// What is missing of the run, such as what was left after Ctrl-C. A partial report does
+    /// not pass.
     pub partial: Vec<String>,
-    /// Objects of kinds of which nobody knows whether they have pods.
+    /// Objects of kinds that are neither built in nor configured under `kinds`, so that nobody
+    /// knows whether they have pods. Kinds of Kubernetes that never have any, such as
+    /// ConfigMap, are not counted.
     pub skipped: Vec<SkippedKind>,
     /// What is worth saying, the most serious first.
     pub findings: Vec<Finding>,
@@ -143,13 +146,16 @@ pub struct SkippedKind {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformReadiness {
-    /// The platform.
+    /// `os/architecture[/variant]`, normalised. The architecture is `unknown` where a pool
+    /// leaves it open.
     pub platform: Arc<str>,
-    /// Workloads that may be scheduled on it and run there.
+    /// Workloads that may be scheduled on it, and every image of theirs has something for it.
     pub ready: usize,
-    /// Workloads that may be scheduled on it and are known not to run there.
+    /// Workloads that may be scheduled on it, and an image of theirs is known to have nothing
+    /// for it.
     pub blocked: usize,
-    /// Workloads that may be scheduled on it, and nobody knows whether they run there.
+    /// Workloads that may be scheduled on it, and nobody knows whether every image of theirs
+    /// has something for it.
     pub undecided: usize,
     /// The other workloads that have images: they may not be scheduled on it.
     pub elsewhere: usize,
@@ -167,9 +173,9 @@ pub struct PlatformReadiness {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StateCounts {
-    /// Known to run.
+    /// Everything is published for the platform.
     pub ready: usize,
-    /// Known not to run.
+    /// Something is known to be lacking.
     pub blocked: usize,
     /// Not known.
     pub undecided: usize,
@@ -189,7 +195,8 @@ pub struct Blocker {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportedPlatform {
-    /// The platform, normalised.
+    /// `os/architecture[/variant]`, normalised. The architecture is `unknown` where a pool
+    /// leaves it open.
     pub platform: Arc<str>,
     /// The rules by which its runtime matches.
     pub runtime: Runtime,
@@ -224,7 +231,8 @@ pub struct ReportedWorkload {
     /// The node platforms that its pods may be scheduled on.
     pub candidates: Arc<[ReportedCandidate]>,
     /// Node platforms that only a cordon keeps its pods away from, where no candidate runs
-    /// every image and these would or might.
+    /// every image and these would or might: then `runnable` is undecided, with reason
+    /// `cordoned`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cordoned: Vec<ReportedCandidate>,
     /// Why the other nodes are no candidates, each reason with a count of nodes.
@@ -252,7 +260,8 @@ pub struct ReportedLevels {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedCandidate {
-    /// The platform, normalised.
+    /// `os/architecture[/variant]`, normalised. The architecture is `unknown` where a pool
+    /// leaves it open.
     pub platform: Arc<str>,
     /// The rules by which its runtime matches.
     pub runtime: Runtime,
@@ -278,14 +287,15 @@ pub struct ReportedImage {
     /// The name as written.
     pub image: String,
     /// The normalised name with its tag, its digest, or both; null where the name is no image
-    /// reference.
+    /// reference. The outcome is `invalid` where the kubelet would say InvalidImageName.
     pub reference: Option<String>,
     /// The containers or volumes that name it.
     pub containers: Vec<String>,
     /// The digest that the name leads to, where the registry could be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// How old the registry's answer is, in seconds, where it is older than it should be.
+    /// How long ago the registry last confirmed its answer, in seconds. Only where that is
+    /// longer than `cache.tagSeconds`, or the registry could not be asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_seconds: Option<u64>,
     /// What speaks against the outcomes, each completing a sentence that begins with the
@@ -303,7 +313,8 @@ pub struct ReportedImage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportedOutcome {
-    /// The platform, normalised.
+    /// `os/architecture[/variant]`, normalised. The architecture is `unknown` where a pool
+    /// leaves it open.
     pub platform: Arc<str>,
     /// The rules by which its runtime matches.
     pub runtime: Runtime,
@@ -316,6 +327,7 @@ pub struct ReportedOutcome {
     /// for a plain manifest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub picked: Vec<String>,
-    /// What decided, in one sentence.
+    /// What decided, in one sentence for people: the rule and the entry of the index. Its
+    /// words may change.
     pub why: String,
 }

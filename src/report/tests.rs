@@ -3,6 +3,7 @@
 
 mod markdown;
 mod readers;
+mod reference;
 
 use std::path::{Path, PathBuf};
 

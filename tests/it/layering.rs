@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
-/// part of the program and sees it from above.
-const RANKS: [(&str, u8); 17] = [
+/// part of the program and sees it from above, and `rendered` is for tests alone.
+const RANKS: [(&str, u8); 19] = [
     ("domain", 0),
     ("go", 0),
     ("process", 0),
+    ("rendered", 0),
     ("objects", 1),
     ("wording", 1),
     ("checker", 1),

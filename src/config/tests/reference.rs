@@ -3,13 +3,13 @@
 //! `make render` writes them, every other run compares.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::super::Configuration;
 use super::super::document::MAY_BE_EMPTY;
+use crate::rendered::{pretty, publish, read, unwrap_lines};
 
 #[test]
 fn what_is_published_of_the_configuration_is_what_its_types_say() {
@@ -35,34 +35,18 @@ fn what_is_published_of_the_configuration_is_what_its_types_say() {
         ("docs/configuration.md", page(&schema)),
     ];
     for (path, text) in published {
-        if std::env::var_os("ARCHMATCH_RENDER").is_some() {
-            std::fs::write(root().join(path), &text).unwrap();
-        }
-        assert!(read(path) == text, "run make render and commit {path}");
+        publish(path, &text);
     }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_default()
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap()
 }
 
 fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
     });
-    let generator = settings.into_generator();
-    let mut schema = generator.into_root_schema_for::<Configuration>().to_value();
+    let title = "archmatch configuration";
+    let name = "configuration-v1alpha1";
+    let mut schema = crate::rendered::schema::<Configuration>(settings, name, title);
     tidy(&mut schema, false);
-    schema["$id"] = json!("https://archmatch.io/schemas/configuration-v1alpha1.json");
-    schema["title"] = json!("archmatch configuration");
     schema
 }
 
@@ -70,14 +54,12 @@ fn schema() -> Value {
 /// as absence; a name that is listed twice counts once; and a section's default is that of
 /// its keys.
 fn tidy(schema: &mut Value, may_be_empty: bool) {
+    unwrap_lines(schema);
     let Some(object) = schema.as_object_mut() else {
         return;
     };
     object.remove("format");
     object.remove("uniqueItems");
-    if let Some(Value::String(text)) = object.get_mut("description") {
-        *text = text.replace('\n', " ");
-    }
     let is_of_section = |default: &Value| default.is_null() || default.is_object();
     if object.get("default").is_some_and(is_of_section) {
         object.remove("default");
