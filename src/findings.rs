@@ -9,6 +9,8 @@ mod identity;
 mod judged;
 mod rule;
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;
 
 pub use self::find::find;
