@@ -259,7 +259,7 @@ async fn one_image_is_one_row_however_it_is_spelled_and_a_digest_another() {
     let rows: Vec<&str> = rows.skip(1).take_while(|line| !line.is_empty()).collect();
     assert_eq!(rows.len(), 2, "{}", run.stdout);
     assert!(
-        run.stdout.starts_with("4 workloads, 2 images"),
+        run.stdout.contains("\n4 workloads, 2 images"),
         "{}",
         run.stdout
     );
