@@ -85,7 +85,7 @@ enum Write {
 }
 
 /// Objects by namespace and name.
-type Places<'p> = HashMap<(&'p str, &'p str), ObjectPlace<'p>>;
+type ObjectPlaces<'p> = HashMap<(&'p str, &'p str), ObjectPlace<'p>>;
 
 impl ReportWriter {
     /// A writer of these objects; nothing is asked yet.
@@ -106,7 +106,7 @@ impl ReportWriter {
         counts.group = Some(group);
         let store = self.store(group);
         let plan = ObjectPlan::of(report, group);
-        let places: Places<'_> = plan
+        let places: ObjectPlaces<'_> = plan
             .places()
             .map(|place| ((place.namespace.unwrap_or_default(), place.name), place))
             .collect();
@@ -193,7 +193,7 @@ impl ReportWriter {
 async fn compare(
     store: &ObjectStore,
     plan: &ObjectPlan<'_>,
-    places: &Places<'_>,
+    places: &ObjectPlaces<'_>,
     counts: &mut WriteCounts,
 ) -> Result<HashSet<(String, String)>, ReportWriteError> {
     let mut there = HashSet::new();
@@ -232,7 +232,7 @@ async fn compare(
 fn due(
     found: DynamicObject,
     plan: &ObjectPlan<'_>,
-    places: &Places<'_>,
+    places: &ObjectPlaces<'_>,
     counts: &mut WriteCounts,
 ) -> Option<Write> {
     let (namespace, name) = key_of(&found);

@@ -7,33 +7,26 @@
 //! size; the API server's store has one.
 
 mod message;
+mod result;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde::Serialize;
 use serde::ser::Error as _;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use strum::IntoStaticStr;
 
-use self::message::{listed, message, text};
+use self::message::text;
+pub use self::result::{RESULT_ID, ResultTime};
+use self::result::{ReportResult, ResultCounts, SOURCE};
 use super::model::{Report, ReportedWorkload};
 use crate::domain::policy::Level;
 use crate::domain::verdict::LevelResult;
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Finding, Severity};
 
 /// The label of every report object of ours, and its value.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "archmatch");
-
-/// The source of every result.
-const SOURCE: &str = "archmatch";
-
-/// The category of every result.
-const CATEGORY: &str = "Image platforms";
-
-/// The property that is a result's identity for those who read the objects.
-pub const RESULT_ID: &str = "resultID";
 
 /// How many findings an object lists; one result more counts the rest.
 const MAX_RESULTS: usize = 100;
@@ -93,57 +86,6 @@ pub struct ReportObject {
     scope: ObjectReference,
     summary: ResultCounts,
     results: Vec<ReportResult>,
-}
-
-/// How many results there are of each sort.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-struct ResultCounts {
-    pass: usize,
-    fail: usize,
-    warn: usize,
-    error: usize,
-    skip: usize,
-}
-
-/// One result of an object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct ReportResult {
-    source: &'static str,
-    policy: &'static str,
-    rule: String,
-    category: &'static str,
-    severity: ResultSeverity,
-    result: ResultKind,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<ResultTime>,
-    properties: BTreeMap<&'static str, String>,
-}
-
-/// How much a result matters, in the words of the definitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum ResultSeverity {
-    High,
-    Medium,
-    Low,
-    Info,
-}
-
-/// What a result is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
-#[serde(rename_all = "lowercase")]
-enum ResultKind {
-    Fail,
-    Warn,
-    Error,
-}
-
-/// When a result was found first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResultTime {
-    seconds: i64,
-    nanos: i32,
 }
 
 /// The objects of a report, each made when it is asked for.
@@ -240,14 +182,6 @@ impl<'r> ObjectPlan<'r> {
             return None;
         }
         let results = self.results(row);
-        let mut summary = ResultCounts::default();
-        for result in &results {
-            match result.result {
-                ResultKind::Fail => summary.fail += 1,
-                ResultKind::Warn => summary.warn += 1,
-                ResultKind::Error => summary.error += 1,
-            }
-        }
         let source = match self.group {
             ReportGroup::OpenReports => Some(SOURCE),
             ReportGroup::PolicyReport => None,
@@ -258,7 +192,7 @@ impl<'r> ObjectPlan<'r> {
             metadata: row.metadata(),
             source,
             scope: row.scope(),
-            summary,
+            summary: ResultCounts::of(&results),
             results,
         })
     }
@@ -285,17 +219,7 @@ impl<'r> ObjectPlan<'r> {
             .collect();
         let more = row.findings.len().saturating_sub(MAX_RESULTS);
         if more > 0 {
-            results.push(ReportResult {
-                source: SOURCE,
-                policy,
-                rule: "more-findings".to_owned(),
-                category: CATEGORY,
-                severity: ResultSeverity::Low,
-                result: ResultKind::Warn,
-                message: format!("{more} more findings; archmatch audit lists them all"),
-                timestamp: self.time,
-                properties: BTreeMap::from([(RESULT_ID, format!("{}-more", row.name))]),
-            });
+            results.push(ReportResult::more(more, &row.name, policy, self.time));
         }
         results
     }
@@ -338,51 +262,6 @@ impl PlannedObject<'_> {
             name: Some(text(&workload.name).into_owned()),
             uid: workload.uid.clone().filter(|uid| is_name_part(uid)),
             ..ObjectReference::default()
-        }
-    }
-}
-
-impl ReportResult {
-    fn of(finding: &Finding, policy: &'static str, timestamp: Option<ResultTime>) -> Self {
-        let rule = match (finding.rule, finding.platforms.as_slice()) {
-            (Rule::MissingPlatform, [platform]) => {
-                format!("{}/{}", finding.rule, text(&platform.replace('/', "-")))
-            }
-            (rule, _) => rule.to_string(),
-        };
-        let result = match (finding.rule, finding.severity) {
-            (Rule::CouldNotCheck, _) => ResultKind::Error,
-            (_, Severity::Error) => ResultKind::Fail,
-            (_, Severity::Warning | Severity::Note) => ResultKind::Warn,
-        };
-        let severity = match (finding.rule, finding.severity) {
-            (Rule::CouldNotCheck, _) | (_, Severity::Note) => ResultSeverity::Info,
-            (_, Severity::Error) => ResultSeverity::High,
-            (Rule::PinnedToOnePlatform | Rule::VersionSkew, _) => ResultSeverity::Low,
-            (_, Severity::Warning) => ResultSeverity::Medium,
-        };
-        let mut properties = BTreeMap::from([(RESULT_ID, text(&finding.id).into_owned())]);
-        if let Some(image) = &finding.image {
-            properties.insert("image", text(image).into_owned());
-        }
-        for (key, names) in [
-            ("platform", &finding.platforms),
-            ("containers", &finding.containers),
-        ] {
-            if !names.is_empty() {
-                properties.insert(key, listed(names));
-            }
-        }
-        Self {
-            source: SOURCE,
-            policy,
-            rule,
-            category: CATEGORY,
-            severity,
-            result,
-            message: message(finding),
-            timestamp,
-            properties,
         }
     }
 }

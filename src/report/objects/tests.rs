@@ -3,6 +3,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::findings::Rule;
 use crate::report::{Format, Style};
 
 fn root() -> &'static Path {

@@ -308,7 +308,8 @@ async fn everything_of_ours_goes_until_none_is_left() {
     api.state().served.insert(OPENREPORTS);
     write(&api, &report(&[1; 120])).await;
     api.state().objects.extend(old);
-    let late = api.all("reports")[0].clone();
+    let mut late = api.all("reports")[0].clone();
+    late["metadata"]["name"] = json!(format!("archmatch-{}", uid(500)));
     // An audit that ends writes once more.
     api.state().late = Some((path(500), late));
     assert_eq!(writer(&api).delete_all().await, Ok(124));
