@@ -8,7 +8,7 @@ SECONDS ?= 30
 IMAGE := target/image/archmatch.oci.tar
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fmt lint msrv deny advisories unit oracle test e2e e2e-tools chaos render render-check image bench fuzz
+.PHONY: help demo fmt lint msrv deny advisories unit oracle browser test e2e e2e-tools chaos render render-check image bench fuzz
 
 help: ## This list.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -44,11 +44,15 @@ oracle: ## Our answers against upstream's code: N cases a table (10000), SEED fo
 	  echo "the comparison with upstream's code is left out: it needs Go" >&2; [ -z "$$CI" ]; \
 	fi
 
+browser: ## The HTML page in a real browser; needs Debian's chromium.
+	$(CARGO) test --locked --test browser
+
 test: ## Everything.
 	scripts/packages.sh
 	$(MAKE) lint
 	$(MAKE) unit
 	$(MAKE) oracle
+	$(MAKE) browser
 	$(MAKE) deny
 	$(MAKE) render-check
 	$(MAKE) e2e
@@ -65,7 +69,7 @@ chaos: ## 500 reviews/s through restarts, new certificates and a killed replica;
 	@scripts/can-run-cluster.sh && $(MAKE) image e2e-tools && $(CARGO) test --locked --test e2e -- --ignored
 
 render: ## Render manifests/ from the chart, and what is published of the program: references, examples.
-	ARCHMATCH_RENDER=1 $(CARGO) test --locked --lib -- reference every_format
+	ARCHMATCH_RENDER=1 $(CARGO) test --locked --lib -- reference every_format the_page
 	ARCHMATCH_RENDER=1 $(CARGO) test --locked --test it documentation
 	scripts/render.sh
 

@@ -7,6 +7,7 @@ set -euo pipefail
 # command or file -> package
 declare -A needed=(
   [buildah]=buildah
+  [chromium]=chromium
   [curl]=curl
   [gcc]=gcc
   [ip]=iproute2

@@ -12,6 +12,7 @@ mod escape;
 mod format;
 mod github;
 mod gitlab;
+mod html;
 mod image;
 mod json;
 mod junit;

@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Keep the registry and the webhook up, and print commands to try against them
     #[arg(long)]
     pub stay: bool,
+    /// Where the audit's page goes
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Everything that the demonstration started. It ends with this value.
@@ -83,6 +86,12 @@ pub async fn run(arguments: Arguments) -> Result<Exit> {
     let audit = servers.audit().await?;
     terminal::print(&title(style, "What runs already: archmatch audit"))?;
     terminal::print(&Format::Table.render(&audit, style)?)?;
+    if let Some(path) = &arguments.html {
+        let page = Format::Html.render(&audit, Style::PLAIN)?;
+        fs::write(path, page).with_context(|| format!("write {}", path.display()))?;
+        let path = path.display();
+        terminal::print(&format!("The same as a page to send around: {path}\n"))?;
+    }
     if surprises > 0 {
         terminal::print(&format!(
             "\n{surprises} answers were not the expected ones\n"

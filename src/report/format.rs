@@ -7,7 +7,7 @@ use super::model::Report;
 use super::objects::ReportGroup;
 use super::style::Style;
 use super::{
-    csv, github, gitlab, json, junit, markdown, objects, rdjson, sarif, table, wide, yaml,
+    csv, github, gitlab, html, json, junit, markdown, objects, rdjson, sarif, table, wide, yaml,
 };
 
 /// Why a report could not be rendered.
@@ -37,6 +37,8 @@ pub enum Format {
     Wide,
     /// The report as JSON
     Json,
+    /// A page for a browser: one file, offline, readable without scripts
+    Html,
     /// The report as YAML
     Yaml,
     /// One line a finding, for spreadsheets
@@ -97,6 +99,7 @@ impl Format {
             Self::Rdjson => rdjson::render(report)?,
             Self::Openreports => objects::render(report, ReportGroup::OpenReports)?,
             Self::Policyreport => objects::render(report, ReportGroup::PolicyReport)?,
+            Self::Html => html::render(report),
         })
     }
 }

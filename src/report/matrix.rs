@@ -242,7 +242,7 @@ fn platforms(report: &Report) -> Vec<MatrixRow> {
 }
 
 impl ReportedOutcome {
-    fn is_on(&self, column: &ReportedPlatform) -> bool {
+    pub(super) fn is_on(&self, column: &ReportedPlatform) -> bool {
         self.platform == column.platform && self.runtime == column.runtime
     }
 
