@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use maud::{Markup, html};
 
 use super::super::conclusion::plural;
-use super::super::model::{Blocker, Readiness, Report, ReportedOutcome, ReportedPlatform};
+use super::super::model::{Blocker, PlatformReadiness, Report, ReportedOutcome, ReportedPlatform};
 use super::super::style::Style;
 use super::body::PageBody;
 use crate::domain::outcome::{OutcomeKind, Ternary};
@@ -179,7 +179,7 @@ pub(super) fn class(outcome: OutcomeKind) -> &'static str {
     }
 }
 
-fn blockers(rows: &[Readiness]) -> Markup {
+fn blockers(rows: &[PlatformReadiness]) -> Markup {
     html! {
         section aria-labelledby="blockers" {
             h2 #blockers { "What blocks" }
@@ -196,7 +196,7 @@ fn blockers(rows: &[Readiness]) -> Markup {
     }
 }
 
-fn blockers_of(row: &Readiness) -> Markup {
+fn blockers_of(row: &PlatformReadiness) -> Markup {
     let shown = row.blockers.len().min(MAX_SHOWN_BLOCKERS);
     let (shown, more) = row.blockers.split_at(shown);
     let list = |start: usize, blockers: &[Blocker]| {

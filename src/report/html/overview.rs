@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::super::conclusion::{conclusion, plural};
-use super::super::model::{Readiness, Report, Scope, StateCounts};
+use super::super::model::{PlatformReadiness, Report, Scope, StateCounts};
 use super::super::style::Style;
 use super::body::PageBody;
 use crate::domain::text::shortened;
@@ -65,7 +65,7 @@ fn readiness(report: &Report) -> Markup {
     let rows = &report.readiness;
     html! {
         section aria-labelledby="readiness" {
-            h2 #readiness { "Readiness" }
+            h2 #readiness { "PlatformReadiness" }
             @if rows.is_empty() {
                 p { "No node platform is known." }
             } @else {
@@ -82,7 +82,7 @@ fn readiness(report: &Report) -> Markup {
 }
 
 /// One platform, with what everybody looks for first.
-fn card(report: &Report, row: &Readiness) -> Markup {
+fn card(report: &Report, row: &PlatformReadiness) -> Markup {
     let same = report.platforms.iter();
     let same = same.filter(|one| one.platform == row.platform);
     let nodes: usize = same.map(|one| one.nodes).sum();
@@ -102,7 +102,7 @@ fn card(report: &Report, row: &Readiness) -> Markup {
 }
 
 /// The same as shares; the words beside it say it to everybody.
-fn bar(row: &Readiness) -> Markup {
+fn bar(row: &PlatformReadiness) -> Markup {
     let all = (row.ready + row.blocked + row.undecided).max(1);
     let share = |count: usize| count.saturating_mul(BAR) / all;
     let (ready, blocked) = (share(row.ready), share(row.blocked));
@@ -118,7 +118,7 @@ fn bar(row: &Readiness) -> Markup {
     }
 }
 
-fn numbers(rows: &[Readiness]) -> Markup {
+fn numbers(rows: &[PlatformReadiness]) -> Markup {
     html! {
         details {
             summary { "DaemonSets and images of each platform" }
