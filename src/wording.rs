@@ -15,6 +15,7 @@ pub(crate) mod sentences;
 mod warnings;
 
 pub(crate) use self::denial::{DenialCause, denial, denial_causes};
+pub use self::explanation::Explanation;
 pub use self::problem::ImageProblem;
 pub(crate) use self::remedy::Remedy;
 pub(crate) use self::warnings::{reminders, warnings};

@@ -11,8 +11,7 @@ use crate::domain::pin::PinField;
 use crate::domain::policy::{ForeignImages, Level};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::{ImageOutcome, LevelResult, Verdict};
-use crate::wording::ImageProblem;
-use crate::wording::sentences;
+use crate::wording::{Explanation, ImageProblem, sentences};
 
 /// The findings of a workload: those of its images, then those of the workload as a whole.
 /// Their position is 0, and two may have one id: who puts a report together sets both right.
@@ -155,7 +154,7 @@ impl<'a> Draft<'a> {
         severity: Severity,
         foreign: &ForeignImages,
     ) -> Finding {
-        let why = Some(self.first.explain()).filter(|why| why.is_special());
+        let why = Some(self.first.explain()).filter(Explanation::is_special);
         let platforms = names(self.candidates.iter().copied());
         let problem = ImageProblem {
             first: self.first,

@@ -112,10 +112,7 @@ pub(crate) fn image(containers: &[&str], name: &str, outcomes: Vec<Outcome>) -> 
     let containers = containers.iter().map(ToString::to_string);
     let outcomes: Vec<Outcome> = match name.parse::<crate::domain::reference::ImageReference>() {
         Ok(_) => outcomes,
-        Err(error) => outcomes
-            .iter()
-            .map(|_| Outcome::Invalid(error.clone()))
-            .collect(),
+        Err(error) => outcomes.iter().map(|_| Outcome::Invalid(error)).collect(),
     };
     ImageVerdict {
         image: ContainerImage {

@@ -185,6 +185,7 @@ impl Case {
                 kind,
                 platform: platform.map(Into::into),
                 zstd: item.zstd,
+                revision: None,
             });
         }
         entries

@@ -52,24 +52,24 @@ fn the_schema_of_the_reference_refuses_what_no_report_has() {
 fn every_field_of_the_reference_is_described() {
     let schema = schema();
     let mut missing = Vec::new();
-    undescribed("", &schema, &schema["$defs"], &mut missing);
+    undescribed("", &schema, &mut missing);
     let definitions = schema["$defs"].as_object().unwrap();
     for (name, definition) in definitions {
-        undescribed(name, definition, &schema["$defs"], &mut missing);
+        undescribed(name, definition, &mut missing);
     }
     assert!(missing.is_empty(), "{missing:?}");
     assert!(!pretty(&schema).contains("[`"), "a link that leads nowhere");
 }
 
-fn undescribed(path: &str, schema: &Value, definitions: &Value, missing: &mut Vec<String>) {
+fn undescribed(path: &str, schema: &Value, missing: &mut Vec<String>) {
     let properties = schema["properties"].as_object().into_iter().flatten();
     for (name, property) in properties {
         let path = format!("{path}/{name}");
         if property["description"].as_str().is_none_or(str::is_empty) {
             missing.push(path.clone());
         }
-        undescribed(&path, property, definitions, missing);
-        undescribed(&path, &property["items"], definitions, missing);
+        undescribed(&path, property, missing);
+        undescribed(&path, &property["items"], missing);
     }
 }
 
