@@ -33,7 +33,7 @@ use crate::domain::workload::Workload;
 use crate::files::{FileError, FileObject};
 use crate::objects::kinds::KindRule;
 use crate::objects::to_judge::to_judge;
-use crate::report::{Circumstances, Format, ReportBuilder, Scope, SkippedKind, Unread};
+use crate::report::{Circumstances, ReportBuilder, Scope, SkippedKind, Unread};
 
 /// Arguments of `archmatch audit`.
 #[derive(Args, Clone, Debug)]
@@ -124,10 +124,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let judge = Judge {
         checker: registries.checker.clone(),
         nodes: &view.nodes,
-        everywhere: output
-            .rendering
-            .wants(Format::Wide)
-            .then(|| view.nodes.without_obstacles()),
+        everywhere: None,
         rules: setup::rules(&configuration),
         deadline,
     };

@@ -74,9 +74,10 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let judge = Judge {
         checker: registries.checker.clone(),
         nodes: &view.nodes,
-        everywhere: output
-            .rendering
-            .wants(Format::Wide)
+        // What is saved has it, too, so that it renders to the long view.
+        everywhere: [Format::Wide, Format::Json, Format::Yaml]
+            .into_iter()
+            .any(|format| output.rendering.wants(format))
             .then(|| view.nodes.without_obstacles()),
         rules: setup::rules(&configuration),
         deadline,
