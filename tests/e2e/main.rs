@@ -29,6 +29,7 @@ mod outage;
 mod product;
 mod reality;
 mod registries;
+mod reports;
 mod rotation;
 mod scale;
 mod scheduling;
@@ -69,6 +70,7 @@ fn trials(run: impl Fn(Test) -> Box<dyn FnOnce() + Send>) -> Vec<Trial> {
         storm::TESTS,
         scale::TESTS,
         lifecycle::TESTS,
+        reports::TESTS,
     ];
     let usual = usual.concat().into_iter().map(trial);
     let chaos = chaos::TESTS.iter().copied().map(trial);
@@ -86,6 +88,7 @@ fn possible() -> bool {
 
 fn main() -> ExitCode {
     load::send_if_asked();
+    reports::write_if_asked();
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     if arguments.list {

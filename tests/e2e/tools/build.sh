@@ -75,6 +75,20 @@ for stage in node/fast/node-initialize node/heartbeat-with-lease/node-heartbeat-
   cat "$stages/$stage.yaml"
 done > "$work/kwok-stages.yaml"
 
+# Definitions of report objects: files of modules of which nothing else is needed.
+definition() { # MODULE@VERSION CHECKSUM FILE
+  local found
+  found=$(go mod download -json "$1")
+  grep -qF "\"Sum\": \"$2\"" <<< "$found" || { say "$1 is not what it was: $2 expected"; exit 1; }
+  cat "$(sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p' <<< "$found")/$3"
+}
+definition github.com/openreports/reports-api@v0.2.1 \
+  h1:g9KS3yle9Y1elmww4TK9EkD1rl6inIaiIJPX6e+u680= \
+  config/crd/openreports.io_reports.yaml > "$work/openreports.yaml"
+definition sigs.k8s.io/wg-policy-prototypes@v0.0.0-20230505033312-51c21979086a \
+  h1:tbASfGvbUgbwsJuh9T0+IZ0hhUNOkryo9Vquv1vjw+o= \
+  policy-report/crd/v1alpha2/wgpolicyk8s.io_policyreports.yaml > "$work/policyreport.yaml"
+
 # Older folders are a gigabyte each and nobody asks for them again.
 for old in "$store"/*/; do
   [ -e "$old" ] && rm -rf "$old"
