@@ -19,6 +19,7 @@ pub fn assert_read_back(format: Format, report: &Report, text: &str) {
     match format {
         Format::Table | Format::Wide => table(text),
         Format::Json => assert_eq!(&Report::parse(text).unwrap(), report),
+        Format::Html => html(text),
         Format::Yaml => yaml(report, text),
         Format::Csv => csv(report, text),
         Format::Markdown => markdown::assert_read_back(report, text),
@@ -27,7 +28,35 @@ pub fn assert_read_back(format: Format, report: &Report, text: &str) {
         Format::Gitlab => gitlab(report, text),
         Format::Github => github(report, text),
         Format::Rdjson => rdjson(report, text),
+        Format::Openreports | Format::Policyreport => objects(report, text),
     }
+}
+
+fn html(text: &str) {
+    assert!(text.starts_with("<!DOCTYPE html>"), "{text}");
+    assert_eq!(text.matches("<main").count(), 1, "{text}");
+}
+
+/// As kubectl reads them: a document a workload, a result a finding.
+fn objects(report: &Report, text: &str) {
+    let read: Vec<Value> =
+        serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let counting = report.findings.iter();
+    let counting =
+        counting.filter(|finding| finding.severity != Severity::Note && finding.accepted.is_none());
+    let counting: Vec<&Finding> = counting.collect();
+    let workloads = counting.iter().map(|finding| finding.workload);
+    let workloads: std::collections::BTreeSet<usize> = workloads.collect();
+    assert_eq!(read.len(), workloads.len(), "{text}");
+    let results = read
+        .iter()
+        .flat_map(|object| object["results"].as_array().unwrap());
+    let ids = results.map(|result| result["properties"]["resultID"].as_str().unwrap());
+    let mut ids: Vec<&str> = ids.collect();
+    let mut expected: Vec<&str> = counting.iter().map(|finding| &*finding.id).collect();
+    ids.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(ids, expected, "{text}");
 }
 
 fn table(text: &str) {
