@@ -150,6 +150,7 @@ pub(crate) fn judged(title: &str, verdicts: Vec<Verdict>) -> JudgedWorkload {
         namespace: next(),
         name: next(),
         templates: Vec::new(),
+        ..Workload::default()
     };
     JudgedWorkload::of(workload, None, verdicts)
 }

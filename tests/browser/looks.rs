@@ -29,7 +29,7 @@ const UNFOLD: &str =
 
 /// Elements that are wider than the screen, or scroll sideways in themselves.
 const TOO_WIDE: &str = "[...document.querySelectorAll('body *')].filter((one) => { \
-    if (one.tagName === 'OPTION' || one.closest('.stack thead')) return false; \
+    if (one.tagName === 'OPTION' || one.closest('.stack thead, caption')) return false; \
     const at = one.getBoundingClientRect(); \
     return at.width > 0 && (at.right > innerWidth + 0.5 || at.left < -0.5 || \
     (one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible' && \
@@ -51,7 +51,7 @@ const TOO_FAINT: &str = "(() => { \
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); \
     for (let node = walk.nextNode(); node; node = walk.nextNode()) { \
       const at = node.parentElement; \
-      if (!node.data.trim() || at.closest('script, option') || !at.getClientRects().length) continue; \
+      if (!node.data.trim() || at.closest('script, option, .workloads caption') || !at.getClientRects().length) continue; \
       const [one, other] = [parse(getComputedStyle(at).color), behind(at)].map(light); \
       const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05); \
       seen += 1; if (ratio < 4.5) found.push(ratio.toFixed(2) + ' ' + node.data.slice(0, 40)); } \
@@ -72,7 +72,7 @@ fn everything() -> Value {
     report["readiness"][3]["blockers"] = json!([{"image": long, "unblocks": 12}]);
     report["errors"] = json!([{"source": format!("{long}.yaml:1"), "problem": "it is no YAML"}]);
     let platform = report["platforms"][0].clone();
-    for runtime in ["containerd-fallback", "cri-o", "docker"] {
+    for runtime in ["containerd-local", "cri-o", "docker"] {
         let mut platform = platform.clone();
         platform["runtime"] = json!(runtime);
         report["platforms"].as_array_mut().unwrap().push(platform);

@@ -20,6 +20,7 @@ mod tab;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use libtest_mimic::{Arguments, Trial};
@@ -28,6 +29,9 @@ use self::chromium::Chromium;
 
 /// A test, and what it needs of the browser.
 type Test = fn(Arc<Chromium>) -> BoxFuture<'static, ()>;
+
+/// None takes longer on a slow machine.
+const MAX_TEST: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -47,8 +51,9 @@ fn main() -> ExitCode {
     let trials = tests.concat().into_iter().map(|(name, test)| {
         let (handle, chromium) = (runtime.handle().clone(), Arc::clone(&chromium));
         Trial::test(name, move || {
-            handle.block_on(test(chromium));
-            Ok(())
+            let ended =
+                handle.block_on(async { tokio::time::timeout(MAX_TEST, test(chromium)).await });
+            ended.map_err(|_| format!("it took more than {MAX_TEST:?}").into())
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());

@@ -151,6 +151,8 @@ async fn links(browser: Arc<Chromium>) {
     let href = "[...document.querySelectorAll('a')].some((one) => \
         one.getAttribute('href') === '#StatefulSet-team-2-kafka-29')";
     assert!(tab.eval::<bool>(href).await, "the row has a link to it");
+    tab.close().await;
+    let tab = Tab::prepare(&browser, &pages::large(600, 3)).await;
     tab.go("#StatefulSet-team-2-kafka-29").await;
     assert!(tab.eval::<bool>(is_seen).await);
     // A filter that hides it gives way.

@@ -66,13 +66,18 @@ impl Tab {
         self.painted().await;
     }
 
-    /// The same with scripts off. Those of the tests run all the same, but nothing that
-    /// comes later: they cannot wait for a frame.
+    /// The same with scripts off: those of the page have not run when they are switched on
+    /// again for the test's own.
     pub async fn go_without_scripts(&self, fragment: &str) {
-        let off = SetScriptExecutionDisabledParams::new(true);
-        self.page.execute(off).await.unwrap();
-        let url = format!("{}{fragment}", self.url);
-        self.page.goto(url).await.unwrap();
+        for is_off in [true, false] {
+            let scripts = SetScriptExecutionDisabledParams::new(is_off);
+            self.page.execute(scripts).await.unwrap();
+            if is_off {
+                let url = format!("{}{fragment}", self.url);
+                self.page.goto(url).await.unwrap();
+            }
+        }
+        self.painted().await;
     }
 
     /// A screen of such a size.

@@ -20,9 +20,6 @@ const MAX_SHOWN_BLOCKERS: usize = 8;
 /// How long a name is shown, in characters: no honest one is longer.
 const MAX_NAME: usize = 512;
 
-/// More columns than these have no place beside one another on most screens.
-const MANY_COLUMNS: usize = 5;
-
 /// An image on each node platform, however it is spelled.
 struct ImageRow<'a> {
     name: &'a str,
@@ -121,10 +118,7 @@ fn table(report: &Report, rows: &[ImageRow<'_>], caption: &str, body: &mut PageB
             false => column.platform.to_string(),
         })
         .collect();
-    body.open(match columns.len() > MANY_COLUMNS {
-        true => "<table class=\"stack many\">",
-        false => "<table class=\"stack\">",
-    });
+    body.open("<table class=\"stack\">");
     body.push(&html! {
         caption { (caption) }
         thead {
@@ -187,7 +181,7 @@ fn blockers(rows: &[PlatformReadiness]) -> Markup {
                 "How many more workloads are ready once an image, and those above it, publishes \
                  a manifest for the platform."
             }
-            div.cards {
+            div.cards.wide {
                 @for row in rows.iter().filter(|row| !row.blockers.is_empty()) {
                     (blockers_of(row))
                 }

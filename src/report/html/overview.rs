@@ -94,8 +94,13 @@ fn card(report: &Report, row: &PlatformReadiness) -> Markup {
             (bar(row))
             p {
                 span.yes { "✓ " b { (row.ready) } " ready" } ", "
-                span.no { "✗ " b { (row.blocked) } " blocked" } ", "
-                span.open { "? " b { (row.undecided) } " undecided" }
+                span class=(if row.blocked > 0 { "no" } else { "rest" }) {
+                    "✗ " b { (row.blocked) } " blocked"
+                }
+                ", "
+                span class=(if row.undecided > 0 { "open" } else { "rest" }) {
+                    "? " b { (row.undecided) } " undecided"
+                }
             }
         }
     }

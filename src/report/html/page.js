@@ -30,7 +30,7 @@
         text: [text, ...names].join("\n").toLowerCase(),
         outcomes: (row.dataset.o ?? "").split(" "),
         keys: [text, kind.textContent, Number(row.dataset.r), names[0] ?? "",
-          found.querySelectorAll("details").length],
+          found.childElementCount],
       };
     });
     return group.rows;

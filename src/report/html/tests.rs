@@ -295,6 +295,28 @@ fn what_is_accepted_or_was_is_marked() {
 }
 
 #[test]
+fn many_findings_share_their_explanations() {
+    let mut report = report("mixed.json");
+    let few = render(&report);
+    assert!(!few.contains("id=\"why0\""), "each has its own");
+    let count = report.findings.len() * 300;
+    report.findings = report.findings.into_iter().cycle().take(count).collect();
+    let page = elements(&render(&report));
+    let shared: Vec<&Element> = page
+        .iter()
+        .filter(|one| one.attribute("id").is_some_and(|id| id.starts_with("why")))
+        .collect();
+    // The sixth has a fix, which is of its workload.
+    assert_eq!(shared.len(), 5);
+    let links = page.iter().filter_map(|one| one.attribute("href"));
+    let links: Vec<&str> = links.filter(|href| href.starts_with("#why")).collect();
+    assert_eq!(links.len(), 5 * 300);
+    for finding in report.findings.iter().filter(|one| one.fixes.is_empty()) {
+        assert!(shared.iter().any(|one| one.text.contains(&finding.next)));
+    }
+}
+
+#[test]
 fn names_never_become_markup() {
     let shape = |report: &Report| {
         let page = render(report);

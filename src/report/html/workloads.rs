@@ -9,7 +9,7 @@ use super::super::conclusion::plural;
 use super::super::model::{Report, ReportedImage, ReportedWorkload};
 use super::super::style::Style;
 use super::body::PageBody;
-use super::found;
+use super::found::SharedExplanations;
 use super::images::class;
 use super::row_id::RowIds;
 use crate::domain::outcome::OutcomeKind;
@@ -70,6 +70,7 @@ pub(super) fn write(report: &Report, body: &mut PageBody) {
         p #shown role="status" { (plural(report.workloads.len(), "workload")) }
     });
     let mut ids = RowIds::default();
+    let mut explanations = SharedExplanations::of(report.findings.len());
     let mut open_rows = 0;
     for (namespace, mut positions) in groups {
         positions.sort_by_key(|position| {
@@ -92,7 +93,9 @@ pub(super) fn write(report: &Report, body: &mut PageBody) {
         body.open("<tbody>");
         for position in positions {
             if let Some(workload) = report.workloads.get(position) {
-                body.push(&row(workload, position, &context, &mut ids));
+                let found = context.findings.get(position);
+                let found = explanations.list(found.map_or(&[], Vec::as_slice));
+                body.push(&row(workload, &context, &mut ids, &found));
             }
         }
         body.open("</tbody>");
@@ -100,6 +103,7 @@ pub(super) fn write(report: &Report, body: &mut PageBody) {
         body.open("</details>");
     }
     body.open("</section>");
+    explanations.write(body);
 }
 
 /// Every platform that a filter may name, each once.
@@ -190,12 +194,11 @@ fn rank(workload: &ReportedWorkload, level: Level) -> usize {
 
 fn row(
     workload: &ReportedWorkload,
-    position: usize,
     context: &RowContext<'_>,
     ids: &mut RowIds,
+    found: &Markup,
 ) -> Markup {
     let id = ids.of(workload);
-    let findings = context.findings.get(position);
     html! {
         tr id=(id) data-o=[outcomes(workload, context)] data-r=(rank(workload, context.level)) {
             th scope="row" {
@@ -209,7 +212,7 @@ fn row(
                 @for one in &workload.images { (image(one)) }
                 @for one in &workload.unchecked { small { "Not looked at: " (one) } }
             }
-            td { (found::list(findings.map_or(&[], Vec::as_slice))) }
+            td { (found) }
         }
     }
 }
@@ -266,9 +269,9 @@ fn image(image: &ReportedImage) -> Markup {
     html! {
         div {
             code { (shortened(&image.image, MAX_NAME)) }
-            @if groups.is_empty() { " " span.rest { "· compared with no platform" } }
+            @if groups.is_empty() { br; span.rest { "· compared with no platform" } }
             @for (outcome, cell, names) in &groups {
-                " " span class=(class(*outcome)) { (Style::PLAIN.mark(cell)) } " " (names.join(", "))
+                br; span class=(class(*outcome)) { (Style::PLAIN.mark(cell)) } " " (names.join(", "))
             }
             @for doubt in &image.doubts { small { "Doubt: it " (doubt) } }
         }

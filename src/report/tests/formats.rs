@@ -10,7 +10,7 @@ use proptest::sample::select;
 use super::readers::{self, assert_read_back, assert_schema};
 use crate::report::{Format, Report, Style, Unread};
 
-fn data(name: &str) -> PathBuf {
+pub(super) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data")
         .join(name)

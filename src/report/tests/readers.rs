@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::super::escape::visible_escapes;
 use super::super::{Format, Report};
-use super::{data, markdown};
+use super::formats::data;
+use super::markdown;
 use crate::domain::text::is_hidden;
 use crate::findings::{Finding, Severity};
 
