@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use archmatch::audit::AuditMetrics;
 use archmatch::process::telemetry::metrics_registry;
+use archmatch::report::Report;
 use prometheus_client::encoding::text::encode;
 use serde_json::{Value, json};
 
@@ -63,10 +64,9 @@ async fn scrape_of_the_webhook() -> String {
 fn scrape_of_the_audit() -> String {
     let mut registry = metrics_registry("0");
     let metrics = AuditMetrics::register(&mut registry);
-    metrics.set_workloads([("linux/s390x", "ready", 1)]);
-    metrics.set_levels([("portable", "pass", 1)]);
-    metrics.set_findings([("missing-platform", "warning", 1)]);
-    metrics.passed(false, Duration::from_secs(1), 1);
+    let report = include_str!("../../data/reports/mixed.json");
+    let report = Report::parse(report).expect("a report");
+    metrics.show(&report, Duration::from_secs(1));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     text
