@@ -17,12 +17,13 @@ use super::assumed::TakenAsMet;
 use super::duration::parse_duration;
 use super::exit::Exit;
 use super::judging::judge_for_person;
+use super::origin::{Target, WorkloadOrigin};
 use super::output::{OutputArguments, now};
 use super::selector::LabelSelector;
 use super::setup::{self, Registries, RunsFor};
 use super::skipped::{self, SkippedKinds};
-use super::subjects::{labels, parse_namespace, unread};
-use super::target::{Origin, Target, TargetArguments};
+use super::subjects::{labels, parse_namespace};
+use super::target::TargetArguments;
 use super::terminal;
 use crate::audit::{Judge, Subject};
 use crate::cluster::inventory::{Inventory, Listed, PAGE_OBJECTS};
@@ -165,19 +166,19 @@ impl SelectionArguments {
     /// The workloads of a cluster, wherever they are. What else is found is added on the way.
     fn subjects<'a>(
         &self,
-        origin: Origin,
+        origin: WorkloadOrigin,
         kinds: &[KindRule],
         deadline: Instant,
         found: &'a RefCell<Found>,
     ) -> LocalBoxStream<'a, Subject> {
         match origin {
-            Origin::Live(client) => {
+            WorkloadOrigin::Live(client) => {
                 listed(self.inventory(client, kinds), deadline, found).boxed_local()
             }
-            Origin::Files(objects) => {
+            WorkloadOrigin::Files(objects) => {
                 stream::iter(self.of_files(objects, kinds, &mut found.borrow_mut())).boxed_local()
             }
-            Origin::Nowhere => stream::empty().boxed_local(),
+            WorkloadOrigin::Nowhere => stream::empty().boxed_local(),
         }
     }
 
@@ -227,7 +228,7 @@ impl SelectionArguments {
         let errors = to_judge.errors.into_iter();
         found.errors.extend(errors.filter_map(|(position, error)| {
             let error = FileError::about(objects.get(position)?, error.to_string());
-            Some(unread(&error))
+            Some(Unread::from(&error))
         }));
         let workloads = to_judge.workloads.into_iter();
         workloads

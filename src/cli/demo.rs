@@ -25,9 +25,9 @@ use tokio::time::Instant;
 use self::stories::{Expected, Story};
 use super::audit::{Found, SelectionArguments};
 use super::exit::Exit;
+use super::origin::WorkloadOrigin;
 use super::output::now;
 use super::setup::{self, Registries, RunsFor};
-use super::target::Origin;
 use super::{snapshot, subjects, terminal};
 use crate::admission::{self, Metrics, Reviewer};
 use crate::audit::{Judge, Subject};
@@ -210,8 +210,8 @@ impl DemoServers {
         let selection = SelectionArguments::default();
         let mut found = Found::default();
         let objects = match target.origin {
-            Origin::Files(objects) => objects,
-            Origin::Live(_) | Origin::Nowhere => Vec::new(),
+            WorkloadOrigin::Files(objects) => objects,
+            WorkloadOrigin::Live(_) | WorkloadOrigin::Nowhere => Vec::new(),
         };
         let mut subjects = selection.of_files(objects, &[], &mut found);
         for subject in &mut subjects {

@@ -11,9 +11,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::time::{Instant, timeout_at};
 
+use super::origin::{Target, WorkloadOrigin};
 use super::secrets::LiveSecrets;
 use super::setup;
-use super::target::{Origin, Target};
 use super::terminal;
 use crate::cluster::access::{AccessError, look, words};
 use crate::cluster::{self, Accounts};
@@ -69,7 +69,7 @@ impl KubeContext {
                 () = cluster.synced() => Ok(Target {
                     view: cluster.view().load().as_ref().clone(),
                     secrets,
-                    origin: Origin::Live(client),
+                    origin: WorkloadOrigin::Live(client),
                 }),
             }
         };

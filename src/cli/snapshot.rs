@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 
+use super::origin::{Target, WorkloadOrigin};
 use super::secrets::SnapshotSecrets;
 use super::setup;
-use super::subjects::unread;
-use super::target::{Origin, Target};
 use crate::cluster;
 use crate::cluster::view::View;
 use crate::config::Configuration;
@@ -39,8 +38,8 @@ pub fn load_all(
 ) -> Result<(Target, Vec<Unread>)> {
     let snapshot = read(sources, configuration);
     let mut target = with_nodes(snapshot.target, sources)?;
-    target.origin = Origin::Files(snapshot.objects);
-    Ok((target, snapshot.errors.iter().map(unread).collect()))
+    target.origin = WorkloadOrigin::Files(snapshot.objects);
+    Ok((target, snapshot.errors.iter().map(Unread::from).collect()))
 }
 
 fn with_nodes(target: Target, sources: &[String]) -> Result<Target> {
@@ -75,7 +74,7 @@ fn read(sources: &[String], configuration: &Configuration) -> Snapshot {
         target: Target {
             view,
             secrets: Arc::new(SnapshotSecrets(secrets)),
-            origin: Origin::Nowhere,
+            origin: WorkloadOrigin::Nowhere,
         },
         objects,
         errors,

@@ -138,7 +138,7 @@ impl Subjects {
             let object = match object {
                 Ok(object) => object,
                 Err(error) => {
-                    self.errors.push(unread(&error));
+                    self.errors.push(Unread::from(&error));
                     continue;
                 }
             };
@@ -163,7 +163,7 @@ impl Subjects {
                 Ok(None) => skipped.add(&object),
                 Err(error) => {
                     let error = FileError::about(&object, error.to_string());
-                    self.errors.push(unread(&error));
+                    self.errors.push(Unread::from(&error));
                 }
             }
         }
@@ -199,14 +199,6 @@ fn is_file(name: &str) -> bool {
     name == files::STDIN
         || name.starts_with(['.', '/'])
         || (files::is_object_file(path) && path.is_file())
-}
-
-/// An error of a file, as a report has it.
-pub fn unread(error: &FileError) -> Unread {
-    Unread {
-        source: error.source_name().to_owned(),
-        problem: error.problem().to_owned(),
-    }
 }
 
 /// An image given by name.

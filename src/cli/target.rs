@@ -8,13 +8,13 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::live::KubeContext;
+use super::origin::{Target, WorkloadOrigin};
 use super::platform::FlagPlatform;
 use super::snapshot;
 use crate::cluster::view::View;
 use crate::config::Configuration;
-use crate::credentials::{NoSecrets, SecretReader};
+use crate::credentials::NoSecrets;
 use crate::domain::node::{NodePlatform, Nodes};
-use crate::files::FileObject;
 use crate::report::Unread;
 
 /// Arguments that say what to judge against.
@@ -50,26 +50,6 @@ pub struct TargetArguments {
     pub cluster: KubeContext,
 }
 
-/// What is judged against.
-pub struct Target {
-    /// What decisions need of the cluster.
-    pub view: View,
-    /// Its pull secrets.
-    pub secrets: Arc<dyn SecretReader>,
-    /// Where its workloads are.
-    pub origin: Origin,
-}
-
-/// Where the workloads of a cluster are.
-pub enum Origin {
-    /// At its API server.
-    Live(kube::Client),
-    /// Among these objects.
-    Files(Vec<FileObject>),
-    /// Nobody asked for them.
-    Nowhere,
-}
-
 impl TargetArguments {
     /// Whether platforms stand for nodes.
     pub fn is_by_flags(&self) -> bool {
@@ -85,7 +65,7 @@ impl TargetArguments {
             Target {
                 view: View::default(),
                 secrets: Arc::new(NoSecrets),
-                origin: Origin::Nowhere,
+                origin: WorkloadOrigin::Nowhere,
             }
         } else {
             self.cluster.target(configuration, deadline).await?

@@ -160,7 +160,9 @@ mod tests {
             namespace: "",
             ..ties("d", NOBODY)
         };
-        let rows: [(&str, &[(Ties<'_>, bool)], &[Standing]); 12] = [
+        // What it is about, objects with whether they are pods, and what becomes of them.
+        type Row<'a> = (&'a str, &'a [(Ties<'a>, bool)], &'a [Standing]);
+        let rows: [Row<'_>; 12] = [
             (
                 "a pod of a ReplicaSet of a Deployment",
                 &[deployment, object("r", "d"), pod("p", "r")],

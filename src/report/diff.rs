@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::conclusion::plural;
 use super::escape::visible_escapes;
-use super::model::Report;
+use super::model::{Report, ReportedWorkload};
 use super::style::Style;
 use crate::findings::{Finding, Rule, Severity};
 
@@ -100,9 +100,7 @@ impl Report {
             id: finding.id,
             rule: finding.rule,
             severity: finding.severity,
-            workload: workload
-                .map(|workload| workload.title())
-                .unwrap_or_default(),
+            workload: workload.map(ReportedWorkload::title).unwrap_or_default(),
             image: finding.image,
             platforms: finding.platforms,
             what: finding.what,

@@ -11,6 +11,7 @@ use crate::domain::policy::Level;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::LevelResult;
+use crate::files::FileError;
 use crate::findings::{Finding, Rule};
 
 /// A report, as `check` and `audit` print it with `-o json`.
@@ -124,6 +125,15 @@ pub struct Unread {
     pub source: String,
     /// What is wrong.
     pub problem: String,
+}
+
+impl From<&FileError> for Unread {
+    fn from(error: &FileError) -> Self {
+        Self {
+            source: error.source_name().to_owned(),
+            problem: error.problem().to_owned(),
+        }
+    }
 }
 
 /// Objects of a kind of which nobody knows whether it has pods: neither built in nor

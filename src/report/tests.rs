@@ -2,6 +2,8 @@
 
 mod content;
 mod formats;
+mod made;
 mod markdown;
 mod readers;
 mod reference;
+mod saved;

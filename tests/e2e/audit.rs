@@ -51,7 +51,7 @@ fn workload(kind: &str, number: usize) -> Value {
     let labels = json!({"app": name(kind, number)});
     let image = image(IMAGES[number % IMAGES.len()]);
     let mut pod = json!({"containers": [{"name": "web", "image": image}], "terminationGracePeriodSeconds": 0});
-    let mut template = || json!({"metadata": {"labels": labels}, "spec": pod.clone()});
+    let template = || json!({"metadata": {"labels": labels}, "spec": pod.clone()});
     let (api_version, fields) = match kind {
         "CronJob" => {
             pod["restartPolicy"] = json!("Never");
@@ -203,7 +203,7 @@ fn follow(cluster: &Cluster) {
     copy(cluster, "node:22", MOVING);
     let lacking = with(&["app:plain-amd64", "node:22", MOVING]);
     let third = reports_of(&definition, &namespace.name, &lacking);
-    assert_eq!(changed(&second, &third), [String::new(); 0]);
+    assert_eq!(changed(&second, &third), Vec::<String>::new());
 
     // A workload that is mended, and one that goes.
     let mended = format!("web={}", image("node:21"));

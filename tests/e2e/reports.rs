@@ -106,7 +106,7 @@ fn write(cluster: &Cluster, report: &Value) -> Value {
 }
 
 /// A kind that the cluster has for as long as this lives.
-struct Definition<'a> {
+pub struct Definition<'a> {
     cluster: &'a Cluster,
     resource: &'static str,
 }
@@ -123,18 +123,18 @@ impl<'a> Definition<'a> {
         definition
     }
 
-    fn openreports(cluster: &'a Cluster) -> Self {
+    pub fn openreports(cluster: &'a Cluster) -> Self {
         Self::install(cluster, "openreports.yaml", "reports.openreports.io")
     }
 
-    fn policy_reports(cluster: &'a Cluster) -> Self {
+    pub fn policy_reports(cluster: &'a Cluster) -> Self {
         // The version that is written; a newer one is the one that is stored.
         let resource = "policyreports.v1alpha2.wgpolicyk8s.io";
         Self::install(cluster, "policyreport.yaml", resource)
     }
 
     /// All objects of the kind.
-    fn objects(&self) -> Vec<Value> {
+    pub fn objects(&self) -> Vec<Value> {
         let words = [
             "kubectl",
             "get",

@@ -34,7 +34,9 @@ use crate::domain::node::NodePlatform;
 use crate::process::readiness::Readiness;
 use crate::process::shutdown::shutdown;
 use crate::process::telemetry;
-use crate::report::{Circumstances, KnownToRun, Report, ReportBuilder, ReportGroup, Scope};
+use crate::report::{
+    Circumstances, KnownToRun, Report, ReportBuilder, ReportGroup, ReportedWorkload, Scope,
+};
 
 /// How long nodes may gather before a pass looks at what has come.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -213,7 +215,7 @@ impl Auditor {
                 tracing::info!(
                     rule = finding.rule.name(),
                     severity = %finding.severity,
-                    workload = workload.map(|workload| workload.title()),
+                    workload = workload.map(ReportedWorkload::title),
                     image = finding.image,
                     platforms = finding.platforms.join(","),
                     what = finding.what,

@@ -1,20 +1,13 @@
 //! Every format: one snapshot of one saved report, and that readers which are not ours take
 //! it for what it is, whatever names are made of.
 
-use std::path::{Path, PathBuf};
-
 use clap::ValueEnum;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::made::data;
 use super::readers::{self, assert_read_back, assert_schema};
 use crate::report::{Format, Report, Style, Unread};
-
-pub(super) fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
-}
 
 fn saved(name: &str) -> Report {
     let path = data("reports").join(name);

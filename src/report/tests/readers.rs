@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::escape::visible_escapes;
 use super::super::{Format, Report};
-use super::formats::data;
+use super::made::data;
 use super::markdown;
 use crate::domain::text::is_hidden;
 use crate::findings::{Finding, Severity};

@@ -306,10 +306,7 @@ async fn a_file_that_is_no_saved_report_is_named_with_what_is_needed() {
 fn what_cannot_work_is_refused_before_anything_is_asked() {
     let check = ["check", "app:1", "--platform", "s390x"];
     for (arguments, problem) in [
-        (
-            &["-o", "json", "-o", "wide"][..],
-            "only one -o FORMAT can go to stdout",
-        ),
+        (&["-o", "sarif"][..], "points to lines of files"),
         (&["-o", "json="], "expected a file after ="),
         (&["-o", "jsonn"], "the nearest is json"),
         (&["-o", "xml"], "expected one of table, wide, json"),
