@@ -18,7 +18,10 @@ pub const TESTS: &[(&str, Test)] = &[
         "the_audit_follows_a_node_and_an_image_and_leaves_nothing_behind",
         follow,
     ),
-    ("the_command_line_says_what_nodes_would_change", what_if),
+    (
+        "the_audit_of_the_command_line_says_what_nodes_would_change",
+        what_if,
+    ),
 ];
 
 /// A tag that is moved from one image to another.
