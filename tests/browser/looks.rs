@@ -116,7 +116,7 @@ async fn contrast(browser: Arc<Chromium>) {
 
 async fn picture(browser: Arc<Chromium>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/audit.png");
-    let tab = Tab::open(&browser, &pages::stories()).await;
+    let tab = Tab::open(&browser, &pages::demo()).await;
     tab.resize(1200, 900).await;
     let taken = tab.picture(false).await;
     if std::env::var_os("ARCHMATCH_RENDER").is_some() {

@@ -3,6 +3,11 @@
 use archmatch::report::{Format, Report, Style};
 use serde_json::{Value, json};
 
+/// What the demonstration ends with.
+pub fn demo() -> Value {
+    read("demo")
+}
+
 /// A cluster in which s390x nodes are new, and an image lags on arm64.
 pub fn stories() -> Value {
     read("stories")
