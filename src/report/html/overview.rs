@@ -65,7 +65,7 @@ fn readiness(report: &Report) -> Markup {
     let rows = &report.readiness;
     html! {
         section aria-labelledby="readiness" {
-            h2 #readiness { "PlatformReadiness" }
+            h2 #readiness { "Readiness" }
             @if rows.is_empty() {
                 p { "No node platform is known." }
             } @else {
