@@ -1,5 +1,7 @@
 //! What a finding says: what is so, why it matters here, and what to do next.
 
+use std::collections::BTreeSet;
+
 use super::nodes::{counted, nodes_of};
 use super::problem::ImageProblem;
 use crate::domain::candidates::CandidatePlatform;
@@ -13,6 +15,9 @@ use crate::domain::verdict::{ImageVerdict, Verdict};
 
 /// How many names of one sort a sentence lists.
 const MAX_NAMED: usize = 8;
+
+/// How many platforms a build names.
+const MAX_BUILT: usize = 16;
 
 /// The sentences of a finding. None is empty, and each stands without the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +51,10 @@ pub(crate) fn gap(problem: &ImageProblem<'_>, verdict: &Verdict, is_foreign: boo
     let wanted = platforms(&problem.candidates);
     let built = match is_foreign {
         true => String::new(),
-        false => format!(", build it for that by docker buildx build --platform {wanted}"),
+        false => format!(
+            ", build it for all by docker buildx build --platform {}",
+            all_platforms(image, &problem.candidates)
+        ),
     };
     let mut runs = verdict.platforms().filter_map(|(candidate, value)| {
         let platform = &candidate.platform.platform;
@@ -272,8 +280,20 @@ pub(crate) fn platforms(candidates: &[&CandidatePlatform]) -> String {
     let names = candidates
         .iter()
         .map(|candidate| candidate.platform.platform.to_string());
-    let names: std::collections::BTreeSet<String> = names.collect();
+    let names: BTreeSet<String> = names.collect();
     counted(names.into_iter(), MAX_NAMED)
+}
+
+/// The platforms that an image has, and those of candidates.
+fn all_platforms(image: &ImageVerdict, candidates: &[&CandidatePlatform]) -> String {
+    let had = image.inspection.as_deref().map(Inspection::platforms);
+    let had = had.unwrap_or_default();
+    let wanted = candidates
+        .iter()
+        .map(|candidate| &candidate.platform.platform);
+    let names = had.iter().chain(wanted).map(ToString::to_string);
+    let names: BTreeSet<String> = names.take(MAX_BUILT).collect();
+    names.into_iter().collect::<Vec<_>>().join(",")
 }
 
 /// The platforms that an image has.
