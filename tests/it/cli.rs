@@ -6,6 +6,7 @@ mod inputs;
 mod live;
 mod log;
 mod metrics;
+mod recipes;
 mod reports;
 mod silence;
 mod story;
