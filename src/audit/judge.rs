@@ -19,7 +19,7 @@ use crate::report::ReportBuilder;
 
 /// How many workloads are judged at the same time: enough that a registry which never answers
 /// holds up nobody else's images. Registries have limits of their own.
-const MAX_WORKLOADS_AT_ONCE: usize = 1_000;
+const MAX_WORKLOADS_AT_ONCE: usize = 256;
 
 /// A workload, and where it was read.
 pub struct Subject {

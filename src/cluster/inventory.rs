@@ -19,7 +19,7 @@ use crate::domain::workload::Workload;
 use crate::objects::kinds::{KindRef, KindRule};
 
 /// Objects in a page.
-pub const PAGE_OBJECTS: u32 = 250;
+pub const PAGE_OBJECTS: u32 = 100;
 
 /// Which objects are listed.
 pub struct Inventory {

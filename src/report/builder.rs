@@ -112,7 +112,7 @@ impl ReportBuilder {
             mut findings,
             mut parts,
         } = self;
-        put_in_order(request.scope, positions, &mut workloads, &mut findings);
+        put_in_order(request.scope, &positions, &mut workloads, &mut findings);
         let Circumstances {
             errors,
             partial,
@@ -173,7 +173,7 @@ impl Summary {
         let with_images = || workloads.iter().filter(|one| !one.is_without_images());
         let count = |level, wanted| with_images().filter(|one| one.at(level) == wanted).count();
         let images = workloads.iter().flat_map(|workload| &workload.images);
-        let images: HashSet<&str> = images.map(ReportedImage::key).collect();
+        let images: HashSet<&str> = images.map(|image| image.key()).collect();
         Self {
             workloads: workloads.len(),
             portable: count(Level::Portable, LevelResult::Pass),

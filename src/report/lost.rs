@@ -27,7 +27,7 @@ impl KnownToRun {
             .workloads
             .iter()
             .flat_map(|workload| &workload.images);
-        let used: HashSet<&str> = images.map(ReportedImage::key).collect();
+        let used: HashSet<&str> = images.map(|image| image.key()).collect();
         self.0.retain(|key, _| used.contains(key.as_str()));
         self.add(report);
     }

@@ -252,7 +252,7 @@ pub struct ReportedWorkload {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchecked: Vec<String>,
     /// Its images.
-    pub images: Vec<ReportedImage>,
+    pub images: Vec<Arc<ReportedImage>>,
 }
 
 /// How a workload stands at each level.
@@ -290,7 +290,7 @@ pub struct ReportedCandidate {
 }
 
 /// An image of a workload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedImage {
@@ -339,5 +339,5 @@ pub struct ReportedOutcome {
     pub picked: Vec<String>,
     /// What decided, in one sentence for people: the rule and the entry of the index. Its
     /// words may change.
-    pub why: String,
+    pub why: Arc<str>,
 }

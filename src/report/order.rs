@@ -8,28 +8,25 @@ use crate::findings::Finding;
 /// Puts workloads in order, and with them what their findings point to.
 pub(super) fn put_in_order(
     scope: Scope,
-    positions: Vec<usize>,
-    workloads: &mut Vec<ReportedWorkload>,
+    positions: &[usize],
+    workloads: &mut [ReportedWorkload],
     findings: &mut [Finding],
 ) {
-    let mut rows: Vec<_> = std::mem::take(workloads)
-        .into_iter()
-        .zip(positions)
-        .enumerate()
-        .collect();
-    rows.sort_by(|(_, (one, first)), (_, (other, second))| {
-        let name = |workload: &ReportedWorkload| match scope {
-            Scope::Cluster => (
-                workload.namespace.clone(),
-                workload.kind.clone(),
-                workload.name.clone(),
-            ),
-            Scope::Files | Scope::Images => Default::default(),
+    let mut order: Vec<usize> = (0..workloads.len()).collect();
+    order.sort_by(|one, other| {
+        let name = |position: usize| match scope {
+            Scope::Cluster => workloads.get(position).map(|workload: &ReportedWorkload| {
+                let namespace = workload.namespace.as_deref().unwrap_or_default();
+                (namespace, workload.kind.as_str(), workload.name.as_str())
+            }),
+            Scope::Files | Scope::Images => None,
         };
-        name(one).cmp(&name(other)).then(first.cmp(second))
+        let place = |position: usize| positions.get(position);
+        let names = name(*one).cmp(&name(*other));
+        names.then_with(|| place(*one).cmp(&place(*other)))
     });
-    let mut places = vec![0; rows.len()];
-    for (place, (added, _)) in rows.iter().enumerate() {
+    let mut places = vec![0; order.len()];
+    for (place, added) in order.iter().enumerate() {
         if let Some(known) = places.get_mut(*added) {
             *known = place;
         }
@@ -37,7 +34,13 @@ pub(super) fn put_in_order(
     for finding in findings {
         finding.workload = places.get(finding.workload).copied().unwrap_or_default();
     }
-    workloads.extend(rows.into_iter().map(|(_, (workload, _))| workload));
+    // In place: there may be many.
+    for start in 0..places.len() {
+        while let Some(place) = places.get(start).copied().filter(|place| *place != start) {
+            workloads.swap(start, place);
+            places.swap(start, place);
+        }
+    }
 }
 
 /// By severity, namespace, kind, name, rule, image and platform. Where all of these are the

@@ -18,6 +18,7 @@ pub(super) struct Parts {
     names: HashSet<Arc<str>>,
     candidates: HashSet<Arc<[ReportedCandidate]>>,
     outcomes: HashSet<Arc<[ReportedOutcome]>>,
+    images: HashSet<Arc<ReportedImage>>,
 }
 
 /// The one that is known, or this one from now on.
@@ -165,9 +166,11 @@ impl Parts {
     }
 
     fn outcome(&mut self, at: ImageOutcome<'_>) -> ReportedOutcome {
+        let outcome = ReportedOutcome::of(at);
         ReportedOutcome {
-            platform: self.platform(&at.candidate.platform),
-            ..ReportedOutcome::of(at)
+            platform: self.name(&outcome.platform),
+            why: self.name(&outcome.why),
+            ..outcome
         }
     }
 
@@ -215,7 +218,7 @@ impl ReportedOutcome {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            why: at.explain().to_string(),
+            why: at.explain().to_string().into(),
         }
     }
 }
@@ -247,12 +250,13 @@ impl ImageParts {
         }
     }
 
-    fn finish(self, parts: &mut Parts) -> ReportedImage {
-        ReportedImage {
+    fn finish(self, parts: &mut Parts) -> Arc<ReportedImage> {
+        let image = ReportedImage {
             outcomes: shared(&mut parts.outcomes, self.outcomes.into()),
             elsewhere: shared(&mut parts.outcomes, self.elsewhere.into()),
             ..self.image
-        }
+        };
+        shared(&mut parts.images, Arc::new(image))
     }
 }
 

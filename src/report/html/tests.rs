@@ -1,5 +1,7 @@
 //! The page as another parser reads it, and as it was written last.
 
+use std::sync::Arc;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -142,12 +144,13 @@ fn hostile(name: &str) -> Report {
         workload.namespace = workload.namespace.as_ref().map(|_| name.to_owned());
         workload.source = Some(name.to_owned());
         for image in &mut workload.images {
+            let image = Arc::make_mut(image);
             image.image = name.to_owned();
             image.doubts = vec![name.to_owned()];
             let mut outcomes = image.outcomes.to_vec();
             for outcome in &mut outcomes {
                 outcome.platform = name.into();
-                outcome.why = name.to_owned();
+                outcome.why = name.into();
             }
             image.outcomes = outcomes.into();
         }

@@ -1,6 +1,8 @@
 //! Every format: one snapshot of one saved report, and that readers which are not ours take
 //! it for what it is, whatever names are made of.
 
+use std::sync::Arc;
+
 use clap::ValueEnum;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -152,7 +154,7 @@ proptest! {
         workload.namespace = Some(namespace);
         workload.kind = kind;
         workload.source = Some(source.clone());
-        workload.images[0].image = image.clone();
+        Arc::make_mut(&mut workload.images[0]).image = image.clone();
         let finding = &mut report.findings[2];
         finding.image = Some(image);
         finding.containers = vec![container.clone()];
