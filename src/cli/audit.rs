@@ -47,7 +47,7 @@ pub struct Arguments {
     pub output: OutputArguments,
     /// Go on for ever, with a pass as often as this, and write report objects as the
     /// configuration says
-    #[arg(long, value_parser = parse_interval, value_name = "TIME", conflicts_with_all = ["snapshot", "platform", "add_platform", "drop_platform", "namespace", "selector"])]
+    #[arg(long, value_parser = parse_interval, value_name = "TIME", conflicts_with_all = ["snapshot", "platform", "add_platform", "drop_platform", "namespace", "selector", "output", "baseline", "fail_on"])]
     pub every: Option<Duration>,
     /// With --every: address of /livez, /readyz and /metrics, plain http
     #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDR")]
@@ -97,9 +97,6 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     output.rendering.check(Scope::Cluster)?;
     let baseline = output.baseline()?;
     let (target, errors) = arguments.target.cluster(&configuration, deadline).await?;
-    for error in &errors {
-        eprintln!("error: {}: {}", error.source, error.problem);
-    }
     let Target {
         view,
         secrets,
@@ -133,6 +130,9 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let interrupted = judge_for_person(&judge, subjects, None, &mut report).await;
     registries.close().await;
     let found = found.into_inner();
+    for error in &found.errors {
+        eprintln!("error: {}: {}", error.source, error.problem);
+    }
     taken.borrow().note().into_iter().for_each(terminal::note);
     if let Some(note) = skipped::note(&found.skipped) {
         terminal::note(note);

@@ -227,7 +227,9 @@ impl Auditor {
         let ids = report.findings.iter().map(|finding| finding.id.clone());
         self.findings = ids.collect();
         match &mut self.known {
-            Some(known) => known.follow(report),
+            // What was not listed is not forgotten.
+            Some(known) if report.partial.is_empty() => known.follow(report),
+            Some(_) => {}
             None => self.known = Some(KnownToRun::of(report)),
         }
         self.metrics.show(report, took);
