@@ -1,6 +1,6 @@
 //! The last line of the tables: whether it passes, at which level, how much, and where.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::escape::printable;
 use super::model::{Report, ReportedWorkload, Scope};
@@ -24,14 +24,20 @@ pub(super) fn conclusion(report: &Report) -> String {
     if !failing.is_empty() {
         let count = failing.len();
         let verb = if count == 1 { "fails" } else { "fail" };
-        let on = match report.platforms_with(&failing, Ternary::No) {
-            names if names.is_empty() => names,
-            names => format!(" on {names}"),
+        let on = match report.platforms_with(&failing, Ternary::No).as_slice() {
+            [] => String::new(),
+            [(name, _)] => format!(" on {name}"),
+            // They need not be the same on each.
+            several => {
+                let several = several.iter();
+                let several = several.map(|(name, count)| format!("{count} on {name}"));
+                format!(": {}", several.collect::<Vec<_>>().join(", "))
+            }
         };
         parts.push(format!("{count} {all} {verb}{on}"));
     }
     if !undecided.is_empty() {
-        let platforms = match report.platforms_with(&undecided, Ternary::Unknown) {
+        let platforms = match listed(report.platforms_with(&undecided, Ternary::Unknown)) {
             names if names.is_empty() => "no node is known that may run it".to_owned(),
             names => format!("on {names}"),
         };
@@ -39,7 +45,7 @@ pub(super) fn conclusion(report: &Report) -> String {
     }
     if parts.is_empty() {
         let every: HashSet<usize> = (0..report.workloads.len()).collect();
-        let names = match report.platforms_with(&every, Ternary::Yes) {
+        let names = match listed(report.platforms_with(&every, Ternary::Yes)) {
             names if names.is_empty() => names,
             names => format!(", on {names}"),
         };
@@ -75,20 +81,32 @@ impl Report {
         such.map(|Finding { workload, .. }| *workload).collect()
     }
 
-    /// The platforms on which such workloads have such a value, each once.
-    fn platforms_with(&self, workloads: &HashSet<usize>, wanted: Ternary) -> String {
+    /// The platforms on which such workloads have such a value, each with how many of them.
+    fn platforms_with(&self, workloads: &HashSet<usize>, wanted: Ternary) -> Vec<(String, usize)> {
         let numbered = self.workloads.iter().enumerate();
         let such = numbered.filter(|(position, _)| workloads.contains(position));
-        let candidates = such.flat_map(|(_, workload)| workload.candidates.iter());
-        let mut names: Vec<String> = Vec::new();
-        for candidate in candidates.filter(|candidate| candidate.value == wanted) {
-            let name = printable(&candidate.platform);
-            if !names.contains(&name) {
-                names.push(name);
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        for (_, workload) in such {
+            let candidates = workload.candidates.iter();
+            let with = candidates.filter(|candidate| candidate.value == wanted);
+            // Runtimes of one platform count once.
+            let names: BTreeSet<&str> = with.map(|candidate| &*candidate.platform).collect();
+            for name in names {
+                let name = printable(name);
+                match counts.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((name, 1)),
+                }
             }
         }
-        names.join(", ")
+        counts.sort();
+        counts
     }
+}
+
+fn listed(platforms: Vec<(String, usize)>) -> String {
+    let names: Vec<String> = platforms.into_iter().map(|(name, _)| name).collect();
+    names.join(", ")
 }
 
 /// `1 image`, `2 images`.

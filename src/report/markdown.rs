@@ -96,7 +96,13 @@ fn readiness(report: &Report) -> String {
 fn blockers(row: &PlatformReadiness) -> String {
     let shown = row.blockers.iter().take(MAX_BLOCKERS);
     let mut names: Vec<String> = shown
-        .map(|blocker| format!("{} ({})", visible(&blocker.image), blocker.unblocks))
+        .map(|blocker| {
+            format!(
+                "{} (unblocks {})",
+                visible(&blocker.image),
+                blocker.unblocks
+            )
+        })
         .collect();
     let more = row.blockers.len() - names.len();
     if more > 0 {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::Cell;
 
+use super::conclusion::plural;
 use super::escape::{printable, visible};
 use super::model::{Report, ReportedOutcome, ReportedPlatform};
 use super::style::{Rows, Style, columns};
@@ -88,7 +89,7 @@ fn platform_titles(report: &Report) -> Vec<String> {
         }
         // What is declared has no node yet.
         if column.nodes > 0 {
-            let _ = write!(title, " ({})", column.nodes);
+            let _ = write!(title, " ({})", plural(column.nodes, "node"));
         }
         title
     };

@@ -9,7 +9,6 @@ use super::matrix::matrix;
 use super::model::{PlatformReadiness, Report, ReportedWorkload, StateCounts};
 use super::style::Style;
 use crate::domain::policy::Level;
-use crate::domain::verdict::LevelResult;
 use crate::findings::{Finding, IMAGE_KIND};
 
 /// How many platforms have a line of readiness: the first lines are what is read.
@@ -102,7 +101,13 @@ pub(super) fn readiness_line(row: &PlatformReadiness) -> String {
     }
     let blockers = row.blockers.iter().take(MAX_BLOCKERS);
     let blockers: Vec<String> = blockers
-        .map(|blocker| format!("{} ({})", visible(&blocker.image), blocker.unblocks))
+        .map(|blocker| {
+            format!(
+                "{} (unblocks {})",
+                visible(&blocker.image),
+                blocker.unblocks
+            )
+        })
         .collect();
     if !blockers.is_empty() {
         let more = row.blockers.len() - blockers.len();
@@ -118,10 +123,6 @@ pub(super) fn readiness_line(row: &PlatformReadiness) -> String {
 
 fn summary(report: &Report) -> String {
     let summary = &report.summary;
-    let not_portable = report.workloads.iter();
-    let not_portable = not_portable
-        .filter(|one| !one.is_without_images() && one.at(Level::Portable) == LevelResult::Fail)
-        .count();
     let without = match summary.without_images {
         0 => String::new(),
         count => format!(", {count} without images"),
@@ -131,7 +132,7 @@ fn summary(report: &Report) -> String {
         plural(summary.workloads, "workload"),
         plural(summary.images, "image"),
         summary.portable,
-        not_portable - summary.failing.min(not_portable),
+        summary.runnable.saturating_sub(summary.portable),
         summary.failing,
         summary.undecided,
     )

@@ -16,6 +16,9 @@ use crate::domain::verdict::{ImageVerdict, Verdict};
 /// How many names of one sort a sentence lists.
 const MAX_NAMED: usize = 8;
 
+/// How variables of templates begin.
+const VARIABLES: [&str; 3] = ["${", "$(", "{{"];
+
 /// How many platforms a build names.
 const MAX_BUILT: usize = 16;
 
@@ -46,7 +49,7 @@ pub(crate) fn gap(problem: &ImageProblem<'_>, verdict: &Verdict, is_foreign: boo
         why += &format!("; the image has {has}");
     }
     if let Some(failure) = problem.first.failure() {
-        why += &format!("; such a pod ends in: {failure}");
+        why += &format!("; such a pod would end in: {failure}");
     }
     let wanted = platforms(&problem.candidates);
     let built = match is_foreign {
@@ -70,7 +73,7 @@ pub(crate) fn gap(problem: &ImageProblem<'_>, verdict: &Verdict, is_foreign: boo
     Sentences {
         what,
         why,
-        next: format!("use a tag of it that has {wanted}{built}{kept}"),
+        next: format!("use a tag that has {wanted}{built}{kept}"),
     }
 }
 
@@ -80,12 +83,15 @@ pub(crate) fn invalid_name(problem: &ImageProblem<'_>) -> Sentences {
     Sentences {
         what: format!("{name} {problem}"),
         why: format!(
-            "no registry is asked for such a name, so nothing is pulled on {}",
+            "the kubelet refuses it before any pull, on {}",
             platforms(&problem.candidates)
         ),
-        next: "correct the name: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], the repository in lower \
-               case"
-            .to_owned(),
+        next: match VARIABLES.iter().any(|start| name.contains(start)) {
+            true => "fill in the variable that the name still has".to_owned(),
+            false => "correct the name: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], the repository \
+                      in lower case"
+                .to_owned(),
+        },
     }
 }
 
@@ -165,9 +171,9 @@ pub(crate) fn nowhere(verdict: &Verdict) -> Sentences {
             Some(why) => format!("no node may run it: {why}"),
             None => "no node may run it: none is known".to_owned(),
         },
-        why: "such a pod stays Pending, and its images were compared with nothing".to_owned(),
+        why: "such a pod stays Pending, so its images were not checked".to_owned(),
         next: "correct selector, affinity and tolerations, or declare the pool that grows such \
-               nodes under pools in the configuration"
+               nodes under pools in the configuration of archmatch"
             .to_owned(),
     }
 }
@@ -224,7 +230,7 @@ pub(crate) fn needless_pin(pin: &ArchitecturePin, platforms: &[String]) -> Sente
         what: format!("{pin_text} keeps it off {platforms}, for which every image is published"),
         why: "such pins stay behind when images become multi-platform".to_owned(),
         next: format!(
-            "drop {pin_text} from {}, once it was tried on {platforms}",
+            "drop {pin_text} from {}, after testing on {platforms}",
             <&str>::from(pin.field)
         ),
     }
