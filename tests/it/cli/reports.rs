@@ -79,7 +79,7 @@ async fn the_first_lines_say_how_ready_each_platform_is() {
         let lines: Vec<&str> = run.stdout.lines().take(8).collect();
         let ready = "linux/amd64: 2 workloads ready, 0 blocked, 1 undecided";
         let blocked = format!(
-            "linux/s390x: 1 workload ready, 1 blocked, 1 undecided; blocked by {image} (1)"
+            "linux/s390x: 1 workload ready, 1 blocked, 1 undecided; blocked by {image} (unblocks 1)"
         );
         assert_eq!(lines[..2], [ready, &blocked], "{}", run.stdout);
         let found = format!("  warning missing-platform: {image} has no linux/s390x manifest");
