@@ -38,7 +38,8 @@ struct Header {
 impl<'a> Document<'a> {
     /// The document in a text.
     pub(super) fn of(text: &'a str) -> Result<Self, SavedError> {
-        let header: Header = parse(text)?;
+        let header: Header = parse(text)
+            .map_err(|error| SavedError::new(format!("no document of {VERSION}: {error}")))?;
         let found = printable(&shortened(&header.api_version, 64));
         match header.api_version.as_str() {
             VERSION => Ok(Self { text, header }),

@@ -372,15 +372,39 @@ async fn ctrl_c_prints_what_is_known_and_says_that_it_is_partial() {
     let world = World::new().await;
     world.registry.misbehave("/v2/absent", Fault::Silence);
     let (known, silent) = (world.image("node:21"), world.image("absent:1"));
+    let workloads = [deployment("silent", &silent), deployment("known", &known)];
+    let workloads = world.write("workloads.yaml", &workloads.join("---\n"));
+    let check = ["check", "-f", &workloads];
+    let audit = [
+        "audit",
+        "--snapshot",
+        &workloads,
+        "--snapshot",
+        &world.path("nodes.yaml"),
+    ];
+    for (arguments, partial) in [
+        (&check[..], "interrupted: 1 of 2 were checked"),
+        (&audit, "interrupted: 1 were checked"),
+    ] {
+        let report = interrupted(&world, arguments).await;
+        assert_eq!(report["partial"], json!([partial]));
+        assert_eq!(report["passed"], false);
+        assert_eq!(report["workloads"][0]["name"], "known");
+    }
+}
+
+/// What a run prints that is interrupted once it knows all that it will.
+async fn interrupted(world: &World, arguments: &[&str]) -> Value {
+    let before = world.registry.requests().len();
     let config = world.path("config.yaml");
-    let arguments = ["check", &silent, &known, "--config", &config, "-o", "json"];
-    let child = command(&[&arguments[..], &ON_Z].concat())
+    let arguments = [arguments, &["--config", &config, "-o", "json"], &ON_Z].concat();
+    let child = command(&arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    world.registry.requested(2).await;
+    world.registry.requested(before + 2).await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let output = tokio::task::block_in_place(|| {
         let id = child.id().to_string();
@@ -394,13 +418,7 @@ async fn ctrl_c_prints_what_is_known_and_says_that_it_is_partial() {
         child.wait_with_output().unwrap()
     });
     assert_eq!(output.status.code(), Some(3));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        report["partial"],
-        json!(["interrupted: 1 of 2 were checked"])
-    );
-    assert_eq!(report["passed"], false);
-    assert_eq!(report["workloads"][0]["name"], known);
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
