@@ -41,7 +41,7 @@ use crate::process::telemetry;
 #[derive(Debug, Parser)]
 #[command(name = "archmatch", version, arg_required_else_help = true)]
 struct Cli {
-    /// Configuration file; check and inspect find ./archmatch.yaml by themselves
+    /// Configuration file; check, audit and inspect find ./archmatch.yaml by themselves
     #[arg(long, global = true, env = "ARCHMATCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

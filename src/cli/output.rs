@@ -1,5 +1,6 @@
 //! What a run is asked for, and where its report goes.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Command, ValueEnum};
 
 use super::duration::parse_duration;
 use super::exit::Exit;
@@ -49,11 +51,12 @@ pub struct OutputArguments {
 /// Arguments that say how a report looks, and where it goes.
 #[derive(Args, Clone, Debug)]
 pub struct RenderArguments {
-    /// OutputTarget format, on stdout or into a file (repeatable)
+    /// Output format, on stdout or into a file (repeatable)
     #[arg(
         short = 'o',
         long,
         default_value = "table",
+        value_parser = OutputParser,
         value_name = "FORMAT[=FILE]"
     )]
     pub output: Vec<OutputTarget>,
@@ -70,6 +73,29 @@ pub struct RenderArguments {
 pub struct OutputTarget {
     format: Format,
     file: Option<PathBuf>,
+}
+
+/// Reads a target, and tells help and completions which formats there are.
+#[derive(Clone, Copy, Debug)]
+struct OutputParser;
+
+impl TypedValueParser for OutputParser {
+    type Value = OutputTarget;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<OutputTarget, clap::Error> {
+        let parser = StringValueParser::new().try_map(|text| text.parse());
+        parser.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let formats = Format::value_variants().iter();
+        Some(Box::new(formats.filter_map(ValueEnum::to_possible_value)))
+    }
 }
 
 impl FromStr for OutputTarget {

@@ -7,7 +7,6 @@ use super::{Finding, Fix, FixKind, JudgedWorkload, Rule, Severity, Unpinned};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::outcome::{IndexDepth, MatchReason, MissReason, Outcome, Ternary};
-use crate::domain::pin::PinField;
 use crate::domain::policy::{ForeignImages, Level};
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::{ImageOutcome, LevelResult, Verdict};
@@ -258,9 +257,10 @@ fn needless_pin(judged: &JudgedWorkload, unpinned: &Unpinned) -> Option<Finding>
     let platforms = names(further);
     let text = sentences::needless_pin(&unpinned.pin, &platforms);
     let field: &str = unpinned.pin.field.into();
-    let path = match (unpinned.path.as_str(), unpinned.pin.field) {
-        ("", _) => format!("spec.{field}"),
-        (path, PinField::NodeSelector | PinField::Affinity) => format!("{path}.{field}"),
+    // An object that is a pod has no path to its template.
+    let path = match unpinned.path.as_str() {
+        "" => format!("spec.{field}"),
+        path => format!("{path}.{field}"),
     };
     Some(Finding {
         platforms,

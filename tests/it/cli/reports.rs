@@ -355,3 +355,15 @@ fn a_rule_is_explained_and_an_unknown_one_refused_with_the_nearest() {
         run.stderr
     );
 }
+
+#[test]
+fn help_lists_every_format() {
+    let help = archmatch(&["audit", "--help"], "");
+    for format in archmatch::report::Format::names() {
+        assert!(
+            help.stdout.contains(&format!("- {format}:")),
+            "{format} in {}",
+            help.stdout
+        );
+    }
+}
