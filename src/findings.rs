@@ -15,6 +15,6 @@ mod tests;
 
 pub use self::find::find;
 pub use self::finding::{Acceptance, Finding, Fix, FixKind};
-pub use self::identity::{ImageIdentity, WorkloadIdentity, platform_lost};
+pub use self::identity::{ImageIdentity, WorkloadIdentity, platform_lost, stable_hash};
 pub use self::judged::{IMAGE_KIND, JudgedWorkload, Unpinned};
 pub use self::rule::{Rule, RuleText, Severity};

@@ -57,7 +57,7 @@ pub use self::style::{Rows, Style};
 impl Report {
     /// The default view without its last line.
     pub fn body(&self, style: Style) -> String {
-        table::body(self, style, table::Detail::Short)
+        escape::without_commands(table::body(self, style, table::Detail::Short))
     }
 }
 

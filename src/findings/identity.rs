@@ -126,8 +126,6 @@ impl WorkloadIdentity<'_> {
 
     /// The stable id: a hash of rule, workload, containers, repository and platform.
     fn id(self, rule: Rule, containers: &[String], repository: &str, platform: &str) -> String {
-        /// In bytes: more than any cluster has findings.
-        const LENGTH: usize = 16;
         let (group, _) = self.api_version.split_once('/').unwrap_or_default();
         // The name of an image given by name is its tag, too.
         let name = if self.kind == IMAGE_KIND {
@@ -140,13 +138,20 @@ impl WorkloadIdentity<'_> {
         let namespace = self.namespace.unwrap_or_default();
         let workload = [rule.name(), group, self.kind, namespace, name];
         let place = [&containers.join("\u{1}"), repository, platform];
-        let mut hash = Sha256::new();
-        for part in workload.into_iter().chain(place) {
-            hash.update(part);
-            hash.update([0]);
-        }
-        let hash = hash.finalize();
-        let bytes = hash.iter().take(LENGTH);
-        bytes.map(|byte| format!("{byte:02x}")).collect()
+        stable_hash(workload.into_iter().chain(place))
     }
+}
+
+/// A hash of texts that is the same in every run and every version, in hexadecimal digits.
+pub fn stable_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    /// In bytes: more than any cluster has findings or workloads.
+    const LENGTH: usize = 16;
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let hash = hash.finalize();
+    let bytes = hash.iter().take(LENGTH);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
 }

@@ -173,6 +173,28 @@ impl Rule {
         format!("{self} ({severity})\n\n{title}\n\n{explanation}\n\nWhat to do: {help}\n{later}")
     }
 
+    /// The severity for tools that ask for one of each rule.
+    pub fn usual_severity(self) -> Severity {
+        match self {
+            Self::MissingPlatform
+            | Self::WrongPlatform
+            | Self::InvalidImageName
+            | Self::EmptyIndex => Severity::Error,
+            Self::NowhereToRun
+            | Self::ChildMissing
+            | Self::EntryContradicts
+            | Self::StillPublishing
+            | Self::NotOffered
+            | Self::Dropped
+            | Self::BaseLacksPlatform
+            | Self::PinnedToOnePlatform
+            | Self::PlatformLost => Severity::Warning,
+            Self::CouldNotCheck | Self::NeedlessPin | Self::VersionSkew | Self::NoImages => {
+                Severity::Note
+            }
+        }
+    }
+
     /// What the catalogue says of it.
     pub fn text(self) -> RuleText {
         let (severity, title, explanation, help) = match self {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::conclusion::plural;
 use super::escape::visible_escapes;
-use super::model::{Report, ReportedWorkload};
+use super::model::Report;
 use super::style::Style;
 use crate::findings::{Finding, Rule, Severity};
 
@@ -94,13 +94,13 @@ impl ReportDiff {
 
 impl Report {
     fn named(&self, finding: &Finding) -> NamedFinding {
-        let workload = self.workloads.get(finding.workload);
+        let workload = self.title_of(finding);
         let finding = finding.clone();
         NamedFinding {
             id: finding.id,
             rule: finding.rule,
             severity: finding.severity,
-            workload: workload.map(ReportedWorkload::title).unwrap_or_default(),
+            workload,
             image: finding.image,
             platforms: finding.platforms,
             what: finding.what,

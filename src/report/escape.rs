@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::domain::text::{is_hidden, shortened};
 
 /// No honest name is longer, in characters.
-const MAX_NAME_CHARACTERS: usize = 512;
+pub(super) const MAX_NAME_CHARACTERS: usize = 512;
 
 /// The text with its hidden characters, such as those that terminals obey, spelled out:
 /// `\u{1b}`.

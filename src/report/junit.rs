@@ -55,13 +55,8 @@ fn workloads(report: &Report) -> Result<TestSuite, fmt::Error> {
         name: format!("archmatch, level {}", report.level),
         ..TestSuite::default()
     };
-    let mut by_workload: Vec<Vec<&Finding>> = vec![Vec::new(); report.workloads.len()];
-    for finding in &report.findings {
-        if let Some(list) = by_workload.get_mut(finding.workload) {
-            list.push(finding);
-        }
-    }
-    for (workload, findings) in report.workloads.iter().zip(by_workload) {
+    let findings = report.by_workload(&report.findings);
+    for (workload, findings) in report.workloads.iter().zip(findings) {
         suite.add(report, workload, &findings)?;
     }
     Ok(suite)

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::conclusion::{conclusion, plural};
-use super::escape::{printable, visible, visible_escapes};
+use super::escape::{printable, visible_escapes};
 use super::matrix::{Grid, grid};
 use super::model::{PlatformReadiness, Report};
 use super::style::Style;
+use super::table::first_blockers;
 use crate::domain::text::shortened;
 use crate::findings::{Finding, Severity};
 
@@ -22,9 +23,6 @@ const MAX_UNREAD: usize = 60;
 
 /// How much is said of the whole, in characters.
 const MAX_CONCLUSION: usize = 4096;
-
-/// How many blockers of a platform are named.
-const MAX_BLOCKERS: usize = 3;
 
 /// The whole report.
 pub(super) fn render(report: &Report, style: Style) -> String {
@@ -94,17 +92,7 @@ fn readiness(report: &Report) -> String {
 }
 
 fn blockers(row: &PlatformReadiness) -> String {
-    let shown = row.blockers.iter().take(MAX_BLOCKERS);
-    let mut names: Vec<String> = shown
-        .map(|blocker| {
-            format!(
-                "{} (unblocks {})",
-                visible(&blocker.image),
-                blocker.unblocks
-            )
-        })
-        .collect();
-    let more = row.blockers.len() - names.len();
+    let (mut names, more) = first_blockers(row);
     if more > 0 {
         names.push(format!("{more} more"));
     }

@@ -77,11 +77,16 @@ pub(super) fn matrix(report: &Report, style: Style) -> String {
     text
 }
 
-fn platform_titles(report: &Report) -> Vec<String> {
-    let columns = &report.platforms;
+/// Whether a platform alone does not tell its columns apart.
+pub(super) fn has_several_runtimes(columns: &[ReportedPlatform]) -> bool {
     let mut runtimes = columns.iter().map(|column| column.runtime);
     let first = runtimes.next();
-    let several_runtimes = runtimes.any(|one| Some(one) != first);
+    runtimes.any(|one| Some(one) != first)
+}
+
+fn platform_titles(report: &Report) -> Vec<String> {
+    let columns = &report.platforms;
+    let several_runtimes = has_several_runtimes(columns);
     let title = |column: &ReportedPlatform| {
         let mut title = printable(&column.platform);
         if several_runtimes {

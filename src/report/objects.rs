@@ -15,7 +15,6 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
 use serde::ser::Error as _;
-use sha2::{Digest as _, Sha256};
 
 use self::message::text;
 pub use self::result::{RESULT_ID, ResultTime};
@@ -23,7 +22,7 @@ use self::result::{ReportResult, ResultCounts, SOURCE};
 use super::model::{Report, ReportedWorkload};
 use crate::domain::policy::Level;
 use crate::domain::verdict::LevelResult;
-use crate::findings::{Finding, Severity};
+use crate::findings::{Finding, Severity, stable_hash};
 
 /// The label of every report object of ours, and its value.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "archmatch");
@@ -119,8 +118,12 @@ pub struct ObjectPlace<'p> {
 impl<'r> ObjectPlan<'r> {
     /// The objects of a report.
     pub fn of(report: &'r Report, group: ReportGroup) -> Self {
+        let counting = report.standing();
+        let counting = counting.filter(|finding| finding.severity != Severity::Note);
+        let findings = report.by_workload(counting);
         let mut taken: HashMap<(Option<&str>, String), usize> = HashMap::new();
-        let rows = report.workloads.iter().map(|workload| {
+        let rows = report.workloads.iter().zip(findings);
+        let rows = rows.map(|(workload, findings)| {
             let name = object_name(workload);
             let count = taken
                 .entry((workload.namespace.as_deref(), name.clone()))
@@ -134,18 +137,9 @@ impl<'r> ObjectPlan<'r> {
             PlannedObject {
                 workload,
                 name,
-                findings: Vec::new(),
+                findings,
             }
         });
-        let mut rows: Vec<PlannedObject<'r>> = rows.collect();
-        let findings = report.findings.iter();
-        let counting = findings
-            .filter(|finding| finding.severity != Severity::Note && finding.accepted.is_none());
-        for finding in counting {
-            if let Some(row) = rows.get_mut(finding.workload) {
-                row.findings.push(finding);
-            }
-        }
         let time = report.created.parse::<jiff::Timestamp>().ok();
         Self {
             group,
@@ -154,7 +148,7 @@ impl<'r> ObjectPlan<'r> {
                 seconds: time.as_second(),
                 nanos: time.subsec_nanosecond(),
             }),
-            rows,
+            rows: rows.collect(),
         }
     }
 
@@ -296,22 +290,13 @@ fn namespace_of(workload: &ReportedWorkload) -> Option<&str> {
 
 /// The name of a workload's object: by its uid, or by what it is called where it has none.
 fn object_name(workload: &ReportedWorkload) -> String {
-    /// In bytes: more than any set of files has workloads.
-    const LENGTH: usize = 16;
     let uid = workload.uid.as_deref();
     if let Some(uid) = uid.filter(|uid| is_name_part(uid)) {
         return format!("{SOURCE}-{uid}");
     }
     let (group, _) = workload.api_version.split_once('/').unwrap_or_default();
     let namespace = workload.namespace.as_deref().unwrap_or_default();
-    let mut hash = Sha256::new();
-    for part in [group, &workload.kind, namespace, &workload.name] {
-        hash.update(part);
-        hash.update([0]);
-    }
-    let hash = hash.finalize();
-    let bytes = hash.iter().take(LENGTH);
-    let hash: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+    let hash = stable_hash([group, &workload.kind, namespace, &workload.name]);
     format!("{SOURCE}-{hash}")
 }
 

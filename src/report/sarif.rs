@@ -68,10 +68,11 @@ fn render_within(
 
 fn describe(rule: Rule) -> Value {
     let text = rule.text();
-    let (level, problem) = match text.severity.split([' ', ';']).next() {
-        Some("error") => ("error", "error"),
-        Some("note") => ("note", "recommendation"),
-        _ => ("warning", "warning"),
+    let severity = rule.usual_severity();
+    let problem = match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "recommendation",
     };
     json!({
         "id": rule,
@@ -80,23 +81,18 @@ fn describe(rule: Rule) -> Value {
         "fullDescription": {"text": text.explanation},
         "help": {"text": text.help, "markdown": text.help},
         "helpUri": page_of(rule),
-        "defaultConfiguration": {"level": level},
+        "defaultConfiguration": {"level": level(severity)},
         "properties": {"problem.severity": problem, "tags": ["kubernetes", "multi-platform"]},
     })
 }
 
 fn result(report: &Report, finding: &Finding, rules: &[Rule]) -> Value {
-    let level = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
     let position = rules.iter().position(|rule| *rule == finding.rule);
     let title = report.title_of(finding);
     let mut result = json!({
         "ruleId": finding.rule,
         "ruleIndex": position,
-        "level": level,
+        "level": level(finding.severity),
         "message": {"text": message(&finding.sentences().join(" "))},
         "partialFingerprints": {"primaryLocationLineHash": visible_escapes(&finding.id)},
         "properties": {
@@ -123,6 +119,14 @@ fn result(report: &Report, finding: &Finding, rules: &[Rule]) -> Value {
         set(&mut result, "suppressions", json!([suppression(accepted)]));
     }
     result
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {

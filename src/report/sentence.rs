@@ -1,4 +1,4 @@
-//! What formats for programs say of a finding, in one line.
+//! What formats have in common: the findings of a workload, and what is said of one.
 
 use super::escape::visible_escapes;
 use super::model::{Report, ReportedWorkload};
@@ -9,6 +9,20 @@ impl Report {
     pub(super) fn standing(&self) -> impl Iterator<Item = &Finding> {
         let findings = self.findings.iter();
         findings.filter(|finding| finding.accepted.is_none())
+    }
+
+    /// These of its findings, for each of its workloads.
+    pub(super) fn by_workload<'r>(
+        &'r self,
+        findings: impl IntoIterator<Item = &'r Finding>,
+    ) -> Vec<Vec<&'r Finding>> {
+        let mut by_workload = vec![Vec::new(); self.workloads.len()];
+        for finding in findings {
+            if let Some(list) = by_workload.get_mut(finding.workload) {
+                list.push(finding);
+            }
+        }
+        by_workload
     }
 
     /// The workload of a finding, as kubectl names things.

@@ -6,16 +6,13 @@ use std::fmt::Write;
 use super::conclusion::{conclusion, plural};
 use super::escape::{printable, visible, visible_escapes, without_commands};
 use super::matrix::matrix;
-use super::model::{PlatformReadiness, Report, ReportedWorkload, StateCounts};
+use super::model::{Blocker, PlatformReadiness, Report, ReportedWorkload, StateCounts};
 use super::style::Style;
 use crate::domain::policy::Level;
 use crate::findings::{Finding, IMAGE_KIND};
 
 /// How many platforms have a line of readiness: the first lines are what is read.
 const MAX_READINESS_LINES: usize = 7;
-
-/// How many blockers of a platform are named.
-const MAX_BLOCKERS: usize = 3;
 
 /// How much is said of each finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +28,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     without_commands(body(report, style, Detail::Short) + &conclusion(report))
 }
 
-/// The view without its last line.
+/// The view without its last line, in which a name may still be a command.
 pub(super) fn body(report: &Report, style: Style, detail: Detail) -> String {
     let mut text = readiness(report);
     text.push_str(&summary(report));
@@ -51,7 +48,7 @@ pub(super) fn body(report: &Report, style: Style, detail: Detail) -> String {
         text.push_str(&found);
     }
     text.push('\n');
-    without_commands(text)
+    text
 }
 
 fn readiness(report: &Report) -> String {
@@ -79,8 +76,8 @@ fn readiness(report: &Report) -> String {
     text
 }
 
-/// `linux/s390x: 4 workloads ready, 1 blocked, 0 undecided; blocked by node:22 (1)`.
-pub(super) fn readiness_line(row: &PlatformReadiness) -> String {
+/// `linux/s390x: 4 workloads ready, 1 blocked, 0 undecided; blocked by node:22 (unblocks 1)`.
+fn readiness_line(row: &PlatformReadiness) -> String {
     let mut line = format!(
         "{}: {} ready, {} blocked, {} undecided",
         printable(&row.platform),
@@ -99,26 +96,27 @@ pub(super) fn readiness_line(row: &PlatformReadiness) -> String {
             " (DaemonSets: {ready} ready, {blocked} blocked, {undecided} undecided)"
         );
     }
-    let blockers = row.blockers.iter().take(MAX_BLOCKERS);
-    let blockers: Vec<String> = blockers
-        .map(|blocker| {
-            format!(
-                "{} (unblocks {})",
-                visible(&blocker.image),
-                blocker.unblocks
-            )
-        })
-        .collect();
+    let (blockers, more) = first_blockers(row);
     if !blockers.is_empty() {
-        let more = row.blockers.len() - blockers.len();
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
         let _ = write!(line, "; blocked by {}{more}", blockers.join(", "));
     }
     line
+}
+
+/// The first blockers, each with what it unblocks, and how many more there are.
+pub(super) fn first_blockers(row: &PlatformReadiness) -> (Vec<String>, usize) {
+    /// How many are named.
+    const MAX_BLOCKERS: usize = 3;
+    let named = row.blockers.iter().take(MAX_BLOCKERS);
+    let named: Vec<String> = named
+        .map(|Blocker { image, unblocks }| format!("{} (unblocks {unblocks})", visible(image)))
+        .collect();
+    let more = row.blockers.len() - named.len();
+    (named, more)
 }
 
 fn summary(report: &Report) -> String {
@@ -153,12 +151,7 @@ pub(super) fn doubts(report: &Report) -> BTreeSet<String> {
 
 fn findings(report: &Report, style: Style, detail: Detail) -> String {
     let mut text = String::new();
-    let mut by_workload: Vec<Vec<&Finding>> = vec![Vec::new(); report.workloads.len()];
-    for finding in &report.findings {
-        if let Some(list) = by_workload.get_mut(finding.workload) {
-            list.push(finding);
-        }
-    }
+    let by_workload = report.by_workload(&report.findings);
     let mut sections: Vec<_> = report.workloads.iter().zip(by_workload).collect();
     sections.retain(|(_, findings)| !findings.is_empty());
     // A DaemonSet has a pod on every node, so it is the first to break.

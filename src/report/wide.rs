@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::Cell;
 
-use super::conclusion::conclusion;
+use super::conclusion::{conclusion, plural};
 use super::escape::{printable, visible, visible_escapes, without_commands};
 use super::model::{Report, ReportedCandidate, ReportedOutcome, ReportedWorkload};
 use super::style::{Style, columns};
@@ -109,9 +109,8 @@ fn nodes(candidate: &ReportedCandidate) -> String {
             format!("no node yet ({pools})")
         }
         count => {
-            let plural = if count == 1 { "" } else { "s" };
             let names = first(candidate.nodes.iter().map(AsRef::as_ref).collect());
-            format!("{count} node{plural} ({names})")
+            format!("{} ({names})", plural(count, "node"))
         }
     }
 }

@@ -124,11 +124,7 @@ fn explained(finding: &Finding) -> Markup {
 fn acceptance(finding: &Finding) -> Markup {
     html! {
         @if let Some(accepted) = &finding.accepted {
-            " " span.mark {
-                "accepted"
-                @if let Some(date) = &accepted.expires { " until " (date) }
-                @if let Some(reason) = &accepted.reason { ": " (reason) }
-            }
+            " " span.mark { (accepted.describe()) }
         } @else if let Some(date) = &finding.expired {
             " " span.mark { "was accepted, expired " (date) }
         }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use maud::{Markup, html};
 
 use super::super::conclusion::plural;
-use super::super::model::{Blocker, PlatformReadiness, Report, ReportedOutcome, ReportedPlatform};
+use super::super::escape::MAX_NAME_CHARACTERS;
+use super::super::matrix::has_several_runtimes;
+use super::super::model::{Blocker, PlatformReadiness, Report, ReportedOutcome};
 use super::super::style::Style;
 use super::body::PageBody;
 use crate::domain::outcome::{OutcomeKind, Ternary};
@@ -16,9 +18,6 @@ const MAX_SHOWN_ROWS: usize = 40;
 
 /// How many blockers of a platform are shown at first.
 const MAX_SHOWN_BLOCKERS: usize = 8;
-
-/// How long a name is shown, in characters: no honest one is longer.
-const MAX_NAME: usize = 512;
 
 /// An image on each node platform, however it is spelled.
 struct ImageRow<'a> {
@@ -138,7 +137,7 @@ fn table(report: &Report, rows: &[ImageRow<'_>], caption: &str, body: &mut PageB
     for row in rows {
         body.push(&html! {
             tr {
-                th scope="row" { code { (shortened(row.name, MAX_NAME)) } }
+                th scope="row" { code { (shortened(row.name, MAX_NAME_CHARACTERS)) } }
                 td data-label="Workloads" { (row.workloads) }
                 @for (title, cell) in titles.iter().zip(&row.cells) {
                     td data-label=(title) {
@@ -155,13 +154,6 @@ fn table(report: &Report, rows: &[ImageRow<'_>], caption: &str, body: &mut PageB
     }
     body.open("</tbody>");
     body.open("</table>");
-}
-
-/// Whether a platform alone does not tell its columns apart.
-pub(super) fn has_several_runtimes(columns: &[ReportedPlatform]) -> bool {
-    let mut runtimes = columns.iter().map(|column| column.runtime);
-    let first = runtimes.next();
-    runtimes.any(|one| Some(one) != first)
 }
 
 /// The colour of an outcome, which has a symbol and a word as well.
@@ -198,7 +190,7 @@ fn blockers_of(row: &PlatformReadiness) -> Markup {
             ol start=(start) {
                 @for one in blockers {
                     li {
-                        code { (shortened(&one.image, MAX_NAME)) } " "
+                        code { (shortened(&one.image, MAX_NAME_CHARACTERS)) } " "
                         span.count { "unblocks " b { (one.unblocks) } }
                     }
                 }

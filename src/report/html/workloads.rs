@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use maud::{Markup, html};
 
 use super::super::conclusion::plural;
+use super::super::escape::MAX_NAME_CHARACTERS;
 use super::super::model::{Report, ReportedImage, ReportedWorkload};
 use super::super::style::Style;
 use super::body::PageBody;
@@ -20,9 +21,6 @@ use crate::findings::Finding;
 
 /// Namespaces are open at first while they have no more workloads than this in all.
 const MAX_OPEN_ROWS: usize = 100;
-
-/// How long a name is shown, in characters: no honest one is longer.
-const MAX_NAME: usize = 512;
 
 /// Outcomes, the worst first, each with its letter in `data-o`.
 const OUTCOMES: [(OutcomeKind, &str); 5] = [
@@ -46,16 +44,10 @@ pub(super) fn write(report: &Report, body: &mut PageBody) {
         return;
     }
     let names = platforms(report);
-    let mut findings = vec![Vec::new(); report.workloads.len()];
-    for finding in &report.findings {
-        if let Some(list) = findings.get_mut(finding.workload) {
-            list.push(finding);
-        }
-    }
     let context = RowContext {
         level: report.level,
         platforms: names.iter().copied().zip(0..).collect(),
-        findings,
+        findings: report.by_workload(&report.findings),
     };
     let mut groups: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for (position, workload) in report.workloads.iter().enumerate() {
@@ -126,7 +118,7 @@ fn title(namespace: Option<&str>) -> String {
     match namespace {
         None => "no namespace".to_owned(),
         Some("") => "\"\"".to_owned(),
-        Some(name) => shortened(name, MAX_NAME).into_owned(),
+        Some(name) => shortened(name, MAX_NAME_CHARACTERS).into_owned(),
     }
 }
 
@@ -268,7 +260,7 @@ fn image(image: &ReportedImage) -> Markup {
     groups.sort_by_key(|(outcome, ..)| Reverse(outcome.value()));
     html! {
         div {
-            code { (shortened(&image.image, MAX_NAME)) }
+            code { (shortened(&image.image, MAX_NAME_CHARACTERS)) }
             @if groups.is_empty() { br; span.rest { "· compared with no platform" } }
             @for (outcome, cell, names) in &groups {
                 br; span class=(class(*outcome)) { (Style::PLAIN.mark(cell)) } " " (names.join(", "))
