@@ -9,7 +9,7 @@ use super::request::{Object, Request};
 use super::settings::Settings;
 use crate::checker::{Checker, RestsOn};
 use crate::cluster::view::{ServiceAccounts, View};
-use crate::domain::access::{Access, Tenant};
+use crate::domain::access::Tenant;
 use crate::domain::policy::{Action, Leniency, Level, LevelResults, Levels, decide};
 use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::Workload;
@@ -117,24 +117,12 @@ impl Judging<'_> {
 /// The workload with what admission adds to its pods later.
 pub(super) fn with_defaults(mut workload: Workload, request: &Request, view: &View) -> Workload {
     let namespace = request.namespace.as_str();
-    // A pod carries all of it already.
-    let is_pod = workload.is_pod();
-    let service_accounts = if is_pod {
+    let service_accounts = if workload.is_pod() {
         ServiceAccounts::Applied
     } else {
         ServiceAccounts::ToApply
     };
     let tenant = Tenant::Namespace(namespace.into());
-    for template in &mut workload.templates {
-        if !is_pod {
-            let class = template.placement.runtime_class.as_deref();
-            let defaults = view.placement_defaults(namespace, class);
-            template.placement.add_defaults(&defaults);
-        }
-        template.access = Access {
-            tenant: tenant.clone(),
-            secrets: view.pull_secrets(namespace, template, service_accounts),
-        };
-    }
+    view.complete(&mut workload, namespace, &tenant, service_accounts);
     workload
 }

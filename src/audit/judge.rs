@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use crate::checker::{Checker, Rules};
 use crate::cluster::view::{ServiceAccounts, View};
-use crate::domain::access::{Access, Tenant};
+use crate::domain::access::Tenant;
 use crate::domain::node::Nodes;
 use crate::domain::pin::without_pin;
 use crate::domain::placement::Placement;
-use crate::domain::verdict::Verdict;
+use crate::domain::policy::{Level, LevelResults};
+use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::{PodTemplate, Workload};
 use crate::findings::{JudgedWorkload, Unpinned};
 use crate::report::ReportBuilder;
@@ -30,25 +31,12 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Adds what the cluster gives to pods that come of it, and whose pull secrets count.
-    pub fn complete(&mut self, view: &View, tenant: Tenant, accounts: ServiceAccounts) {
-        let is_pod = self.workload.is_pod();
-        let Workload {
-            namespace,
-            templates,
-            ..
-        } = &mut self.workload;
-        for template in templates {
-            if !is_pod {
-                let class = template.placement.runtime_class.as_deref();
-                let defaults = view.placement_defaults(namespace, class);
-                template.placement.add_defaults(&defaults);
-            }
-            template.access = Access {
-                tenant: tenant.clone(),
-                secrets: view.pull_secrets(namespace, template, accounts),
-            };
-        }
+    /// Adds what the cluster gives to its pods. The operator asks, with whatever credentials
+    /// the configuration has.
+    pub fn complete(&mut self, view: &View) {
+        let namespace = self.workload.namespace.clone();
+        let accounts = ServiceAccounts::ToApply;
+        view.complete(&mut self.workload, &namespace, &Tenant::Operator, accounts);
     }
 }
 
@@ -100,7 +88,11 @@ impl Judge<'_> {
                 self.check(&anywhere.collect::<Vec<_>>(), nodes).await
             }
         };
-        let unpinned = self.unpinned(templates).await;
+        // A pin is needless only where the workload passes with it.
+        let unpinned = match LevelResults::of(&verdicts).at(Level::Portable) {
+            LevelResult::Pass => self.unpinned(templates).await,
+            LevelResult::Undecided | LevelResult::Fail => Vec::new(),
+        };
         JudgedWorkload {
             everywhere,
             unpinned,

@@ -27,8 +27,6 @@ use super::target::TargetArguments;
 use super::terminal;
 use crate::audit::{Judge, Subject};
 use crate::cluster::inventory::{Inventory, Listed, PAGE_OBJECTS};
-use crate::cluster::view::ServiceAccounts;
-use crate::domain::access::Tenant;
 use crate::domain::ownership::JudgedPods;
 use crate::domain::workload::Workload;
 use crate::files::{FileError, FileObject};
@@ -112,7 +110,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let is_by_flags = arguments.target.is_by_flags();
     let taken = RefCell::new(TakenAsMet::default());
     let subjects = subjects.map(|mut subject| {
-        subject.complete(&view, Tenant::Operator, ServiceAccounts::ToApply);
+        subject.complete(&view);
         for template in subject.workload.templates.iter().filter(|_| is_by_flags) {
             taken.borrow_mut().add(&template.placement);
         }

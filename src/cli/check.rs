@@ -17,8 +17,6 @@ use super::subjects::{SubjectArguments, Subjects};
 use super::target::TargetArguments;
 use super::terminal;
 use crate::audit::Judge;
-use crate::cluster::view::ServiceAccounts;
-use crate::domain::access::Tenant;
 use crate::report::{Circumstances, Format, ReportBuilder, Scope};
 
 /// Arguments of `archmatch check`.
@@ -61,7 +59,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     output.rendering.check(scope)?;
     let Target { view, secrets, .. } = arguments.target.view(&configuration, deadline).await?;
     for subject in &mut subjects {
-        subject.complete(&view, Tenant::Operator, ServiceAccounts::ToApply);
+        subject.complete(&view);
     }
     if arguments.target.is_by_flags() {
         let mut taken = TakenAsMet::default();

@@ -32,9 +32,8 @@ use super::{snapshot, subjects, terminal};
 use crate::admission::{self, Metrics, Reviewer};
 use crate::audit::{Judge, Subject};
 use crate::checker::Checker;
-use crate::cluster::view::{ServiceAccounts, View};
+use crate::cluster::view::View;
 use crate::config::Configuration;
-use crate::domain::access::Tenant;
 use crate::domain::node::Nodes;
 use crate::process::certificates::SelfSigned;
 use crate::process::server::{ConnectionLimits, Connections, Transport, serve};
@@ -215,7 +214,7 @@ impl DemoServers {
         };
         let mut subjects = selection.of_files(objects, &[], &mut found);
         for subject in &mut subjects {
-            subject.complete(&target.view, Tenant::Operator, ServiceAccounts::ToApply);
+            subject.complete(&target.view);
             // A live cluster has no lines of files.
             subject.source = None;
         }

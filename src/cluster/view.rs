@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rpds::HashTrieMapSync;
 
-use crate::domain::access::SecretName;
+use crate::domain::access::{Access, SecretName, Tenant};
 use crate::domain::node::Nodes;
 use crate::domain::placement::{AdmissionPlugin, PlacementDefaults, RuntimeClass};
-use crate::domain::workload::PodTemplate;
+use crate::domain::workload::{PodTemplate, Workload};
 use crate::objects::context::Namespace;
 
 /// The cluster at one moment. A review uses one view from its first look to its answer. A
@@ -41,6 +41,30 @@ impl View {
         Self {
             nodes,
             ..Self::default()
+        }
+    }
+
+    /// Adds to a workload of a namespace what its pods get there when they are made, and whose
+    /// pull secrets count.
+    pub fn complete(
+        &self,
+        workload: &mut Workload,
+        namespace: &str,
+        tenant: &Tenant,
+        service_accounts: ServiceAccounts,
+    ) {
+        // A pod carries all of it already.
+        let is_pod = workload.is_pod();
+        for template in &mut workload.templates {
+            if !is_pod {
+                let class = template.placement.runtime_class.as_deref();
+                let defaults = self.placement_defaults(namespace, class);
+                template.placement.add_defaults(&defaults);
+            }
+            template.access = Access {
+                tenant: tenant.clone(),
+                secrets: self.pull_secrets(namespace, template, service_accounts),
+            };
         }
     }
 

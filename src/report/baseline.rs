@@ -6,17 +6,18 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use super::lost::KnownToRun;
 use super::model::{Report, ReportVersion};
 use super::saved::{Document, SavedError};
 use crate::findings::{Acceptance, Finding};
 
-/// What was accepted before.
+/// What was accepted before: everything in a saved report, or what a list names.
 #[derive(Clone, Debug)]
-pub enum Baseline {
-    /// Everything in a saved report.
-    Report(Box<Report>),
-    /// These findings, by id.
-    List(HashMap<String, Acceptance>),
+pub struct Baseline {
+    /// By the finding's id.
+    accepted: HashMap<String, Acceptance>,
+    /// What the saved report knew to run.
+    known: Option<KnownToRun>,
 }
 
 /// A list of accepted findings, as a file has it.
@@ -51,10 +52,10 @@ impl Baseline {
     pub fn parse(text: &str) -> Result<Self, SavedError> {
         let document = Document::of(text)?;
         if document.kind() == "Report" {
-            return Ok(Self::Report(Box::new(document.report()?)));
+            return Ok(Self::of(document.report()?));
         }
         let file: BaselineFile = document.read()?;
-        let mut list = HashMap::new();
+        let mut accepted = HashMap::new();
         for AcceptedFinding {
             id,
             reason,
@@ -68,40 +69,34 @@ impl Baseline {
                     format!("accepted: {id}: expires: expected a date such as 2026-12-31");
                 return Err(SavedError::new(problem));
             }
-            list.insert(id, Acceptance { reason, expires });
+            accepted.insert(id, Acceptance { reason, expires });
         }
-        Ok(Self::List(list))
+        Ok(Self {
+            accepted,
+            known: None,
+        })
     }
 
-    /// The saved report, where it is one.
-    pub(super) fn report(&self) -> Option<&Report> {
-        match self {
-            Self::Report(report) => Some(report),
-            Self::List(_) => None,
+    fn of(report: Report) -> Self {
+        let known = KnownToRun::of(&report);
+        let findings = report.findings.into_iter();
+        let accepted = findings.map(|finding| (finding.id, finding.accepted.unwrap_or_default()));
+        Self {
+            accepted: accepted.collect(),
+            known: Some(known),
         }
+    }
+
+    /// What images were known to run on, where it is a saved report.
+    pub(super) fn known(&self) -> Option<&KnownToRun> {
+        self.known.as_ref()
     }
 
     /// Marks what is accepted on a day, such as `2026-11-28`. What has expired counts again,
     /// and says so.
     pub(super) fn accept(&self, findings: &mut [Finding], today: &str) {
-        let accepted: HashMap<&str, Acceptance> = match self {
-            Self::Report(report) => {
-                let known = report.findings.iter();
-                known
-                    .map(|finding| {
-                        let acceptance = finding.accepted.clone().unwrap_or_default();
-                        (finding.id.as_str(), acceptance)
-                    })
-                    .collect()
-            }
-            Self::List(list) => {
-                let list = list.iter();
-                list.map(|(id, acceptance)| (id.as_str(), acceptance.clone()))
-                    .collect()
-            }
-        };
         for finding in findings {
-            let Some(acceptance) = accepted.get(finding.id.as_str()) else {
+            let Some(acceptance) = self.accepted.get(&finding.id) else {
                 continue;
             };
             match &acceptance.expires {

@@ -43,7 +43,7 @@ impl Default for ReportRequest {
 
 /// What a run is about beyond its workloads.
 #[derive(Clone, Debug, Default)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
     /// What could not be read.
     pub errors: Vec<Unread>,
     /// What is missing of the run.
@@ -55,7 +55,7 @@ pub struct Circumstances {
     /// What was accepted before.
     pub baseline: Option<Baseline>,
     /// What images were known to run on; that of the baseline where nothing else is known.
-    pub known: Option<KnownToRun>,
+    pub known: Option<&'a KnownToRun>,
 }
 
 /// A report while workloads are added.
@@ -104,7 +104,7 @@ impl ReportBuilder {
     }
 
     /// The report on what was added, judged against these nodes.
-    pub fn finish(self, nodes: &Nodes, circumstances: Circumstances) -> Report {
+    pub fn finish(self, nodes: &Nodes, circumstances: Circumstances<'_>) -> Report {
         let Self {
             request,
             positions,
@@ -121,14 +121,9 @@ impl ReportBuilder {
             baseline,
             known,
         } = circumstances;
-        let of_baseline = || {
-            baseline
-                .as_ref()
-                .and_then(Baseline::report)
-                .map(KnownToRun::of)
-        };
-        if let Some(known) = known.or_else(of_baseline) {
-            findings.extend(lost_platforms(&known, &workloads));
+        let of_baseline = baseline.as_ref().and_then(Baseline::known);
+        if let Some(known) = known.or(of_baseline) {
+            findings.extend(lost_platforms(known, &workloads));
         }
         findings.retain(|finding| {
             finding.rule != Rule::NeedlessPin

@@ -27,9 +27,8 @@ use crate::cli::serve::status::StatusPage;
 use crate::cli::setup::{self, Registries, RunsFor};
 use crate::cli::terminal;
 use crate::cluster::Cluster;
-use crate::cluster::view::{ServiceAccounts, View};
+use crate::cluster::view::View;
 use crate::config::{Configuration, ReportObjects};
-use crate::domain::access::Tenant;
 use crate::domain::node::NodePlatform;
 use crate::process::readiness::Readiness;
 use crate::process::shutdown::shutdown;
@@ -182,7 +181,7 @@ impl Auditor {
         let selection = &self.arguments.selection;
         let inventory = selection.inventory(self.client.clone(), kinds);
         let subjects = listed(inventory, deadline, &found).map(|mut subject| {
-            subject.complete(view, Tenant::Operator, ServiceAccounts::ToApply);
+            subject.complete(view);
             subject
         });
         let judge = Judge {
@@ -201,7 +200,7 @@ impl Auditor {
             skipped: found.skipped,
             created: now(),
             baseline: None,
-            known: self.known.clone(),
+            known: self.known.as_ref(),
         };
         report.finish(&view.nodes, circumstances)
     }

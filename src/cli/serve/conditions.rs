@@ -36,12 +36,12 @@ pub(in crate::cli) fn inform_of_age(readiness: &Readiness, cluster: Option<&Clus
 
 /// Files that changed and could not be used, by what they are.
 #[derive(Clone, Default)]
-pub(in crate::cli) struct Reloads {
+pub(super) struct Reloads {
     failures: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 impl Reloads {
-    pub(in crate::cli) fn register(metrics: &mut Registry) -> Self {
+    pub(super) fn register(metrics: &mut Registry) -> Self {
         let reloads = Self::default();
         for file in ["configuration", "certificate", "client-ca", "docker-config"] {
             reloads.of(file);
@@ -55,7 +55,7 @@ impl Reloads {
     }
 
     /// The counter of one file.
-    pub(in crate::cli) fn of(&self, file: &'static str) -> Counter {
+    pub(super) fn of(&self, file: &'static str) -> Counter {
         self.failures.get_or_create(&[("file", file)]).clone()
     }
 }
@@ -125,13 +125,13 @@ impl Conditions {
     }
 
     /// A certificate is there.
-    pub(in crate::cli) fn loaded(&self) {
+    pub(super) fn loaded(&self) {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         *loading = None;
     }
 
     /// What the webhook configuration looks like.
-    pub(in crate::cli) fn trusted(&self, bundles: &Bundles, rotation: &Rotation) {
+    pub(super) fn trusted(&self, bundles: &Bundles, rotation: &Rotation) {
         let (present, trusted) = match bundles {
             Bundles::Unwatched => return,
             Bundles::Missing => (0, false),
@@ -145,20 +145,20 @@ impl Conditions {
         }
     }
 
-    pub(in crate::cli) fn skewed(&self, skewed: bool) {
+    pub(super) fn skewed(&self, skewed: bool) {
         if skewed && !self.skewed.swap(true, Ordering::Relaxed) {
             tracing::warn!("this clock and the API server's differ; the API server's counts");
         }
         self.skewed.store(skewed, Ordering::Relaxed);
     }
 
-    pub(in crate::cli) fn reconciled(&self) {
+    pub(super) fn reconciled(&self) {
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!("certificate and caBundle are in step again");
         }
     }
 
-    pub(in crate::cli) fn failed(&self, error: &anyhow::Error) {
+    pub(super) fn failed(&self, error: &anyhow::Error) {
         self.failures.inc();
         let error = format!("{error:#}");
         self.readiness.explain("certificate", &error);
