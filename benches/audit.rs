@@ -176,9 +176,10 @@ impl ImageInspector for InMemory {
             kind: EntryKind::Manifest,
             platform: Some(Arc::new(Platform::new("linux", architecture, ""))),
             zstd: false,
-            revision: None,
+            build: None,
         });
         let inspection = Inspection {
+            build: None,
             digest: digest(number),
             media_type: MediaType::OciIndex,
             content: Content::Index(entries.collect()),

@@ -113,9 +113,10 @@ fn checker() -> Checker {
         kind: EntryKind::Manifest,
         platform: format!("linux/{architecture}").parse().ok().map(Arc::new),
         zstd: false,
-        revision: None,
+        build: None,
     });
     Checker::new(Arc::new(Known(Arc::new(Inspection {
+        build: None,
         digest: digest(9),
         media_type: MediaType::OciIndex,
         content: Content::Index(entries.collect()),

@@ -48,7 +48,7 @@ fn entry(number: u8, platform: Option<&str>) -> Entry {
         kind: EntryKind::Manifest,
         platform: platform.map(|text| Arc::new(text.parse().unwrap())),
         zstd: false,
-        revision: None,
+        build: None,
     }
 }
 
@@ -58,6 +58,7 @@ fn document(number: u8, content: Content) -> Arc<Inspection> {
         _ => MediaType::OciManifest,
     };
     Arc::new(Inspection {
+        build: None,
         digest: digest(number),
         media_type,
         content,

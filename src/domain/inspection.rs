@@ -25,6 +25,20 @@ pub struct Inspection {
     pub media_type: MediaType,
     /// What it says.
     pub content: Content,
+    /// How it was built, by its own annotations.
+    pub build: Option<Arc<Build>>,
+}
+
+/// How an image was built, as its publisher says by annotations.
+/// Source: <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Build {
+    /// The revision of the sources (`org.opencontainers.image.revision`).
+    pub revision: Option<Arc<str>>,
+    /// When, in seconds since 1970 (`org.opencontainers.image.created`).
+    pub created: Option<u64>,
+    /// The image that it is made from, as written (`org.opencontainers.image.base.name`).
+    pub base: Option<Arc<str>>,
 }
 
 /// What a look-up of an image found, and what speaks against its being so still.
@@ -115,9 +129,9 @@ pub struct Entry {
     pub platform: Option<Arc<Platform>>,
     /// Whether the entry is annotated as compressed with zstd, which CRI-O prefers.
     pub zstd: bool,
-    /// The revision of the sources that it was built from, by its annotation. Entries of one
-    /// index that agree share it.
-    pub revision: Option<Arc<str>>,
+    /// How it was built, by the entry's annotations. Entries of one index share what they
+    /// agree in.
+    pub build: Option<Arc<Build>>,
 }
 
 /// What an index entry points to.
@@ -129,6 +143,13 @@ pub enum EntryKind {
     Index,
     /// Anything else.
     Other,
+}
+
+impl Entry {
+    /// The revision of the sources that it was built from.
+    pub fn revision(&self) -> Option<&str> {
+        self.build.as_deref()?.revision.as_deref()
+    }
 }
 
 impl MediaType {

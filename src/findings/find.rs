@@ -223,7 +223,7 @@ fn skewed_platforms(inspection: &Inspection) -> Vec<String> {
     };
     let revisions = entries.iter().filter_map(|entry| {
         let platform = entry.platform.as_deref()?;
-        let revision = entry.revision.as_deref()?;
+        let revision = entry.revision()?;
         (!platform.is_attestation()).then(|| (platform.normalized().to_string(), revision))
     });
     let revisions: BTreeSet<(String, &str)> = revisions.collect();

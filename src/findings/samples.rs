@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::JudgedWorkload;
 use crate::domain::candidates::{CandidatePlatform, Candidates};
-use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
+use crate::domain::inspection::{Build, Content, Entry, EntryKind, Inspection, MediaType};
 use crate::domain::node::{Node, NodePlatform, Nodes, Source};
 use crate::domain::outcome::{
     Compatibility, EntryPosition, IndexDepth, MatchReason, MissReason, Outcome,
@@ -99,9 +99,15 @@ pub(crate) fn index(entries: &[(&str, Option<&str>)]) -> Arc<Inspection> {
         kind: EntryKind::Manifest,
         platform: Some(Arc::new(platform.parse::<Platform>().unwrap())),
         zstd: false,
-        revision: revision.map(Into::into),
+        build: revision.map(|revision| {
+            Arc::new(Build {
+                revision: Some(revision.into()),
+                ..Build::default()
+            })
+        }),
     });
     Arc::new(Inspection {
+        build: None,
         digest: format!("sha256:{:064x}", 99).parse().unwrap(),
         media_type: MediaType::OciIndex,
         content: Content::Index(entries.collect()),

@@ -185,6 +185,7 @@ impl Attempt<'_> {
             digest,
             media_type: document.media_type,
             content,
+            build: document.build.map(Arc::new),
         })
     }
 

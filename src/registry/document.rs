@@ -11,14 +11,14 @@ use std::sync::{Arc, LazyLock};
 
 use moka::sync::Cache;
 
-use crate::domain::inspection::{Entry, EntryKind, MediaType};
+use crate::domain::inspection::{Build, Entry, EntryKind, MediaType};
 use crate::domain::platform::Platform;
 use crate::domain::reference::Digest;
 use crate::domain::text::shortened;
 use crate::domain::unknown::Unknown;
 
 use super::error::{malformed, too_large, unsupported};
-use lenient::{RawDescriptor, RawDocument, RawPlatform};
+use lenient::{RawAnnotations, RawDescriptor, RawDocument, RawPlatform};
 
 /// Largest manifest, index or config that is read. Source: the OCI distribution
 /// specification, "Pushing Manifests"; containers/image has the same limit.
@@ -29,8 +29,10 @@ pub(super) const MAX_ENTRIES: usize = 1000;
 pub(super) const MAX_OS_FEATURES: usize = 64;
 /// Longest text of a platform that is kept, in bytes. No node says a longer one.
 pub(super) const MAX_PLATFORM_TEXT_BYTES: usize = 128;
-/// Longest revision of an entry that is kept, in bytes: a SHA-256 in hexadecimal.
-pub(super) const MAX_REVISION_BYTES: usize = 64;
+/// Longest revision that is kept, in bytes: a SHA-256 in hexadecimal.
+const MAX_REVISION_BYTES: usize = 64;
+/// Longest name of a base image that is kept, in bytes. Those that are followed are short.
+const MAX_BASE_BYTES: usize = 128;
 /// How many platforms are shared, and how many bytes one of them has at most.
 const MAX_SHARED_PLATFORMS: u64 = 1000;
 pub(super) const MAX_SHARED_PLATFORM_BYTES: usize = 512;
@@ -40,6 +42,8 @@ pub(super) const MAX_SHARED_PLATFORM_BYTES: usize = 512;
 pub(super) struct ParsedDocument {
     pub(super) media_type: MediaType,
     pub(super) body: Body,
+    /// How it was built, by its own annotations.
+    pub(super) build: Option<Build>,
 }
 
 /// What a document says by itself.
@@ -58,9 +62,10 @@ pub(super) enum Body {
 /// Reads a manifest or index. `content_type` is the header's value.
 pub(super) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<ParsedDocument, Unknown> {
     let announced = Announced::from_header(content_type)?;
-    let raw: RawDocument =
+    let mut raw: RawDocument =
         serde_json::from_slice(bytes).map_err(|_| malformed("the document is not valid JSON"))?;
     let media_type = media_type(announced, &raw)?;
+    let build = build(raw.annotations.take().unwrap_or_default());
     let body = if media_type.is_index() {
         if raw.config.is_some() || raw.layers.is_some() {
             return Err(ambiguous());
@@ -72,7 +77,11 @@ pub(super) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<ParsedDo
         }
         image(raw)?
     };
-    Ok(ParsedDocument { media_type, body })
+    Ok(ParsedDocument {
+        media_type,
+        body,
+        build,
+    })
 }
 
 /// Reads the platform of an image config; parts it does not state are empty.
@@ -153,12 +162,8 @@ fn entries(raw: RawDocument) -> Result<Vec<Entry>, Unknown> {
     let mut entries: Vec<Entry> = Vec::with_capacity(list.items.len());
     for item in list.items {
         let mut entry = entry(item)?;
-        let before = entries.last().and_then(|last| last.revision.as_ref());
-        if let Some(before) = before
-            && entry.revision.as_deref() == Some(&**before)
-        {
-            entry.revision = Some(Arc::clone(before));
-        }
+        let before = entries.last().and_then(|last| last.build.as_ref());
+        entry.build = entry.build.map(|build| shared_with(before, build));
         entries.push(entry);
     }
     Ok(entries)
@@ -176,17 +181,62 @@ fn entry(raw: Option<RawDescriptor>) -> Result<Entry, Unknown> {
         },
         platform: raw.platform.map(platform).transpose()?.map(shared),
         zstd: annotations.zstd,
+        build: build(annotations).map(Arc::new),
+    })
+}
+
+/// What annotations say of a build. What cannot be so is dropped.
+fn build(annotations: RawAnnotations) -> Option<Build> {
+    let created = annotations.created.and_then(|text| {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(time.as_second()).ok()
+    });
+    let build = Build {
         revision: annotations
             .revision
             .filter(|text| is_revision(text))
             .map(Into::into),
-    })
+        created,
+        base: annotations
+            .base
+            .filter(|text| is_base(text))
+            .map(Into::into),
+    };
+    (build != Build::default()).then_some(build)
 }
 
-/// Whether a text may be the revision of sources. Others are dropped: it is compared and shown.
+/// Whether a text may be the revision of sources.
 pub(super) fn is_revision(text: &str) -> bool {
-    (1..=MAX_REVISION_BYTES).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
+    is_visible(text, MAX_REVISION_BYTES)
+}
+
+/// Whether a text may be the name of a base image.
+pub(super) fn is_base(text: &str) -> bool {
+    is_visible(text, MAX_BASE_BYTES)
+}
+
+fn is_visible(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The build, with the texts of the one before where they agree, which is all of it or
+/// nearly all.
+pub(super) fn shared_with(before: Option<&Arc<Build>>, build: Arc<Build>) -> Arc<Build> {
+    let Some(before) = before else {
+        return build;
+    };
+    if **before == *build {
+        return Arc::clone(before);
+    }
+    let same = |known: &Option<Arc<str>>, new: &Option<Arc<str>>| match known == new {
+        true => known.clone(),
+        false => new.clone(),
+    };
+    Arc::new(Build {
+        revision: same(&before.revision, &build.revision),
+        created: build.created,
+        base: same(&before.base, &build.base),
+    })
 }
 
 fn image(raw: RawDocument) -> Result<Body, Unknown> {

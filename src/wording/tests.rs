@@ -43,7 +43,7 @@ fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
         kind: EntryKind::Manifest,
         platform: Some(Arc::new(platform.parse().unwrap())),
         zstd: false,
-        revision: None,
+        build: None,
     };
     ImageVerdict {
         image: ContainerImage {
@@ -54,6 +54,7 @@ fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
             preloaded: false,
         },
         inspection: Some(Arc::new(Inspection {
+            build: None,
             digest: format!("sha256:{:064x}", 9).parse().unwrap(),
             media_type: MediaType::OciIndex,
             content: Content::Index(vec![entry(1, "linux/amd64"), entry(2, "linux/arm64/v8")]),

@@ -34,6 +34,7 @@ impl Image {
             let digest = digest(number + 1);
             if let Some(config) = config {
                 let child = Inspection {
+                    build: None,
                     digest: digest.clone(),
                     media_type: MediaType::OciManifest,
                     content: Content::Manifest(config.clone()),
@@ -45,10 +46,11 @@ impl Image {
                 kind: EntryKind::Manifest,
                 platform: platform.clone().map(Into::into),
                 zstd: false,
-                revision: None,
+                build: None,
             });
         }
         let root = Inspection {
+            build: None,
             digest: digest(0),
             media_type: self.kind,
             content: Content::Index(entries),

@@ -140,6 +140,7 @@ impl Case {
                 Entries::Believed
             },
             root: Inspection {
+                build: None,
                 digest: digest(0),
                 media_type: MediaType::OciManifest,
                 content: Content::Artifact,
@@ -185,7 +186,7 @@ impl Case {
                 kind,
                 platform: platform.map(Into::into),
                 zstd: item.zstd,
-                revision: None,
+                build: None,
             });
         }
         entries
@@ -223,6 +224,7 @@ impl Case {
         };
         if let Some((media_type, content)) = document {
             let inspection = Inspection {
+                build: None,
                 digest: digest.clone(),
                 media_type,
                 content,

@@ -61,6 +61,7 @@ impl Documents {
     fn add(&mut self, media_type: MediaType, content: Content) -> Digest {
         let digest = self.next();
         let inspection = Inspection {
+            build: None,
             digest: digest.clone(),
             media_type,
             content,
@@ -76,7 +77,7 @@ impl Documents {
             kind: EntryKind::Manifest,
             platform: platform.map(Into::into),
             zstd: false,
-            revision: None,
+            build: None,
         }
     }
 
@@ -94,7 +95,7 @@ impl Documents {
                 kind: EntryKind::Index,
                 platform: item["platform"].as_str().map(|text| short(text).into()),
                 zstd: false,
-                revision: None,
+                build: None,
             });
         }
         entries
@@ -160,6 +161,7 @@ fn check(vector: &Value, runtime: Runtime) {
     };
     if vector["document"] == "manifest" {
         let root = Inspection {
+            build: None,
             digest: digest(0),
             media_type: MediaType::OciManifest,
             content: Content::Manifest(config(0).unwrap()),
@@ -195,6 +197,7 @@ fn check(vector: &Value, runtime: Runtime) {
         }
     }
     let root = Inspection {
+        build: None,
         digest: digest(0),
         media_type: if vector["document"] == "docker-manifest-list" {
             MediaType::DockerManifestList
@@ -240,6 +243,7 @@ fn check(vector: &Value, runtime: Runtime) {
 #[test]
 fn of_a_node_that_does_not_say_its_platform_nothing_is_known() {
     let root = Inspection {
+        build: None,
         digest: digest(0),
         media_type: MediaType::OciIndex,
         content: Content::Index(Vec::new()),
@@ -287,6 +291,7 @@ fn a_plain_windows_manifest_of_another_build_is_unknown() {
                     emulates: Vec::new(),
                 };
                 let root = Inspection {
+                    build: None,
                     digest: digest(0),
                     media_type: MediaType::OciManifest,
                     content: Content::Manifest(config),
@@ -328,6 +333,7 @@ fn cri_o_wants_a_variant_without_a_list_first_and_none_second() {
             emulates: Vec::new(),
         };
         let root = Inspection {
+            build: None,
             digest: digest(0),
             media_type: MediaType::OciIndex,
             content: Content::Index(entries),

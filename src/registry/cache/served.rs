@@ -100,6 +100,7 @@ mod tests {
     #[test]
     fn the_latest_registries_of_a_document_are_remembered() {
         let mut document = KnownDocument::new(Arc::new(Inspection {
+            build: None,
             digest: format!("sha256:{:064x}", 7).parse().unwrap(),
             media_type: MediaType::OciIndex,
             content: Content::Artifact,

@@ -53,6 +53,7 @@ impl TagInspector for Arc<Fake> {
         let by = registry(target);
         let found = self.stands_for(image).map(|digest| Served {
             inspection: Arc::new(Inspection {
+                build: None,
                 digest,
                 media_type: MediaType::OciIndex,
                 content: Content::Index(Vec::new()),

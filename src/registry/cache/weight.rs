@@ -1,7 +1,7 @@
 //! How much of a cache's room an entry takes, so that what anybody may name or serve is
 //! bounded in bytes and not in number alone.
 
-use crate::domain::inspection::{Content, Entry, Inspection};
+use crate::domain::inspection::{Build, Content, Entry, Inspection};
 use crate::registry::document;
 
 /// What takes this many bytes counts as one entry, what is larger as several. An index of
@@ -22,7 +22,7 @@ pub(super) fn size(inspection: &Inspection) -> usize {
         Content::Manifest(platform) => document::size(platform),
         Content::Artifact => 0,
     };
-    size_of::<Inspection>() + content
+    size_of::<Inspection>() + content + build_size(inspection.build.as_deref())
 }
 
 /// Only a platform that nobody shares takes room of its own.
@@ -30,7 +30,13 @@ fn entry_size(entry: &Entry) -> usize {
     let platform = entry.platform.as_deref();
     let own = platform.map_or(0, document::size);
     let is_shared = own <= document::MAX_SHARED_PLATFORM_BYTES;
-    // Few indexes have more than one; what one of many takes is counted with each.
-    let revision = entry.revision.as_ref().map_or(0, |revision| revision.len());
-    size_of::<Entry>() + revision + if is_shared { 0 } else { own }
+    size_of::<Entry>() + build_size(entry.build.as_deref()) + if is_shared { 0 } else { own }
+}
+
+/// Few indexes have texts of more than one; what one of many takes is counted with each.
+fn build_size(build: Option<&Build>) -> usize {
+    build.map_or(0, |build| {
+        let texts = build.revision.iter().chain(&build.base);
+        size_of::<Build>() + texts.map(|text| text.len()).sum::<usize>()
+    })
 }

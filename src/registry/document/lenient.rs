@@ -41,6 +41,7 @@ lenient! {
         config: RawDescriptor = "config",
         layers: IgnoredAny = "layers",
         fs_layers: IgnoredAny = "fslayers",
+        annotations: RawAnnotations = "annotations",
     }
 }
 
@@ -71,9 +72,10 @@ lenient! {
 pub(super) struct RawAnnotations {
     /// CRI-O prefers entries marked so. Source: containers/image `manifest/oci_index.go`.
     pub(super) zstd: bool,
-    /// The commit that the entry was built from.
-    /// Source: <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
+    // Source: <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
     pub(super) revision: Option<String>,
+    pub(super) created: Option<String>,
+    pub(super) base: Option<String>,
 }
 
 impl GoObject for RawAnnotations {
@@ -84,6 +86,8 @@ impl GoObject for RawAnnotations {
                 self.zstd = value.as_deref() == Some("true");
             }
             "org.opencontainers.image.revision" => self.revision = value,
+            "org.opencontainers.image.created" => self.created = value,
+            "org.opencontainers.image.base.name" => self.base = value,
             _ => {}
         }
         Ok(())

@@ -86,6 +86,50 @@ fn missing_and_null_parts_are_empty() {
 }
 
 #[test]
+fn annotations_say_how_an_image_was_built() {
+    let annotated = |revision: &str, created: &str, base: &str| {
+        format!(
+            r#"{{"digest":"{A}","annotations":{{
+                "org.opencontainers.image.revision":{revision},
+                "org.opencontainers.image.created":{created},
+                "org.opencontainers.image.base.name":{base}}}}}"#
+        )
+    };
+    let long = format!("\"{}\"", "x".repeat(200));
+    let whole = annotated(
+        r#""a1""#,
+        r#""2026-08-22T00:00:01Z""#,
+        r#""debian:bookworm""#,
+    );
+    let later = annotated(
+        r#""a1""#,
+        r#""2026-08-22T00:00:02Z""#,
+        r#""debian:bookworm""#,
+    );
+    let odd = annotated(r#""a b""#, r#""yesterday""#, &long);
+    let early = annotated("null", r#""1969-12-31T23:59:59Z""#, r#""""#);
+    let entries = entries_of(&format!(
+        r#"{{"manifests":[{whole},{whole},{later},{odd},{early}]}}"#
+    ));
+    let build = Build {
+        revision: Some("a1".into()),
+        created: Some(1_787_356_801),
+        base: Some("debian:bookworm".into()),
+    };
+    assert_eq!(entries[0].build.as_deref(), Some(&build));
+    let builds: Vec<_> = entries[..3].iter().flat_map(|entry| &entry.build).collect();
+    assert!(Arc::ptr_eq(builds[0], builds[1]));
+    assert_eq!(builds[2].created, Some(1_787_356_802));
+    let text = |build: &Build| build.base.clone().unwrap();
+    assert!(Arc::ptr_eq(&text(builds[0]), &text(builds[2])));
+    assert_eq!(entries[3].build, None);
+    assert_eq!(entries[4].build, None);
+    let body = r#"{"manifests":[],"annotations":{"org.opencontainers.image.revision":"b2"}}"#;
+    let document = parse(body.as_bytes(), Some(INDEX)).unwrap();
+    assert_eq!(document.build.unwrap().revision.as_deref(), Some("b2"));
+}
+
+#[test]
 fn keys_are_read_as_go_reads_them() {
     let entries = entries_of(&format!(
         r#"{{"manifests":[],"Manifeſts":[{{"DIGEST":"{A}","platform":{{"os":"linux","OS":"windows","os":null}}}}],"more":{{"a":[1]}}}}"#

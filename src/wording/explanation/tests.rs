@@ -53,7 +53,7 @@ fn root(image: &Image) -> Inspection {
             kind,
             platform: (text != "-").then(|| platform(text).into()),
             zstd: false,
-            revision: None,
+            build: None,
         }
     };
     let (media_type, content) = match image {
@@ -68,6 +68,7 @@ fn root(image: &Image) -> Inspection {
         Plain(config) => (MediaType::OciManifest, Content::Manifest(platform(config))),
     };
     Inspection {
+        build: None,
         digest: digest(0),
         media_type,
         content,

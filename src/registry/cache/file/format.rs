@@ -1,7 +1,7 @@
 //! The bytes of the cache file.
 //!
 //! ```text
-//! archmatch cache 3\n
+//! archmatch cache 4\n
 //! records as postcard writes them: platforms, documents (entries point to platforms before),
 //! answers (they point to documents before)
 //! SHA-256 of all that, 32 bytes
@@ -21,22 +21,22 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::domain::inspection::{Content, Entry, EntryKind, Inspection, MediaType};
+use crate::domain::inspection::{Build, Content, Entry, EntryKind, Inspection, MediaType};
 use crate::domain::platform::Platform;
 use crate::domain::reference::{Digest, ImageReference};
 use crate::registry::cache::contents::{Contents, PublicAnswer};
 use crate::registry::document::{
-    self, MAX_ENTRIES, MAX_OS_FEATURES, MAX_PLATFORM_TEXT_BYTES, is_revision,
+    self, MAX_ENTRIES, MAX_OS_FEATURES, MAX_PLATFORM_TEXT_BYTES, is_base, is_revision,
 };
 
 /// How every version begins.
 const NAME: &[u8] = b"archmatch cache ";
 /// How this version begins.
-const VERSION: &[u8] = b"archmatch cache 3\n";
+const VERSION: &[u8] = b"archmatch cache 4\n";
 const CHECKSUM_BYTES: usize = 32;
 /// Longest record. It bounds what a length within one can make us take; an index of
-/// [`MAX_ENTRIES`] with the longest digests and revisions has 136 KB.
-const MAX_RECORD_BYTES: usize = 192 * 1024;
+/// [`MAX_ENTRIES`] with the longest digests and annotations has 270 KB.
+const MAX_RECORD_BYTES: usize = 384 * 1024;
 
 /// Why bytes are no cache. Nothing of them is believed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -63,6 +63,7 @@ enum FileRecord<'a> {
         media_type: MediaType,
         #[serde(borrow)]
         content: StoredContent<'a>,
+        build: Option<StoredBuild<'a>>,
     },
     Answer {
         document: usize,
@@ -99,12 +100,22 @@ struct StoredEntry<'a> {
     platform: Option<usize>,
     zstd: bool,
     #[serde(borrow)]
-    revision: StoredRevision<'a>,
+    build: Option<StoredBuild<'a>>,
 }
 
-/// The revision of an entry.
+/// How an image was built.
 #[derive(Serialize, Deserialize)]
-enum StoredRevision<'a> {
+struct StoredBuild<'a> {
+    #[serde(borrow)]
+    revision: StoredText<'a>,
+    created: Option<u64>,
+    #[serde(borrow)]
+    base: StoredText<'a>,
+}
+
+/// A text of a build.
+#[derive(Serialize, Deserialize)]
+enum StoredText<'a> {
     None,
     /// That of the entry before.
     Same,
@@ -166,22 +177,15 @@ fn stored<'a>(
     let content = match &inspection.content {
         Content::Index(entries) => {
             let mut before = None;
-            let entries = entries.iter().map(|entry| StoredEntry {
-                digest: entry.digest.hash(),
-                kind: entry.kind,
-                platform: entry.platform.as_deref().map(&mut position),
-                zstd: entry.zstd,
-                revision: match (entry.revision.as_deref(), before.take()) {
-                    (None, _) => StoredRevision::None,
-                    (revision, known) if revision == known => {
-                        before = known;
-                        StoredRevision::Same
-                    }
-                    (Some(revision), _) => {
-                        before = Some(revision);
-                        StoredRevision::Text(revision)
-                    }
-                },
+            let entries = entries.iter().map(|entry| {
+                let build = entry.build.as_deref();
+                StoredEntry {
+                    digest: entry.digest.hash(),
+                    kind: entry.kind,
+                    platform: entry.platform.as_deref().map(&mut position),
+                    zstd: entry.zstd,
+                    build: build.map(|build| StoredBuild::of(build, before.replace(build))),
+                }
             });
             StoredContent::Index(entries.collect())
         }
@@ -192,6 +196,54 @@ fn stored<'a>(
         digest: inspection.digest.hash(),
         media_type: inspection.media_type,
         content,
+        build: inspection
+            .build
+            .as_deref()
+            .map(|build| StoredBuild::of(build, None)),
+    }
+}
+
+impl<'a> StoredBuild<'a> {
+    /// The build of an entry, after the last one that has any.
+    fn of(build: &'a Build, before: Option<&'a Build>) -> Self {
+        let text = |of: fn(&'a Build) -> &'a Option<Arc<str>>| {
+            let known = before.map(of);
+            match of(build) {
+                None => StoredText::None,
+                text if known == Some(text) => StoredText::Same,
+                Some(text) => StoredText::Text(text),
+            }
+        };
+        Self {
+            revision: text(|build| &build.revision),
+            created: build.created,
+            base: text(|build| &build.base),
+        }
+    }
+
+    /// None where nobody would write it so.
+    fn read(self, before: Option<&Arc<Build>>) -> Option<Arc<Build>> {
+        Some(Arc::new(Build {
+            revision: self
+                .revision
+                .read(is_revision, before.map(|one| &one.revision))?,
+            created: self.created,
+            base: self.base.read(is_base, before.map(|one| &one.base))?,
+        }))
+    }
+}
+
+impl StoredText<'_> {
+    fn read(
+        self,
+        may_be: impl FnOnce(&str) -> bool,
+        before: Option<&Option<Arc<str>>>,
+    ) -> Option<Option<Arc<str>>> {
+        match self {
+            Self::None => Some(None),
+            Self::Same => Some(Some(before?.clone()?)),
+            Self::Text(text) => may_be(text).then(|| Some(text.into())),
+        }
     }
 }
 
@@ -272,6 +324,7 @@ fn read(mut records: &[u8]) -> Option<Contents> {
                 digest,
                 media_type,
                 content,
+                build,
             } => {
                 let digest = read_digest(digest)?;
                 let content = read_content(content, &platforms)?;
@@ -284,6 +337,10 @@ fn read(mut records: &[u8]) -> Option<Contents> {
                     digest,
                     media_type,
                     content,
+                    build: match build {
+                        Some(build) => Some(build.read(None)?),
+                        None => None,
+                    },
                 }));
             }
             FileRecord::Answer {
@@ -324,12 +381,16 @@ fn read_content(content: StoredContent<'_>, platforms: &[Arc<Platform>]) -> Opti
             }
             // Just as long as needed: they stay.
             let mut entries: Vec<Entry> = Vec::with_capacity(stored.len());
+            let mut before: Option<Arc<Build>> = None;
             for entry in stored {
-                let revision = match entry.revision {
-                    StoredRevision::None => None,
-                    StoredRevision::Same => Some(entries.last()?.revision.clone()?),
-                    StoredRevision::Text(text) if is_revision(text) => Some(text.into()),
-                    StoredRevision::Text(_) => return None,
+                let build = match entry.build {
+                    None => None,
+                    Some(build) => {
+                        let build =
+                            document::shared_with(before.as_ref(), build.read(before.as_ref())?);
+                        before = Some(Arc::clone(&build));
+                        Some(build)
+                    }
                 };
                 entries.push(Entry {
                     digest: read_digest(entry.digest)?,
@@ -339,7 +400,7 @@ fn read_content(content: StoredContent<'_>, platforms: &[Arc<Platform>]) -> Opti
                         None => None,
                     },
                     zstd: entry.zstd,
-                    revision,
+                    build,
                 });
             }
             Content::Index(entries)

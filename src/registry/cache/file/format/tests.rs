@@ -19,7 +19,7 @@ fn entry(number: u8, platform: Option<&str>) -> Entry {
         kind: EntryKind::Manifest,
         platform: platform.map(|text| Arc::new(text.parse().unwrap())),
         zstd: false,
-        revision: None,
+        build: None,
     }
 }
 
@@ -30,6 +30,11 @@ fn sample() -> Contents {
         os_features: vec!["win32k".to_owned(), String::new()],
         ..Platform::new("windows", "amd64", "")
     };
+    let build = Arc::new(Build {
+        revision: Some("a1".into()),
+        created: Some(1_700_000_000),
+        base: Some("debian:bookworm".into()),
+    });
     let entries = vec![
         entry(1, Some("linux/amd64")),
         Entry {
@@ -37,12 +42,12 @@ fn sample() -> Contents {
             kind: EntryKind::Index,
             platform: Some(Arc::new(windows.clone())),
             zstd: true,
-            revision: Some("a1".into()),
+            build: Some(Arc::clone(&build)),
         },
         Entry {
             digest: Digest::new("sha384", &[3; 48]).unwrap(),
             kind: EntryKind::Other,
-            revision: Some("a1".into()),
+            build: Some(Arc::clone(&build)),
             ..entry(0, None)
         },
         entry(4, Some("linux/amd64")),
@@ -60,6 +65,7 @@ fn sample() -> Contents {
                 digest: digest(number),
                 media_type,
                 content,
+                build: (number % 2 == 0).then(|| Arc::clone(&build)),
             })
         })
         .collect();
@@ -94,8 +100,9 @@ fn the_format_is_fixed() {
     let bytes = bytes_of(&one, NO_LIMIT);
     let records = &bytes[VERSION.len()..bytes.len() - CHECKSUM_BYTES];
     let platform = b"\x00\x07windows\x05amd64\x00\x0610.0.1\x02\x06win32k\x00";
-    let manifest = [b"\x01\x20", &[11; 32][..], b"\x02\x01\x00"].concat();
-    let artifact = [b"\x01\x20", &[12; 32][..], b"\x03\x02"].concat();
+    let manifest = [b"\x01\x20", &[11; 32][..], b"\x02\x01\x00\x00"].concat();
+    let build = b"\x01\x02\x02a1\x01\x80\xe2\xcf\xaa\x06\x02\x0fdebian:bookworm";
+    let artifact = [b"\x01\x20", &[12; 32][..], b"\x03\x02", build].concat();
     assert_eq!(records, [&platform[..], &manifest, &artifact].concat());
 }
 
@@ -179,6 +186,14 @@ fn a_body_that_nobody_would_write_is_damaged() {
             Err(FileRefusal::Damaged)
         );
     };
+    for text in ["", "a b", &"x".repeat(200)] {
+        refused(&|contents| {
+            Arc::make_mut(&mut contents.documents[0]).build = Some(Arc::new(Build {
+                base: Some(text.into()),
+                ..Build::default()
+            }));
+        });
+    }
     refused(&|contents| {
         let entries = vec![entry(1, None); MAX_ENTRIES + 1];
         Arc::make_mut(&mut contents.documents[0]).content = Content::Index(entries);
