@@ -120,6 +120,7 @@ async fn one_pass(client: &kube::Client, nodes: &Nodes) -> archmatch::report::Re
         checker: Checker::new(Arc::new(InMemory)),
         nodes,
         everywhere: None,
+        advisor: None,
         rules: Rules::default(),
         deadline,
     };

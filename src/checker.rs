@@ -53,6 +53,11 @@ pub trait ImageInspector: Send + Sync {
         None
     }
 
+    /// What the image is known to stand for: nobody is asked for it, now or later.
+    fn known(&self, _image: &ImageReference, _access: &Access) -> Option<Arc<Inspection>> {
+        None
+    }
+
     /// The answer as the registry gives it now: of a tag, what it said more than 5 s ago is
     /// asked for again. What cannot be asked for by the deadline comes as it was, and is said
     /// to be old.
@@ -358,6 +363,7 @@ fn judged(image: &ContainerImage, outcomes: Vec<Outcome>) -> ImageVerdict {
         image: image.clone(),
         inspection: None,
         outdated: None,
+        advice: None,
         outcomes,
     }
 }

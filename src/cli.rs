@@ -22,6 +22,7 @@ mod setup;
 mod skipped;
 mod snapshot;
 mod subjects;
+mod suggesting;
 mod target;
 mod terminal;
 

@@ -5,6 +5,7 @@
 //! does not know, it returns as a value.
 
 pub mod access;
+pub mod advice;
 pub mod candidates;
 pub mod elsewhere;
 pub mod glob;
@@ -22,6 +23,7 @@ pub mod policy;
 pub mod pool;
 pub mod reference;
 pub mod runtime;
+pub mod tag;
 pub mod taint;
 pub mod text;
 pub mod unknown;

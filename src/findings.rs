@@ -3,6 +3,7 @@
 //! [`find`] reads them off the verdicts on one workload. Each names its [`Rule`], which
 //! stands once in a catalogue that the documentation, SARIF and `archmatch explain` print.
 
+mod advice;
 mod find;
 mod finding;
 mod identity;
@@ -13,6 +14,7 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::advice::{PinnedImage, pinned_to_one_platform};
 pub use self::find::find;
 pub use self::finding::{Acceptance, Finding, Fix, FixKind};
 pub use self::identity::{ImageIdentity, WorkloadIdentity, platform_lost, stable_hash};

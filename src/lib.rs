@@ -11,6 +11,7 @@
 //! - [`report`]: the report model and its renderers.
 //! - [`checker`]: the one use case, and the trait it asks images through.
 //! - [`work`]: work that several wait for.
+//! - [`suggest`]: other tags, and whether a missing platform is on its way.
 //! - [`credentials`]: what a look-up may show to registries.
 //! - [`registry`]: adapter to OCI registries.
 //! - [`cluster`]: adapter to the Kubernetes API, and the same view from a snapshot.
@@ -39,5 +40,6 @@ pub mod registry;
 #[cfg(test)]
 mod rendered;
 pub mod report;
+pub mod suggest;
 pub mod wording;
 mod work;

@@ -24,6 +24,7 @@ mod model;
 mod objects;
 mod order;
 mod parts;
+mod pins;
 mod rdjson;
 mod readiness;
 mod sarif;
@@ -45,8 +46,8 @@ pub use self::json::json;
 pub use self::lost::KnownToRun;
 pub use self::model::{
     Blocker, PlatformReadiness, Report, ReportedCandidate, ReportedImage, ReportedLevels,
-    ReportedOutcome, ReportedPlatform, ReportedWorkload, Scope, SkippedKind, StateCounts, Summary,
-    Unread,
+    ReportedOutcome, ReportedPlatform, ReportedSearch, ReportedSuggestion, ReportedWorkload, Scope,
+    SkippedKind, StateCounts, Summary, Unread,
 };
 pub use self::objects::{
     MANAGED_BY, ObjectPlace, ObjectPlan, RESULT_ID, ReportGroup, ReportObject, ResultTime,

@@ -5,6 +5,7 @@
 //! words only when it is printed. Text of users and registries is cut and stripped of control
 //! characters on the way.
 
+pub(crate) mod advice;
 mod caveat;
 mod denial;
 mod explanation;

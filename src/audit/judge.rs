@@ -2,6 +2,7 @@
 //! `check`.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::stream::{Stream, StreamExt};
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use crate::domain::verdict::{LevelResult, Verdict};
 use crate::domain::workload::{PodTemplate, Workload};
 use crate::findings::{JudgedWorkload, Unpinned};
 use crate::report::ReportBuilder;
+use crate::suggest::Advisor;
 
 /// How many workloads are judged at the same time: enough that a registry which never answers
 /// holds up nobody else's images. Registries have limits of their own.
@@ -48,6 +50,8 @@ pub struct Judge<'a> {
     pub nodes: &'a Nodes,
     /// The nodes without taints and cordons, where every node platform is to be compared.
     pub everywhere: Option<Nodes>,
+    /// Finds out what to use instead of images that lack something, where that is wanted.
+    pub advisor: Option<Arc<Advisor>>,
     /// How to judge.
     pub rules: Rules,
     /// What is not known by then stays unknown.
@@ -77,7 +81,10 @@ impl Judge<'_> {
     async fn one(&self, subject: Subject) -> JudgedWorkload {
         let Subject { workload, source } = subject;
         let templates = &workload.templates;
-        let verdicts = self.check(templates, self.nodes).await;
+        let mut verdicts = self.check(templates, self.nodes).await;
+        if let Some(advisor) = &self.advisor {
+            self.advise(advisor, templates, &mut verdicts).await;
+        }
         let everywhere = match &self.everywhere {
             None => Vec::new(),
             Some(nodes) => {
@@ -105,6 +112,17 @@ impl Judge<'_> {
         self.checker
             .check_all(templates, nodes, rules, deadline)
             .await
+    }
+
+    /// Adds what to use instead of images that lack something.
+    async fn advise(&self, advisor: &Advisor, templates: &[PodTemplate], verdicts: &mut [Verdict]) {
+        for (template, verdict) in templates.iter().zip(verdicts) {
+            let platforms = &verdict.candidates.platforms;
+            let (access, deadline) = (&template.access, self.deadline);
+            for image in &mut verdict.images {
+                image.advice = advisor.advise(image, platforms, access, deadline).await;
+            }
+        }
     }
 
     /// What pinned templates would be without their pins: the same images, on further nodes.

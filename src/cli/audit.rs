@@ -23,6 +23,7 @@ use super::selector::LabelSelector;
 use super::setup::{self, Registries, RunsFor};
 use super::skipped::{self, SkippedKinds};
 use super::subjects::{labels, parse_namespace};
+use super::suggesting::SuggestArguments;
 use super::target::TargetArguments;
 use super::terminal;
 use crate::audit::{Judge, Subject};
@@ -41,6 +42,8 @@ pub struct Arguments {
     pub selection: SelectionArguments,
     #[command(flatten)]
     pub target: TargetArguments,
+    #[command(flatten)]
+    pub suggest: SuggestArguments,
     #[command(flatten)]
     pub output: OutputArguments,
     /// Go on for ever, with a pass as often as this, and write report objects as the
@@ -121,6 +124,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         checker: registries.checker.clone(),
         nodes: &view.nodes,
         everywhere: None,
+        advisor: arguments.suggest.advisor(&registries),
         rules: setup::rules(&configuration),
         deadline,
     };

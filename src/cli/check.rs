@@ -14,6 +14,7 @@ use super::origin::Target;
 use super::output::{OutputArguments, now};
 use super::setup::{self, Registries, RunsFor};
 use super::subjects::{SubjectArguments, Subjects};
+use super::suggesting::SuggestArguments;
 use super::target::TargetArguments;
 use super::terminal;
 use crate::audit::Judge;
@@ -26,6 +27,8 @@ pub struct Arguments {
     pub subjects: SubjectArguments,
     #[command(flatten)]
     pub target: TargetArguments,
+    #[command(flatten)]
+    pub suggest: SuggestArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -78,6 +81,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             .into_iter()
             .any(|format| output.rendering.wants(format))
             .then(|| view.nodes.without_obstacles()),
+        advisor: arguments.suggest.advisor(&registries),
         rules: setup::rules(&configuration),
         deadline,
     };

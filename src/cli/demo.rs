@@ -187,6 +187,7 @@ impl DemoServers {
             checker: self.checker.clone(),
             nodes,
             everywhere: None,
+            advisor: None,
             rules: setup::rules(&self.configuration),
             deadline: Instant::now() + Duration::from_secs(5),
         };

@@ -30,6 +30,8 @@ pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
     Ok(Configuration::load(path)?)
 }
 
+use crate::suggest::Advisor;
+
 /// For whom registries are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunsFor {
@@ -86,6 +88,13 @@ impl Registries {
             inspector,
             writer,
         })
+    }
+
+    /// Finds out what to use instead of images that lack something.
+    pub fn advisor(&self) -> Advisor {
+        let now = jiff::Timestamp::now().as_second();
+        let now = u64::try_from(now).unwrap_or_default();
+        Advisor::new(Arc::clone(&self.inspector) as _, None, now)
     }
 
     /// Writes the cache file, if there is one and anything to write.

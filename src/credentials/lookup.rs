@@ -11,12 +11,15 @@ use crate::domain::access::{Access, SecretName, Tenant};
 use crate::domain::reference::RepositoryName;
 use crate::domain::unknown::{Origin, Reason, Unknown};
 use crate::work::audience::Audience;
+use crate::work::limit::RequestLimit;
 
 /// What a look-up may show: first what the pod's secrets have, then what all of them may.
 #[derive(Clone)]
 pub struct LookupCredentials {
     pub(super) shared: Arc<SharedCredentials>,
     pub(super) audience: Audience,
+    /// How many requests it may make, where that is bounded.
+    limit: Option<RequestLimit>,
     identity: Option<CredentialHash>,
     /// The pod's secrets and what they have, in the pod's order.
     names: Arc<[SecretName]>,
@@ -31,6 +34,7 @@ impl LookupCredentials {
         Self {
             shared: Arc::clone(shared),
             audience: Audience::Caller(tenant.clone()),
+            limit: None,
             identity: None,
             names: Arc::default(),
             contents: Vec::new(),
@@ -82,6 +86,7 @@ impl LookupCredentials {
             fitting,
             shared: Arc::clone(shared),
             audience: Audience::Caller(access.tenant.clone()),
+            limit: None,
         })
     }
 
@@ -97,6 +102,15 @@ impl LookupCredentials {
         Self {
             audience,
             ..self.clone()
+        }
+    }
+
+    /// The same for a look-up that makes no more requests than that.
+    #[must_use]
+    pub(crate) fn within(self, limit: &RequestLimit) -> Self {
+        Self {
+            limit: Some(limit.clone()),
+            ..self
         }
     }
 
@@ -119,6 +133,11 @@ impl LookupCredentials {
     /// Who waits for the look-up, and on whose account it is.
     pub(crate) fn audience(&self) -> &Audience {
         &self.audience
+    }
+
+    /// How many requests it may make, where that is bounded.
+    pub(crate) fn limit(&self) -> Option<&RequestLimit> {
+        self.limit.as_ref()
     }
 
     /// Whether nothing is shown for the repository: the chain has nothing but an anonymous

@@ -178,6 +178,14 @@ impl Inspection {
         }
     }
 
+    /// Whether the document is an index for several platforms, and this one of its entries.
+    pub fn has_among(&self, digest: &Digest) -> bool {
+        let Content::Index(entries) = &self.content else {
+            return false;
+        };
+        entries.iter().any(|entry| entry.digest == *digest) && self.platforms().len() > 1
+    }
+
     /// The platforms that the document names, in document order and without attestations.
     pub fn platforms(&self) -> Vec<Platform> {
         let mut platforms = Vec::new();

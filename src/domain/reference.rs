@@ -61,6 +61,15 @@ impl ImageReference {
         self.digest.as_ref()
     }
 
+    /// The same repository, by this tag alone; none where it may be no tag.
+    pub fn with_tag(&self, tag: &str) -> Option<Self> {
+        is_tag(tag).then(|| Self {
+            name: self.name.clone(),
+            tag: Some(tag.into()),
+            digest: None,
+        })
+    }
+
     /// The same repository, by digest alone.
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
@@ -208,7 +217,10 @@ fn is_port(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_tag(text: &str) -> bool {
+/// Whether a text may be the tag of an image.
+///
+/// Source: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
+pub fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     text.len() <= MAX_TAG_BYTES
         && text.bytes().next().is_some_and(word)

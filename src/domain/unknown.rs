@@ -94,6 +94,11 @@ pub enum Origin {
         /// The end of these words.
         end: usize,
     },
+    /// There is no connection to the registry. What a mirror of it said, is all that is known.
+    Unconnected {
+        /// Whether one said that there is no such image.
+        is_absent: bool,
+    },
     /// A host of which nobody is told more than that it could not be asked. The class is for
     /// those who look for another way, see [`Unknown::told`].
     Concealed,
@@ -122,8 +127,17 @@ impl Unknown {
                 reason: Reason::Unreachable,
                 ..self
             },
-            Origin::Theirs | Origin::Budget | Origin::Credentials { .. } => self,
+            Origin::Theirs
+            | Origin::Budget
+            | Origin::Credentials { .. }
+            | Origin::Unconnected { .. } => self,
         }
+    }
+
+    /// Whether whoever could be asked said that there is no such image: the registry, or a
+    /// mirror where there is no connection to the registry.
+    pub fn is_absence(&self) -> bool {
+        self.reason == Reason::NotFound || self.origin == Origin::Unconnected { is_absent: true }
     }
 
     /// Our own budget does not allow to ask now. Such a failure is never remembered.

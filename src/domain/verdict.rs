@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::advice::Advice;
 use super::candidates::{CandidatePlatform, Candidates};
 use super::inspection::{Inspection, StaleCause, Staleness};
 use super::outcome::{Outcome, Ternary};
@@ -92,6 +93,8 @@ pub struct ImageVerdict {
     pub outdated: Option<Staleness>,
     /// One outcome for each candidate platform, in the order of the candidates.
     pub outcomes: Vec<Outcome>,
+    /// What to use instead, where that was asked for and something is missing.
+    pub advice: Option<Arc<Advice>>,
 }
 
 /// What happens to an image on one candidate platform.

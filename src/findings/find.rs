@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::advice;
 use super::identity::{ImageIdentity, WorkloadIdentity};
 use super::{Finding, Fix, FixKind, JudgedWorkload, Rule, Severity, Unpinned};
 use crate::domain::candidates::CandidatePlatform;
@@ -25,13 +26,14 @@ pub fn find(judged: &JudgedWorkload, foreign: &ForeignImages) -> Vec<Finding> {
     let workload = judged.identity();
     let mut found = Vec::new();
     let mut drafts: BTreeMap<Key<'_>, Draft<'_>> = BTreeMap::new();
-    for verdict in &judged.verdicts {
+    for (verdict, path) in judged.templates() {
         for image in &verdict.images {
             for at in image.on(&verdict.candidates.platforms) {
                 for (rule, scope) in rules_of(at) {
                     let platform = at.candidate.platform.platform.to_string();
                     let key = (rule, &*image.image.image, scope.of(platform));
-                    let draft = drafts.entry(key).or_insert_with(|| Draft::of(at, verdict));
+                    let draft = drafts.entry(key);
+                    let draft = draft.or_insert_with(|| Draft::of(at, verdict, path));
                     draft.add(at);
                 }
             }
@@ -49,7 +51,11 @@ pub fn find(judged: &JudgedWorkload, foreign: &ForeignImages) -> Vec<Finding> {
         };
         found.push(draft.into_finding(workload, rule, severity, foreign));
     }
-    for verdict in &judged.verdicts {
+    for (verdict, path) in judged.templates() {
+        for image in &verdict.images {
+            found.extend(advice::refinements(workload, image));
+            found.extend(advice::pin(workload, image, path));
+        }
         found.extend(skew(workload, verdict));
         found.extend(of_whole(workload, verdict));
     }
@@ -121,15 +127,18 @@ fn is_decided(level: LevelResult) -> bool {
 struct Draft<'a> {
     first: ImageOutcome<'a>,
     verdict: &'a Verdict,
+    /// The path of its pod template.
+    path: &'a str,
     containers: Vec<&'a str>,
     candidates: Vec<&'a CandidatePlatform>,
 }
 
 impl<'a> Draft<'a> {
-    fn of(first: ImageOutcome<'a>, verdict: &'a Verdict) -> Self {
+    fn of(first: ImageOutcome<'a>, verdict: &'a Verdict, path: &'a str) -> Self {
         Self {
             first,
             verdict,
+            path,
             containers: Vec::new(),
             candidates: Vec::new(),
         }
@@ -162,10 +171,12 @@ impl<'a> Draft<'a> {
         };
         let (outcome, candidates) = (self.first.outcome, &problem.candidates);
         let image = &*self.first.image.image.image;
+        let advice = self.first.image.advice.as_deref();
+        let instead = advice.and_then(|advice| advice.suggestions.first());
         let text = match rule {
             Rule::InvalidImageName => sentences::invalid_name(&problem),
             Rule::CouldNotCheck => sentences::could_not_check(image, &problem),
-            Rule::EmptyIndex => sentences::empty_index(image, candidates),
+            Rule::EmptyIndex => sentences::empty_index(image, candidates, instead),
             Rule::ChildMissing => sentences::child_missing(image, candidates),
             Rule::EntryContradicts => {
                 sentences::entry_contradicts(image, outcome, &sentences::platforms(candidates))
@@ -173,15 +184,20 @@ impl<'a> Draft<'a> {
             _ => {
                 let reference = self.first.image.image.reference.as_ref();
                 let is_foreign = reference.is_ok_and(|reference| foreign.contains(reference));
-                sentences::gap(&problem, self.verdict, is_foreign)
+                sentences::gap(&problem, self.verdict, is_foreign, instead)
             }
         };
+        let instead = instead.filter(|_| rule.is_gap());
+        let fixes = instead.map(|instead| advice::retags(instead, self.first.image, self.path));
         let containers = self.containers.iter().map(ToString::to_string);
         let image = ImageIdentity {
             containers: containers.collect(),
             ..ImageIdentity::of(self.first.image)
         };
-        workload.image_finding(rule, severity, image, platforms, text)
+        Finding {
+            fixes: fixes.unwrap_or_default(),
+            ..workload.image_finding(rule, severity, image, platforms, text)
+        }
     }
 }
 

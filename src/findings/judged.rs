@@ -25,6 +25,8 @@ pub struct JudgedWorkload {
     pub source: Option<String>,
     /// One verdict for each pod template.
     pub verdicts: Vec<Verdict>,
+    /// Where each pod template is in the object, in the same order.
+    pub paths: Vec<String>,
     /// The same images on every node platform of the cluster, where that was asked for.
     pub everywhere: Vec<Verdict>,
     /// What the templates would be without their pins to an architecture.
@@ -45,6 +47,10 @@ pub struct Unpinned {
 impl JudgedWorkload {
     /// A workload with the verdicts on its templates.
     pub fn of(workload: Workload, source: Option<String>, verdicts: Vec<Verdict>) -> Self {
+        let templates = workload.templates.iter();
+        let paths = templates
+            .map(|template| template.path.to_string())
+            .collect();
         Self {
             api_version: workload.api_version,
             namespace: (workload.kind != IMAGE_KIND).then_some(workload.namespace),
@@ -53,9 +59,16 @@ impl JudgedWorkload {
             uid: workload.uid,
             source,
             verdicts,
+            paths,
             everywhere: Vec::new(),
             unpinned: Vec::new(),
         }
+    }
+
+    /// The verdicts, each with the path of its pod template; empty where the object is a pod.
+    pub fn templates(&self) -> impl Iterator<Item = (&Verdict, &str)> {
+        let paths = self.paths.iter().map(String::as_str);
+        self.verdicts.iter().zip(paths.chain(std::iter::repeat("")))
     }
 
     /// How the workload stands at a level. One without images neither passes nor fails.

@@ -130,6 +130,7 @@ pub(crate) fn image(containers: &[&str], name: &str, outcomes: Vec<Outcome>) -> 
         },
         inspection: Some(index(&[("linux/amd64", None)])),
         outdated: None,
+        advice: None,
         outcomes,
     }
 }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::credentials::CredentialHash;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::audience::Audience;
+use crate::work::limit::RequestLimit;
 use allowance::{Allowances, Spent};
 pub(super) use health::Blame;
 use health::{Admitted, Health};
@@ -42,6 +43,8 @@ pub(super) struct RequestClass {
     pub(super) is_counted: bool,
     /// Whether it may go on when it takes long, since nobody else is asked instead.
     pub(super) may_go_on: bool,
+    /// How many requests those who ask may make, where that is bounded. Proofs do not count.
+    pub(super) limit: Option<RequestLimit>,
     pub(super) deadline: Instant,
 }
 
@@ -56,6 +59,8 @@ pub(super) enum EntryRefusal {
     HalfSpent,
     /// The tenant took its share of what it allows.
     ShareSpent,
+    /// Those who ask may make no further request.
+    LimitReached,
     /// It kept failing, lately in this way.
     Failing(Reason),
 }
@@ -150,6 +155,14 @@ impl Bulkhead {
             .health
             .host_fails(Instant::now())
             .is_some()
+    }
+
+    /// Whether hardly anything is left of what the host allows the account.
+    pub(super) fn is_nearly_spent(&self, class: &RequestClass) -> bool {
+        let known = self.known.lock();
+        known
+            .allowances
+            .is_nearly_spent(class.account, Instant::now())
     }
 
     /// The least that any account may still spend, of those whose registry said so.

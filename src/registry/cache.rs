@@ -65,6 +65,22 @@ pub trait TagInspector: Send + Sync {
         target: &'a LookupTarget<'a>,
         credentials: &'a LookupCredentials,
     ) -> BoxFuture<'a, Result<Option<Resolved>, Unknown>>;
+
+    /// A page of the tags of the image's repository.
+    fn tags<'a>(
+        &'a self,
+        page: &'a TagPage<'a>,
+        target: &'a LookupTarget<'a>,
+        credentials: &'a LookupCredentials,
+    ) -> BoxFuture<'a, Result<Vec<String>, Unknown>>;
+}
+
+/// Which tags are asked for.
+pub struct TagPage<'a> {
+    /// Any image of the repository.
+    pub image: &'a ImageReference,
+    /// The tag that the page begins after.
+    pub after: Option<&'a str>,
 }
 
 /// What a look-up ends with.
@@ -181,6 +197,42 @@ impl<I: TagInspector + 'static> Cache<I> {
         self.statistics.count_lookup(class, LookupResult::Hit);
         tracing::debug!(%image, reason = unknown.reason.name(), "cache hit");
         Some(Err(unknown))
+    }
+
+    /// What the image is known to stand for, without asking anybody, now or later.
+    pub(super) fn known(
+        &self,
+        image: &ImageReference,
+        identity: Option<CredentialHash>,
+    ) -> Option<Arc<Inspection>> {
+        let answer = self.answers.get(&AnswerKey::new(identity, image))?;
+        let now = Instant::now();
+        let is_fresh = answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
+        is_fresh.then_some(answer.inspection)
+    }
+
+    /// The answer, asked for within the limit of the credentials if it is not known. Nobody
+    /// else waits for it: others are not to fail by a limit that is not theirs.
+    pub(super) async fn inspect_alone(
+        &self,
+        image: &ImageReference,
+        credentials: &LookupCredentials,
+    ) -> LookupOutcome {
+        let key = AnswerKey::new(credentials.identity(), image);
+        match self.fresh_outcome(&key) {
+            Some(known) => known,
+            None => self.look_up(key, credentials).await,
+        }
+    }
+
+    /// A page of the repository's tags.
+    pub(super) async fn tags(
+        &self,
+        page: &TagPage<'_>,
+        credentials: &LookupCredentials,
+    ) -> Result<Vec<String>, Unknown> {
+        let target = self.hosts.target(page.image);
+        self.inspector.tags(page, &target, credentials).await
     }
 
     /// How many entries there are, by kind.

@@ -13,7 +13,7 @@ use reqwest::{Method, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::bulkhead::RequestClass;
-use super::cache::{RegistryId, Resolved, Served, TagInspector};
+use super::cache::{RegistryId, Resolved, Served, TagInspector, TagPage};
 use super::digest::{contradiction, digest_of, stated, verify};
 use super::document::{self, Body, MAX_DOCUMENT_BYTES};
 use super::error::{blocked, concealed, from_status, refused, timeout};
@@ -31,6 +31,11 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json";
+
+/// How many tags are asked for at once.
+const TAGS_A_PAGE: usize = 100;
+/// The most that is read of a page of tags: there are registries that give all of them.
+const MAX_TAGS_BYTES: u64 = 256 * 1024;
 
 /// Looks images up in their registries. It remembers tokens and connections, no answers.
 pub struct Registry {
@@ -50,6 +55,25 @@ struct Attempt<'a> {
     /// Whether nobody is asked after this one.
     is_last: bool,
     deadline: Instant,
+}
+
+/// What is asked for of a repository.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    path: &'a str,
+    query: Option<&'a str>,
+    /// Most bytes of the answer.
+    largest: u64,
+}
+
+impl<'a> Wanted<'a> {
+    fn document(path: &'a str) -> Self {
+        Self {
+            path,
+            query: None,
+            largest: MAX_DOCUMENT_BYTES,
+        }
+    }
 }
 
 impl Registry {
@@ -103,6 +127,11 @@ impl Registry {
                 }
             }
             // Of what is concealed there is one text.
+            if last.origin == (Origin::Unconnected { is_absent: false })
+                && mirrors.contains(&Reason::NotFound.name())
+            {
+                last.origin = Origin::Unconnected { is_absent: true };
+            }
             if !mirrors.is_empty() && last.origin != Origin::Concealed {
                 last.detail =
                     format!("{} (its mirrors: {})", last.detail, mirrors.join(", ")).into();
@@ -155,6 +184,17 @@ impl TagInspector for Registry {
             .boxed()
         };
         self.attempt(image, target, credentials, ask).boxed()
+    }
+
+    fn tags<'a>(
+        &'a self,
+        page: &'a TagPage<'a>,
+        target: &'a LookupTarget<'a>,
+        credentials: &'a LookupCredentials,
+    ) -> BoxFuture<'a, Result<Vec<String>, Unknown>> {
+        let after = page.after;
+        let ask = move |attempt: Attempt<'a>| async move { attempt.tags(after).await }.boxed();
+        self.attempt(page.image, target, credentials, ask).boxed()
     }
 }
 
@@ -214,16 +254,43 @@ impl Attempt<'_> {
         }
     }
 
+    /// A page of tags, as the registry orders them.
+    /// Source: distribution specification, "Listing Tags".
+    async fn tags(&self, after: Option<&str>) -> Result<Vec<String>, Unknown> {
+        let after = after.map(|tag| format!("&last={tag}"));
+        let query = format!("n={TAGS_A_PAGE}{}", after.unwrap_or_default());
+        let what = Wanted {
+            query: Some(&query),
+            largest: MAX_TAGS_BYTES,
+            ..Wanted::document("tags/list")
+        };
+        let answer = self.request(Method::GET, what).await?;
+        let tags = document::parse_tags(&answer.body);
+        tags.map_err(|failure| answer.failure(failure, self.label()))
+    }
+
+    async fn get(&self, method: Method, path: &str) -> Result<RegistryResponse, Unknown> {
+        self.request(method, Wanted::document(path)).await
+    }
+
     /// One request with the proof that the registry asks for, and at most one further try
     /// when it asks for another.
-    async fn get(&self, method: Method, path: &str) -> Result<RegistryResponse, Unknown> {
+    async fn request(
+        &self,
+        method: Method,
+        wanted_of: Wanted<'_>,
+    ) -> Result<RegistryResponse, Unknown> {
+        let path = wanted_of.path;
         let Registry { transport, tokens } = self.registry;
         let wanted = TokenRequest {
             registry: &self.url,
             peer: self.endpoint.peer.clone(),
             repository: self.endpoint.repository.path(),
             credential: self.credential.as_ref(),
-            class: self.class(false),
+            class: RequestClass {
+                limit: None,
+                ..self.class(false)
+            },
         };
         // Registries that count pulls count the documents that are fetched.
         // Source: <https://docs.docker.com/docker-hub/usage/pulls/>
@@ -232,14 +299,14 @@ impl Attempt<'_> {
         let send = |authorization| {
             transport.follow(RegistryRequest {
                 method: method.clone(),
-                url: self.url_of(path),
+                url: self.url_of(&wanted_of),
                 peer: self.endpoint.peer.clone(),
                 registry: self.label(),
                 asked: self.label().into(),
                 accept: Some(if is_document { MANIFEST_TYPES } else { "*/*" }),
                 authorization,
                 form: None,
-                largest: MAX_DOCUMENT_BYTES,
+                largest: wanted_of.largest,
                 class: self.class(is_counted),
             })
         };
@@ -276,6 +343,7 @@ impl Attempt<'_> {
                 .map(|credential| credential.hashed()),
             is_counted,
             may_go_on: self.is_last,
+            limit: self.credentials.limit().cloned(),
             deadline: self.deadline,
         }
     }
@@ -286,9 +354,11 @@ impl Attempt<'_> {
     }
 
     /// Every part of the path comes from a parsed reference or digest.
-    fn url_of(&self, path: &str) -> Url {
+    fn url_of(&self, wanted: &Wanted<'_>) -> Url {
         let mut url = self.url.clone();
+        let path = wanted.path;
         url.set_path(&format!("/v2/{}/{path}", self.endpoint.repository.path()));
+        url.set_query(wanted.query);
         url
     }
 }

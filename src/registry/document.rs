@@ -13,12 +13,12 @@ use moka::sync::Cache;
 
 use crate::domain::inspection::{Build, Entry, EntryKind, MediaType};
 use crate::domain::platform::Platform;
-use crate::domain::reference::Digest;
+use crate::domain::reference::{Digest, is_tag};
 use crate::domain::text::shortened;
 use crate::domain::unknown::Unknown;
 
 use super::error::{malformed, too_large, unsupported};
-use lenient::{RawAnnotations, RawDescriptor, RawDocument, RawPlatform};
+use lenient::{RawAnnotations, RawDescriptor, RawDocument, RawPlatform, RawTags};
 
 /// Largest manifest, index or config that is read. Source: the OCI distribution
 /// specification, "Pushing Manifests"; containers/image has the same limit.
@@ -89,6 +89,14 @@ pub(super) fn parse_config(bytes: &[u8]) -> Result<Platform, Unknown> {
     let raw: RawPlatform = serde_json::from_slice(bytes)
         .map_err(|_| malformed("the image's config is not valid JSON"))?;
     platform(raw)
+}
+
+/// Reads a page of tags; those that no reference may have are left out.
+pub(super) fn parse_tags(bytes: &[u8]) -> Result<Vec<String>, Unknown> {
+    let raw: RawTags = serde_json::from_slice(bytes)
+        .map_err(|_| malformed("the registry's list of tags is not valid JSON"))?;
+    let tags = raw.tags.unwrap_or_default().items.into_iter().flatten();
+    Ok(tags.filter(|tag| is_tag(tag)).collect())
 }
 
 /// Both readings of such a document have the same digest: what we judge and what a node

@@ -80,6 +80,10 @@ pub(super) fn refused_entry(host: &str, refusal: EntryRefusal) -> Unknown {
                 "too many requests of ours are waiting for {host}"
             ));
         }
+        EntryRefusal::LimitReached => {
+            let why = "as many requests were made as may be made for one image";
+            return Unknown::over_budget(why);
+        }
         EntryRefusal::Paused => (
             Reason::RateLimited,
             format!("{host} limits our requests, and asked us to wait"),
@@ -93,10 +97,11 @@ pub(super) fn refused_entry(host: &str, refusal: EntryRefusal) -> Unknown {
             Reason::RateLimited,
             format!("half of the pulls that {host} allows are left to the nodes"),
         ),
-        EntryRefusal::Failing(reason) => (
-            reason,
-            format!("{host} failed several times in a row ({reason}); it is asked again soon"),
-        ),
+        EntryRefusal::Failing(reason) => {
+            let why =
+                format!("{host} failed several times in a row ({reason}); it is asked again soon");
+            return unconnected(Unknown::new(reason, why));
+        }
     };
     Unknown::new(reason, detail)
 }
@@ -130,13 +135,24 @@ pub(super) fn from_status(status: StatusCode, host: &str) -> Unknown {
 
 /// What a failed exchange means: the cause is found in the chain of sources.
 pub(super) fn from_transport(error: &reqwest::Error, host: &str) -> Failure {
+    let unknown = cause(error, host);
+    if !error.is_connect() {
+        return unknown.into();
+    }
     Failure {
-        unknown: cause(error, host),
-        blame: if error.is_connect() {
-            Blame::Host
-        } else {
-            Blame::Repository
+        unknown: unconnected(unknown),
+        blame: Blame::Host,
+    }
+}
+
+/// A failure of which nothing but the connection is to blame.
+fn unconnected(unknown: Unknown) -> Unknown {
+    match unknown.reason {
+        Reason::Unreachable | Reason::Timeout => Unknown {
+            origin: Origin::Unconnected { is_absent: false },
+            ..unknown
         },
+        _ => unknown,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::cache::file::CacheFile;
 use super::cache::writer::CacheWriter;
-use super::cache::{Cache, LookupOutcome};
+use super::cache::{Cache, LookupOutcome, TagPage};
 use super::client::Registry;
 use super::error;
 use super::host::Hosts;
@@ -19,10 +19,13 @@ use crate::checker::ImageInspector;
 use crate::credentials::docker_config::DockerConfigError;
 use crate::credentials::{LookupCredentials, SecretContents, Secrets, SharedCredentials};
 use crate::domain::access::{Access, SecretName, Tenant};
+use crate::domain::inspection::Inspection;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::{Reason, Unknown};
+use crate::suggest::TagRegistry;
 use crate::work::audience::Audience;
 use crate::work::flight::Flights;
+use crate::work::limit::RequestLimit;
 
 /// Registries, with the credentials that each access has, and answers that are kept.
 #[derive(Clone)]
@@ -87,7 +90,7 @@ impl Inspector {
     }
 
     /// The answer for a pod with these secrets if it is known, without waiting.
-    fn known(&self, image: &ImageReference, access: &Access) -> Option<LookupOutcome> {
+    fn known_outcome(&self, image: &ImageReference, access: &Access) -> Option<LookupOutcome> {
         let contents = self.secrets.known(&access.secrets)?;
         let credentials = match self.of_pod(image, access, contents) {
             Ok(credentials) => credentials,
@@ -225,11 +228,56 @@ impl ImageInspector for Inspector {
         .boxed()
     }
 
+    fn known(&self, image: &ImageReference, access: &Access) -> Option<Arc<Inspection>> {
+        let contents = self.secrets.known(&access.secrets)?;
+        let credentials = self.of_pod(image, access, contents).ok()?;
+        let own = self.cache.known(image, credentials.identity());
+        own.or_else(|| {
+            let everybody = credentials.as_everybody();
+            let is_public = self.hosts.target(image).is_public_to(&everybody);
+            is_public.then(|| self.cache.known(image, None)).flatten()
+        })
+    }
+
     fn cached(&self, image: &ImageReference, access: &Access) -> Option<LookupOutcome> {
         if access.secrets.is_empty() {
             let everybody = || LookupCredentials::of_everybody(&self.shared, &access.tenant);
             return self.cache.cached(image, None, everybody);
         }
-        self.known(image, access)
+        self.known_outcome(image, access)
+    }
+}
+
+impl TagRegistry for Inspector {
+    fn look_up<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        access: &'a Access,
+        limit: &'a RequestLimit,
+    ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
+        async move {
+            let contents = self.secrets.all(&access.secrets).await;
+            let credentials = self.of_pod(image, access, contents)?.within(limit);
+            let found = self.cache.inspect_alone(image, &credentials).await?;
+            Ok(found.inspection)
+        }
+        .boxed()
+    }
+
+    fn tags<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        after: Option<&'a str>,
+        access: &'a Access,
+        limit: &'a RequestLimit,
+    ) -> BoxFuture<'a, Result<Vec<String>, Unknown>> {
+        async move {
+            let contents = self.secrets.all(&access.secrets).await;
+            let credentials = self.of_pod(image, access, contents)?.within(limit);
+            self.cache
+                .tags(&TagPage { image, after }, &credentials)
+                .await
+        }
+        .boxed()
     }
 }

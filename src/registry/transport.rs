@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::address::check_literal;
-use super::bulkhead::{EntryRefusal, Failure, Permit, RequestClass};
+use super::bulkhead::{Blame, EntryRefusal, Failure, Permit, RequestClass};
 use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
     timeout as timed_out, too_large, unsupported,
@@ -29,6 +29,7 @@ use super::statistics::Statistics;
 use crate::domain::text::printable;
 use crate::domain::unknown::{Reason, Unknown};
 use crate::work::audience::Urgency;
+use crate::work::limit::RequestLimit;
 
 /// Most redirects of one request.
 const MAX_REDIRECTS: usize = 3;
@@ -195,7 +196,19 @@ impl RegistryTransport {
             );
             failure
         };
+        let limit = request.class.limit.as_ref();
+        if let Some(limit) = limit
+            && bulkhead.is_nearly_spent(&request.class)
+        {
+            limit.stop();
+        }
+        if limit.is_some_and(|limit| limit.left() == 0) {
+            return Err(refused(EntryRefusal::LimitReached));
+        }
         let mut permit = bulkhead.enter(&request.class).await.map_err(refused)?;
+        if limit.is_some_and(|limit| !limit.take()) {
+            return Err(refused(EntryRefusal::LimitReached));
+        }
         let started = Instant::now();
         let Some(answer) = self.in_time(request, &mut permit).await else {
             permit.given_up();
@@ -206,10 +219,21 @@ impl RegistryTransport {
             Ok(answer) => {
                 self.statistics.count_request(Some(answer.status));
                 permit.answered(answer.status, &answer.headers);
+                let is_spent = answer.status == StatusCode::TOO_MANY_REQUESTS
+                    || bulkhead.is_nearly_spent(&request.class);
+                limit
+                    .filter(|_| is_spent)
+                    .into_iter()
+                    .for_each(RequestLimit::stop);
                 Ok(answer)
             }
             Err(failure) => {
                 self.statistics.count_request(None);
+                let is_unsent = failure.blame == Blame::Host;
+                limit
+                    .filter(|_| is_unsent)
+                    .into_iter()
+                    .for_each(RequestLimit::give_back);
                 permit.failed(&failure);
                 Err(failure.unknown)
             }

@@ -7,6 +7,7 @@ use super::lost::{KnownToRun, lost_platforms};
 use super::model::*;
 use super::order::{make_unique, put_in_order, sort};
 use super::parts::Parts;
+use super::pins::Pins;
 use super::readiness::readiness;
 use super::siblings::is_split_by_architecture;
 use crate::domain::node::Nodes;
@@ -66,6 +67,7 @@ pub struct ReportBuilder {
     workloads: Vec<ReportedWorkload>,
     findings: Vec<Finding>,
     parts: Parts,
+    pins: Pins,
 }
 
 impl ReportBuilder {
@@ -77,6 +79,7 @@ impl ReportBuilder {
             workloads: Vec::new(),
             findings: Vec::new(),
             parts: Parts::default(),
+            pins: Pins::default(),
         }
     }
 
@@ -86,6 +89,7 @@ impl ReportBuilder {
         let position = self.workloads.len();
         self.positions.push(place);
         self.workloads.push(self.parts.workload(judged));
+        self.pins.add(position, judged);
         let found = findings::find(judged, &self.request.foreign).into_iter();
         self.findings.extend(found.map(|finding| Finding {
             workload: position,
@@ -111,7 +115,9 @@ impl ReportBuilder {
             mut workloads,
             mut findings,
             mut parts,
+            pins,
         } = self;
+        findings.extend(pins.findings(&workloads, &findings));
         put_in_order(request.scope, &positions, &mut workloads, &mut findings);
         let Circumstances {
             errors,

@@ -91,7 +91,8 @@ fn on(image: &ReportedImage, kind: OutcomeKind) -> BTreeSet<&str> {
     outcomes.map(|one| &*one.platform).collect()
 }
 
-fn identity(image: &ReportedImage) -> ImageIdentity {
+/// What an image is to findings.
+pub(super) fn identity(image: &ReportedImage) -> ImageIdentity {
     let reference = image
         .reference
         .as_deref()
@@ -105,7 +106,8 @@ fn identity(image: &ReportedImage) -> ImageIdentity {
 }
 
 impl ReportedWorkload {
-    fn identity(&self) -> WorkloadIdentity<'_> {
+    /// What it is to findings.
+    pub(super) fn identity(&self) -> WorkloadIdentity<'_> {
         WorkloadIdentity {
             api_version: &self.api_version,
             kind: &self.kind,

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::advice::SearchEnd;
 use crate::domain::node::Source;
 use crate::domain::outcome::{OutcomeKind, Ternary};
 use crate::domain::policy::Level;
 use crate::domain::runtime::Runtime;
+use crate::domain::tag::Change;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::LevelResult;
 use crate::files::FileError;
@@ -312,11 +314,49 @@ pub struct ReportedImage {
     /// image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
+    /// What to use instead, the best first; where that was asked for (`--suggest`) and something
+    /// is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestions: Option<Arc<[ReportedSuggestion]>>,
+    /// What the search for suggestions took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<ReportedSearch>,
     /// What happens on each candidate platform.
     pub outcomes: Arc<[ReportedOutcome]>,
     /// What would happen on the other node platforms, where that was asked for.
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     pub elsewhere: Arc<[ReportedOutcome]>,
+}
+
+/// An image to use instead: it was inspected, and has every platform that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReportedSuggestion {
+    /// The name, spelled as the one that was asked for.
+    pub image: String,
+    /// The digest that it leads to.
+    pub digest: String,
+    /// The platforms that it has.
+    pub platforms: Vec<String>,
+    /// In what it differs.
+    pub change: Change,
+    /// When it was built, in UTC, where the image says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// In what it differs, in one sentence for people. Its words may change.
+    pub what: String,
+}
+
+/// What a search for suggestions took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReportedSearch {
+    /// How many requests were made beyond the look-up of the image; tokens are not counted.
+    pub requests: usize,
+    /// How many may be made.
+    pub limit: usize,
+    /// What ended it.
+    pub ended: SearchEnd,
 }
 
 /// What happens when an image is started on a node platform.

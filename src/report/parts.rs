@@ -5,12 +5,15 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::model::*;
+use crate::domain::advice::{Advice, Suggestion};
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::node::{NodePlatform, Nodes, Source};
 use crate::domain::outcome::Ternary;
 use crate::domain::policy::Level;
 use crate::domain::verdict::{ImageOutcome, ImageVerdict, Verdict};
 use crate::findings::JudgedWorkload;
+use crate::suggest::MAX_REQUESTS;
+use crate::wording::advice::difference;
 
 /// What many workloads have in common: names, candidates, outcomes.
 #[derive(Default)]
@@ -135,6 +138,13 @@ impl Parts {
             &mut row.image.containers,
             image.image.containers.iter().cloned(),
         );
+        if let Some(advice) = &image.advice
+            && row.image.suggestions.is_none()
+        {
+            row.image.search = Some(ReportedSearch::of(advice));
+            let suggestions = advice.suggestions.iter();
+            row.image.suggestions = Some(suggestions.map(ReportedSuggestion::of).collect());
+        }
         let caveats = image.caveats(platforms).map(|caveat| caveat.to_string());
         add_new(&mut row.image.doubts, caveats);
         add_new(
@@ -223,6 +233,34 @@ impl ReportedOutcome {
     }
 }
 
+impl ReportedSuggestion {
+    pub(super) fn of(suggestion: &Suggestion) -> Self {
+        let created = suggestion.created.and_then(|seconds| {
+            let time = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?);
+            Some(time.ok()?.to_string())
+        });
+        let platforms = suggestion.platforms.iter();
+        Self {
+            image: suggestion.image.clone(),
+            digest: suggestion.digest.to_string(),
+            platforms: platforms.map(ToString::to_string).collect(),
+            change: suggestion.candidate.change,
+            created,
+            what: difference(&suggestion.candidate),
+        }
+    }
+}
+
+impl ReportedSearch {
+    pub(super) fn of(advice: &Advice) -> Self {
+        Self {
+            requests: advice.requests,
+            limit: MAX_REQUESTS,
+            ended: advice.ended,
+        }
+    }
+}
+
 /// An image of a workload while its templates are gone through.
 struct ImageParts {
     image: ReportedImage,
@@ -242,6 +280,8 @@ impl ImageParts {
                 digest: inspection.map(|found| found.digest.to_string()),
                 stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
                 doubts: Vec::new(),
+                suggestions: None,
+                search: None,
                 outcomes: Arc::default(),
                 elsewhere: Arc::default(),
             },

@@ -158,11 +158,29 @@ fn findings(report: &Report, style: Style, detail: Detail) -> String {
     sections.sort_by_key(|(workload, _)| workload.kind != "DaemonSet");
     for (workload, findings) in sections {
         text.push_str(&heading(workload, style));
+        let mut said = BTreeSet::new();
         for finding in findings {
             text.push_str(&lines(finding, detail));
+            if let Some(image) = finding.image.as_deref().filter(|_| finding.rule.is_gap())
+                && said.insert(image)
+            {
+                text.extend(instead(workload, image));
+            }
         }
     }
     text
+}
+
+/// What to use in place of an image, where something was found.
+fn instead(workload: &ReportedWorkload, image: &str) -> Option<String> {
+    let mut images = workload.images.iter();
+    let known = images.find(|known| known.image == image)?;
+    let first = known.suggestions.as_ref()?.first()?;
+    Some(format!(
+        "    use instead: {} ({})\n",
+        visible(&first.image),
+        visible_escapes(&first.what)
+    ))
 }
 
 /// The workload, where it is from, and its levels.

@@ -204,6 +204,7 @@ mod tests {
                 },
                 inspection: None,
                 outdated: None,
+                advice: None,
                 outcomes,
             };
             let problems = image.problems(&candidates);

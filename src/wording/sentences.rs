@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::advice;
 use super::nodes::{counted, nodes_of};
 use super::problem::ImageProblem;
+use crate::domain::advice::Suggestion;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::inspection::Inspection;
 use crate::domain::outcome::{Outcome, Ternary};
@@ -14,7 +16,7 @@ use crate::domain::unknown::{Reason, Unknown};
 use crate::domain::verdict::{ImageVerdict, Verdict};
 
 /// How many names of one sort a sentence lists.
-const MAX_NAMED: usize = 8;
+pub(super) const MAX_NAMED: usize = 8;
 
 /// How variables of templates begin.
 const VARIABLES: [&str; 3] = ["${", "$(", "{{"];
@@ -34,7 +36,12 @@ pub(crate) struct Sentences {
 }
 
 /// An image lacks something for a platform, or has the wrong thing for it.
-pub(crate) fn gap(problem: &ImageProblem<'_>, verdict: &Verdict, is_foreign: bool) -> Sentences {
+pub(crate) fn gap(
+    problem: &ImageProblem<'_>,
+    verdict: &Verdict,
+    is_foreign: bool,
+    instead: Option<&Suggestion>,
+) -> Sentences {
     let image = problem.first.image;
     let name = visible(&image.image.image);
     let what = match problem.why {
@@ -73,7 +80,10 @@ pub(crate) fn gap(problem: &ImageProblem<'_>, verdict: &Verdict, is_foreign: boo
     Sentences {
         what,
         why,
-        next: format!("use a tag that has {wanted}{built}{kept}"),
+        next: match instead {
+            Some(instead) => format!("use {}{built}{kept}", advice::suggestion(instead)),
+            None => format!("use a tag that has {wanted}{built}{kept}"),
+        },
     }
 }
 
@@ -179,7 +189,11 @@ pub(crate) fn nowhere(verdict: &Verdict) -> Sentences {
 }
 
 /// A published tag lists nothing.
-pub(crate) fn empty_index(image: &str, candidates: &[&CandidatePlatform]) -> Sentences {
+pub(crate) fn empty_index(
+    image: &str,
+    candidates: &[&CandidatePlatform],
+    instead: Option<&Suggestion>,
+) -> Sentences {
     let name = visible(image);
     Sentences {
         what: format!("{name} is published without any manifest"),
@@ -187,7 +201,10 @@ pub(crate) fn empty_index(image: &str, candidates: &[&CandidatePlatform]) -> Sen
             "its index is empty, so nothing of it can be pulled on {}",
             where_to(candidates)
         ),
-        next: format!("use another tag than {name} until it lists manifests"),
+        next: match instead {
+            Some(instead) => format!("use {}", advice::suggestion(instead)),
+            None => format!("use another tag than {name} until it lists manifests"),
+        },
     }
 }
 

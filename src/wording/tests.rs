@@ -60,6 +60,7 @@ fn image(name: &str, outcomes: Vec<Outcome>) -> ImageVerdict {
             content: Content::Index(vec![entry(1, "linux/amd64"), entry(2, "linux/arm64/v8")]),
         })),
         outdated: None,
+        advice: None,
         outcomes,
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
 /// part of the program and sees it from above, and `rendered` is for tests alone.
-const RANKS: [(&str, u8); 19] = [
+const RANKS: [(&str, u8); 20] = [
     ("domain", 0),
     ("go", 0),
     ("process", 0),
@@ -19,6 +19,7 @@ const RANKS: [(&str, u8); 19] = [
     ("checker", 1),
     ("work", 1),
     ("findings", 2),
+    ("suggest", 2),
     ("report", 3),
     ("credentials", 2),
     ("cluster", 2),

@@ -17,5 +17,6 @@ mod process;
 mod promises;
 mod properties;
 mod registry;
+mod suggest;
 mod support;
 mod vectors;

@@ -81,6 +81,7 @@ fn verdict(images: &[Image], found: Candidates) -> Verdict {
             image: named.clone(),
             inspection: None,
             outdated: None,
+            advice: None,
             outcomes: platforms
                 .iter()
                 .map(|candidate| image.outcome(&candidate.platform))
@@ -312,6 +313,7 @@ proptest! {
             image: template.images[0].clone(),
             inspection: None,
             outdated: None,
+            advice: None,
             outcomes: vec![unknown; verdict.candidates.platforms.len()],
         });
         let worst = |passing| if passing == LevelResult::Pass { LevelResult::Undecided } else { passing };

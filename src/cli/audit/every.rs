@@ -188,6 +188,7 @@ impl Auditor {
             checker: self.checker.clone(),
             nodes: &view.nodes,
             everywhere: None,
+            advisor: None,
             rules: setup::rules(&self.configuration),
             deadline,
         };

@@ -57,6 +57,7 @@ fn images(rows: &[&str]) -> Vec<ImageVerdict> {
         image,
         inspection: None,
         outdated: None,
+        advice: None,
         outcomes: row.chars().map(outcome).collect(),
     });
     images.collect()

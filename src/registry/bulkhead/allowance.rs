@@ -110,6 +110,15 @@ impl Allowances {
         windows.min()
     }
 
+    /// Whether less than a tenth of the account's window is left, if it has one.
+    pub(super) fn is_nearly_spent(&self, account: Option<CredentialHash>, now: Instant) -> bool {
+        let allowance = self.accounts.get(&account);
+        let window = allowance.and_then(|allowance| allowance.window.as_ref());
+        window.is_some_and(|window| {
+            now < window.believed_until && window.remaining < window.limit.div_ceil(10)
+        })
+    }
+
     /// What an answer for the repository says of the account's allowance.
     pub(super) fn learn(
         &mut self,

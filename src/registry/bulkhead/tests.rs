@@ -18,6 +18,7 @@ fn class(audience: Audience) -> RequestClass {
         account: None,
         is_counted: true,
         may_go_on: true,
+        limit: None,
         deadline: Instant::now() + Duration::from_secs(15),
     }
 }

@@ -88,6 +88,15 @@ impl TagInspector for Arc<Fake> {
         }
         .boxed()
     }
+
+    fn tags<'a>(
+        &'a self,
+        _: &'a TagPage<'a>,
+        _: &'a LookupTarget<'a>,
+        _: &'a LookupCredentials,
+    ) -> BoxFuture<'a, Result<Vec<String>, Unknown>> {
+        futures::future::ready(Ok(Vec::new())).boxed()
+    }
 }
 
 fn registry(target: &LookupTarget<'_>) -> RegistryId {

@@ -67,6 +67,13 @@ lenient! {
     }
 }
 
+lenient! {
+    /// A page of the tags of a repository.
+    RawTags {
+        tags: Limited<Option<String>, MAX_ENTRIES> = "tags",
+    }
+}
+
 /// The annotations that matter. Their keys are map keys, which Go compares exactly.
 #[derive(Default)]
 pub(super) struct RawAnnotations {
@@ -94,7 +101,13 @@ impl GoObject for RawAnnotations {
     }
 }
 
-deserialize_go_objects!(RawDocument, RawDescriptor, RawPlatform, RawAnnotations);
+deserialize_go_objects!(
+    RawDocument,
+    RawDescriptor,
+    RawPlatform,
+    RawAnnotations,
+    RawTags
+);
 
 /// A list that keeps at most `MOST` items: what a registry claims never decides how much
 /// memory we take.

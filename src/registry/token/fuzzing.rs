@@ -96,6 +96,7 @@ pub(super) fn judged(
             repository: "a".into(),
             audience: Audience::Caller(Tenant::Operator),
             may_go_on: false,
+            limit: None,
             account: None,
             is_counted: false,
             deadline: Instant::now(),

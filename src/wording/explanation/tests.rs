@@ -89,6 +89,7 @@ fn explained(node: &NodePlatform, image: &Image, child: &Image, entries: Entries
         },
         inspection: Some(Arc::new(root)),
         outdated: None,
+        advice: None,
         outcomes: vec![picked.expect("every child was there to read")],
     };
     let candidate = CandidatePlatform::of(&Arc::new(node.clone()));

@@ -47,6 +47,8 @@ pub(crate) struct Document {
     pub(crate) platform: Option<Value>,
     /// Whether an index says that it is compressed with zstd.
     pub(crate) zstd: bool,
+    /// What else an index says of it.
+    annotations: Vec<(String, String)>,
     blobs: Vec<Vec<u8>>,
     children: Vec<Document>,
 }
@@ -59,6 +61,15 @@ impl Document {
     /// The documents that an index lists.
     pub(crate) fn children(&self) -> &[Document] {
         &self.children
+    }
+
+    /// The same document with this annotation, in itself and where an index lists it.
+    pub(crate) fn annotated(mut self, key: &str, value: &str) -> Self {
+        let mut body: Value = serde_json::from_slice(&self.body).unwrap();
+        body["annotations"][key] = json!(value);
+        self.body = body.to_string().into_bytes();
+        self.annotations.push((key.to_owned(), value.to_owned()));
+        self
     }
 
     /// The same document, of which an index says nothing.
@@ -108,6 +119,7 @@ fn manifest_of(config_type: &str, config: &Value, platform: Option<Value>) -> Do
         body: body.to_string().into_bytes(),
         platform,
         zstd: false,
+        annotations: Vec::new(),
         blobs: vec![config],
         children: Vec::new(),
     }
@@ -133,7 +145,10 @@ fn index_of(media_type: &'static str, children: impl IntoIterator<Item = Documen
             entry["platform"] = platform.clone();
         }
         if child.zstd {
-            entry["annotations"] = json!({"io.github.containers.compression.zstd": "true"});
+            entry["annotations"]["io.github.containers.compression.zstd"] = json!("true");
+        }
+        for (key, value) in &child.annotations {
+            entry["annotations"][key] = json!(value);
         }
         entry
     };
@@ -144,6 +159,7 @@ fn index_of(media_type: &'static str, children: impl IntoIterator<Item = Documen
         body: body.to_string().into_bytes(),
         platform: None,
         zstd: false,
+        annotations: Vec::new(),
         blobs: Vec::new(),
         children,
     }
@@ -401,6 +417,32 @@ impl Held {
     }
 }
 
+impl Held {
+    /// A page of tags, if that is what is asked for and there is such a repository.
+    fn tags(&self, request: &Request) -> Option<Arc<Stored>> {
+        let repository = request.uri().path().strip_suffix("/tags/list")?;
+        let prefix = format!("{repository}/manifests/");
+        let names = self
+            .documents
+            .keys()
+            .filter_map(|path| path.strip_prefix(&prefix));
+        let mut tags: Vec<&str> = names.filter(|name| !name.contains(':')).collect();
+        tags.sort_unstable();
+        let query = request.uri().query().unwrap_or_default();
+        let parameter = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name));
+        let after = parameter("last=").unwrap_or_default();
+        tags.retain(|tag| *tag > after);
+        tags.truncate(parameter("n=")?.parse().unwrap());
+        (!self.documents.is_empty()).then(|| {
+            let body = json!({"name": repository.trim_start_matches("/v2/"), "tags": tags});
+            Arc::new(Stored {
+                media_type: "application/json",
+                body: body.to_string().into_bytes(),
+            })
+        })
+    }
+}
+
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router) {
     // Connections end with the registry.
     let mut connections = tokio::task::JoinSet::new();
@@ -454,6 +496,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             }
         }
         let stored = held.documents.get(request.uri().path()).cloned();
+        let stored = stored.or_else(|| held.tags(&request));
         (faults, stored, held.access.clone())
     };
     shared.count.send_modify(|count| *count += 1);

@@ -1,0 +1,231 @@
+//! Other tags that are worth asking for, made out of one.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr};
+
+use super::distribution::{Distribution, tried_by_default};
+use super::version::{Version, is_commit_hash};
+use super::{Tag, is_tag};
+
+/// So many candidates a tag has at most.
+const MOST_CANDIDATES: usize = 40;
+/// So many siblings are asked for before anything else is. Each that does not exist costs a
+/// request, and the budget has to reach the kinds of candidates that follow.
+const FIRST_SIBLINGS: usize = 2;
+/// So many previous versions are asked for.
+const PREVIOUS_VERSIONS: usize = 3;
+/// What stands for the distribution of a tag that names none.
+const DEFAULT_DISTRIBUTION: &str = "default";
+/// The word of images with less in them, beside which a distribution stands on either side.
+const SLIM: &str = "slim";
+
+/// In what a suggested tag differs from the one that was asked for.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    IntoStaticStr,
+    Serialize,
+    Deserialize,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Change {
+    /// The version is spelled with fewer numbers, and the rest is the same.
+    Spelling,
+    /// The distribution differs.
+    Flavour,
+    /// The version is an older one.
+    Older,
+    /// The same tag, in the repository of one architecture.
+    PerArch,
+}
+
+/// Another tag, and what it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// A valid tag.
+    pub tag: String,
+    /// The kind of difference.
+    pub change: Change,
+    /// Whether the C library changes from musl to glibc.
+    pub changes_libc: bool,
+    /// Whether fewer numbers of the version are named, so that the tag moves on sooner.
+    pub is_less_pinned: bool,
+    /// The distributions, where they differ.
+    pub distribution: Option<DistributionChange>,
+}
+
+/// From which distribution to which: the words of the tags, `default` where a tag has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistributionChange {
+    /// That of the tag that was asked for.
+    pub from: String,
+    /// That of the candidate.
+    pub to: String,
+}
+
+/// The words of another tag, and what they change.
+#[derive(Clone)]
+struct Draft {
+    words: Vec<String>,
+    candidate: Candidate,
+}
+
+/// The candidates of a tag, in the order in which they are worth asking for.
+pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
+    let mut first = siblings(tag);
+    let further = first.split_off(first.len().min(FIRST_SIBLINGS));
+    let less_pinned_siblings: Vec<Draft> = first
+        .iter()
+        .flat_map(|sibling| less_pinned(tag, sibling))
+        .collect();
+    let asked = Draft::of(tag.words.clone(), Change::Spelling);
+    let drafts = first
+        .into_iter()
+        .chain(with_other_libc(tag))
+        .chain(less_pinned(tag, &asked))
+        .chain(previous(tag))
+        .chain(further)
+        .chain(less_pinned_siblings);
+    let mut seen = HashSet::from([tag.to_string()]);
+    drafts
+        .map(Draft::finish)
+        .filter(|candidate| is_tag(&candidate.tag) && seen.insert(candidate.tag.clone()))
+        .take(MOST_CANDIDATES)
+        .collect()
+}
+
+/// The same version and words on other releases of the distribution; on a named distribution
+/// where the tag has none.
+fn siblings(tag: &Tag) -> Vec<Draft> {
+    match &tag.distribution {
+        // Where a tag begins with a distribution, that is what the image is.
+        Some(own) if own.start == 0 => Vec::new(),
+        Some(own) => {
+            let siblings = own.siblings(&tag.words).into_iter();
+            siblings
+                .map(|sibling| replaced(tag, own, Some(&sibling), &sibling))
+                .collect()
+        }
+        None if is_extensible(tag) => {
+            let distributions = tried_by_default();
+            distributions.flat_map(|to| added(tag, to)).collect()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Whether the tag may be an image's name for its default distribution. `latest` is: but where
+/// official images have both, the bare word of the default distribution names the same image,
+/// and that of another one is no sibling of `latest` where the distribution is the image. The
+/// hash of a commit is a build, which has no other.
+fn is_extensible(tag: &Tag) -> bool {
+    let is_hash = tag.words.iter().any(|word| is_commit_hash(word));
+    let is_latest = matches!(&tag.words[..], [word] if word == "latest");
+    !is_hash && !is_latest
+}
+
+/// The tag with a distribution at its end; before `-slim`, too, since both are in use.
+fn added(tag: &Tag, to: &str) -> Vec<Draft> {
+    let last = tag.words.len();
+    let before_slim = last.checked_sub(1).filter(|at| tag.words[*at] == SLIM);
+    let places = before_slim.filter(|at| *at > 0).into_iter().chain([last]);
+    let drafts = places.map(|place| {
+        let mut words = tag.words.clone();
+        words.insert(place, to.to_owned());
+        Draft::of(words, Change::Flavour).with_distribution(DEFAULT_DISTRIBUTION, to)
+    });
+    drafts.collect()
+}
+
+/// The tag with another word where its distribution stands, or none.
+fn replaced(tag: &Tag, own: &Distribution, word: Option<&str>, to: &str) -> Draft {
+    let from = tag.words[own.start..own.end].join("-");
+    let mut words = tag.words.clone();
+    words.splice(own.start..own.end, word.map(str::to_owned));
+    Draft::of(words, Change::Flavour).with_distribution(&from, to)
+}
+
+/// From Alpine, the images with glibc: the slim one, which is nearest in size, and the plain
+/// one.
+fn with_other_libc(tag: &Tag) -> Vec<Draft> {
+    let own = tag.distribution.as_ref();
+    let Some(own) = own.filter(|own| own.family.is_musl && own.start > 0) else {
+        return Vec::new();
+    };
+    let slim = (!tag.words.iter().any(|word| word == SLIM)).then_some(SLIM);
+    let words = slim.map(Some).into_iter().chain([None]);
+    let drafts = words.map(|word| {
+        let mut draft = replaced(tag, own, word, DEFAULT_DISTRIBUTION);
+        draft.candidate.changes_libc = true;
+        draft
+    });
+    drafts.collect()
+}
+
+/// The draft with fewer and fewer numbers of the version, and at last with its words alone.
+fn less_pinned(tag: &Tag, draft: &Draft) -> Vec<Draft> {
+    let Some(version) = tag.released_version() else {
+        return Vec::new();
+    };
+    let words = &draft.words[tag.words_of_version()..];
+    let shorter = version.less_pinned().map(|version| version.to_string());
+    let alone = (!words.is_empty()).then_some(None);
+    let drafts = shorter.map(Some).chain(alone).map(|version| {
+        let mut less_pinned = draft.clone();
+        less_pinned.words = version.into_iter().chain(words.iter().cloned()).collect();
+        less_pinned.candidate.is_less_pinned = true;
+        less_pinned
+    });
+    drafts.collect()
+}
+
+/// The same words with the versions before this one.
+fn previous(tag: &Tag) -> Vec<Draft> {
+    let version = tag.counted_version();
+    let previous = version.into_iter().flat_map(Version::previous);
+    let drafts = previous.take(PREVIOUS_VERSIONS).map(|version| {
+        let mut words = tag.words.clone();
+        words[0] = version.to_string();
+        Draft::of(words, Change::Older)
+    });
+    drafts.collect()
+}
+
+impl Draft {
+    fn of(words: Vec<String>, change: Change) -> Self {
+        let candidate = Candidate {
+            tag: String::new(),
+            change,
+            changes_libc: false,
+            is_less_pinned: false,
+            distribution: None,
+        };
+        Self { words, candidate }
+    }
+
+    fn with_distribution(mut self, from: &str, to: &str) -> Self {
+        self.candidate.distribution = Some(DistributionChange {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
+        self
+    }
+
+    fn finish(self) -> Candidate {
+        Candidate {
+            tag: self.words.join("-"),
+            ..self.candidate
+        }
+    }
+}
