@@ -95,6 +95,11 @@ impl Checker {
         Self { inspector }
     }
 
+    /// Who is asked for images.
+    pub fn inspector(&self) -> &dyn ImageInspector {
+        &*self.inspector
+    }
+
     /// The verdict on a pod template. What is not known at the deadline is unknown, with
     /// reason `timeout`; the look-up goes on in the background.
     pub async fn check(

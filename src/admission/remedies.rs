@@ -1,10 +1,14 @@
 //! A denial, with what was found to help.
 
+use std::collections::BTreeMap;
+
 use super::answer::Answer;
 use super::judging::Judging;
+use crate::domain::advice::Suggestion;
 use crate::domain::labels::Labels;
 use crate::domain::placement::Placement;
 use crate::domain::workload::PodTemplate;
+use crate::suggest;
 use crate::wording;
 
 impl Judging<'_> {
@@ -25,12 +29,30 @@ impl Judging<'_> {
         let remedy = wording::Remedy {
             templates,
             elsewhere: &elsewhere.await,
+            suggestions: &self.suggestions(),
             foreign: &self.settings.foreign_images,
         };
         Answer::denied(
             wording::denial(verdicts, &remedy),
             wording::denial_causes(verdicts),
         )
+    }
+
+    /// Other tags of images that lack something, as far as they are known already, by the names
+    /// of the images.
+    fn suggestions(&self) -> BTreeMap<&str, Suggestion> {
+        let templates = self.workload.templates.iter().zip(&self.verdicts);
+        let images = templates.flat_map(|(template, verdict)| {
+            let images = verdict.images.iter();
+            images.map(move |image| (template, verdict, image))
+        });
+        let inspector = self.checker.inspector();
+        let known = images.filter_map(|(template, verdict, image)| {
+            let platforms = &verdict.candidates.platforms;
+            let suggestion = suggest::known(inspector, image, platforms, &template.access)?;
+            Some((image.image.image.as_str(), suggestion))
+        });
+        known.collect()
     }
 
     /// What admission adds to the selector of a template's pods, and would add again.

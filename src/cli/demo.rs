@@ -228,8 +228,11 @@ impl DemoServers {
 
     /// Commands for another terminal, which work as they are printed.
     fn lines_to_try(&self) -> Result<String> {
+        let mut stories = stories::all().into_iter();
+        let denied = stories.find(|story| story.expected == Expected::Denied);
+        let denied = denied.context("no story is denied")?;
         self.folder
-            .write("review.json", &stories::all()[1].review().to_string())?;
+            .write("review.json", &denied.review().to_string())?;
         let own = std::env::current_exe().context("find this program")?;
         let own = own.display();
         let path = |name: &str| self.folder.path(name).display().to_string();
@@ -238,7 +241,7 @@ impl DemoServers {
         Ok(format!(
             "\nThe registry and the webhook stay up until Ctrl-C. In another terminal:\n\n  \
              {own} check --config {config} --platform linux/s390x node:22\n  \
-             {own} check --config {config} --platform linux/s390x node:21\n  \
+             {own} check --config {config} --platform linux/s390x node:22-trixie\n  \
              {own} check --config {config} --snapshot {cluster} -o wide node:22\n  \
              {own} audit --config {config} --snapshot {cluster} --snapshot {workloads} --add-platform linux/riscv64\n  \
              {own} inspect --config {config} node:22\n  \

@@ -4,12 +4,14 @@
 //! a field replaces the pod's whole field. `# remove X` says what else has to go.
 //! Alternatives begin with `or`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::advice;
 use super::nodes::{MAX_NAMES, counted, grouped, quoted};
+use crate::domain::advice::Suggestion;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::outcome::{Outcome, Ternary};
 use crate::domain::placement::Placement;
@@ -37,6 +39,8 @@ pub(crate) struct Remedy<'a> {
     /// Placements with which each would run; nothing for one that runs as it is, and nothing
     /// at all where one has none.
     pub(crate) elsewhere: &'a [Vec<Placement>],
+    /// Other tags that have every platform, by the names of the images that lack some.
+    pub(crate) suggestions: &'a BTreeMap<&'a str, Suggestion>,
     /// Images that nobody here builds.
     pub(crate) foreign: &'a ForeignImages,
 }
@@ -60,9 +64,13 @@ impl Remedy<'_> {
             self.builds(verdicts, &lacking),
             self.others(verdicts, &lacking),
         );
+        let instead = self.instead(&lacking);
+        // Who is told a tag need not look for one.
+        let others = others.filter(|_| instead.is_none());
         // Both, where some images are of one sort and some of the other.
         let images: Vec<String> = builds.into_iter().chain(others).collect();
         let mut ways = self.elsewhere();
+        ways.extend(instead);
         if !images.is_empty() {
             ways.push(images.join("\nand "));
         }
@@ -71,6 +79,17 @@ impl Remedy<'_> {
             begins = "or ";
         }
         text
+    }
+
+    /// Other tags, where one is known for every image that lacks something.
+    fn instead(&self, lacking: &[Lacking<'_>]) -> Option<String> {
+        let known = lacking.iter().map(|(_, image)| {
+            let instead = self.suggestions.get(&*image.image.image)?;
+            let instead = advice::suggestion(instead);
+            Some(format!("{instead} in place of {}", quoted(&image.image)))
+        });
+        let known: Vec<String> = known.collect::<Option<_>>()?;
+        (!known.is_empty()).then(|| format!("use {}", counted(known.into_iter(), MAX_NAMES)))
     }
 
     /// What to change of where the pods go: the least change of every template, then what

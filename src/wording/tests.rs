@@ -85,6 +85,7 @@ fn denial(verdicts: &[Verdict]) -> String {
 fn denial_with(verdicts: &[Verdict], elsewhere: &[Vec<Placement>]) -> String {
     let remedy = Remedy {
         templates: &[PodTemplate::default()],
+        suggestions: &BTreeMap::new(),
         elsewhere,
         foreign: &ForeignImages::default(),
     };

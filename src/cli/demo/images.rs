@@ -28,8 +28,8 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// Tags of `node` with linux/s390x, and without: the odd and the old ones were built for
-/// it, the newer long-term versions were not.
-const WITH_S390X: [&str; 5] = ["12", "16", "17", "19", "21"];
+/// it, the newer long-term versions were not, save on another distribution.
+const WITH_S390X: [&str; 6] = ["12", "16", "17", "19", "21", "22-trixie"];
 const WITHOUT_S390X: [&str; 4] = ["18", "20", "22", "latest"];
 
 pub(super) fn all() -> Vec<DemoImage> {

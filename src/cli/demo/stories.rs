@@ -59,6 +59,14 @@ impl Expected {
 pub(super) fn all() -> Vec<Story> {
     vec![
         Story {
+            title: "node:22-trixie is published for every node: nothing to say",
+            name: "blog",
+            kind: WorkloadKind::Deployment,
+            image: "node:22-trixie",
+            architecture: None,
+            expected: Expected::Admitted,
+        },
+        Story {
             title: "node:22 has nothing for s390x: it runs here, but not everywhere",
             name: "shop",
             kind: WorkloadKind::Deployment,
@@ -67,7 +75,7 @@ pub(super) fn all() -> Vec<Story> {
             expected: Expected::Warned,
         },
         Story {
-            title: "The same image where only s390x nodes may run it",
+            title: "node:22 where only s390x nodes may run it: the denial names the tag to use",
             name: "shop-on-z",
             kind: WorkloadKind::Deployment,
             image: "node:22",
@@ -75,10 +83,10 @@ pub(super) fn all() -> Vec<Story> {
             expected: Expected::Denied,
         },
         Story {
-            title: "node:21 was still built for s390x",
+            title: "The tag that it names",
             name: "shop-on-z",
             kind: WorkloadKind::Deployment,
-            image: "node:21",
+            image: "node:22-trixie",
             architecture: Some("s390x"),
             expected: Expected::Admitted,
         },
