@@ -12,6 +12,7 @@ use super::duration::parse_duration;
 use super::exit::Exit;
 use super::platform::FlagPlatform;
 use super::setup::{self, Registries, RunsFor};
+use super::suggesting::SuggestArguments;
 use super::terminal;
 use crate::checker::Access;
 use crate::credentials::NoSecrets;
@@ -36,6 +37,8 @@ pub struct Arguments {
         value_name = "[OS/]ARCH[/VARIANT][=RUNTIME]"
     )]
     pub platform: Vec<FlagPlatform>,
+    #[command(flatten)]
+    pub suggest: SuggestArguments,
     /// Output format
     #[arg(short = 'o', long, default_value = "table", value_name = "FORMAT")]
     pub output: InspectFormat,
@@ -83,7 +86,13 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     template.add_image("image", &arguments.image, Usage::Container, false);
     let nodes = nodes(&arguments.platform, &found.inspection);
     let rules = setup::rules(&configuration);
-    let verdict = checker.check(&template, &nodes, rules, deadline).await;
+    let mut verdict = checker.check(&template, &nodes, rules, deadline).await;
+    if let Some(advisor) = arguments.suggest.advisor(&registries) {
+        let platforms = &verdict.candidates.platforms;
+        for image in &mut verdict.images {
+            image.advice = advisor.advise(image, platforms, &access, deadline).await;
+        }
+    }
     registries.close().await;
     let report = ImageReport::of(&arguments.image, &reference, &found, &verdict);
     terminal::print(&match arguments.output {

@@ -12,9 +12,22 @@ use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::tag::Change;
 use crate::domain::verdict::ImageVerdict;
 use crate::wording::advice as sentences;
+use crate::wording::sentences::Sentences;
 
-/// Why an image lacks platforms: one finding for each answer, with its platforms.
-pub(super) fn refinements(workload: WorkloadIdentity<'_>, image: &ImageVerdict) -> Vec<Finding> {
+/// Why an image lacks platforms: one answer, with what decided.
+pub(crate) struct PublicationAnswer {
+    /// The rule that it is a finding of.
+    pub(crate) rule: Rule,
+    /// The platforms that it is about.
+    pub(crate) platforms: Vec<String>,
+    /// What is so, why, and what next.
+    pub(crate) text: Sentences,
+    /// What decided, a sentence each.
+    pub(crate) evidence: Vec<String>,
+}
+
+/// Why an image lacks platforms, as far as it was found out.
+pub(crate) fn publications(image: &ImageVerdict) -> Vec<PublicationAnswer> {
     let Some(advice) = &image.advice else {
         return Vec::new();
     };
@@ -31,10 +44,30 @@ pub(super) fn refinements(workload: WorkloadIdentity<'_>, image: &ImageVerdict) 
         }
     }
     let answers = answers.into_iter();
-    let findings = answers.map(|(rule, (state, mut platforms, evidence))| {
+    let answers = answers.map(|(rule, (state, mut platforms, evidence))| {
         platforms.sort();
         let first = advice.suggestions.first();
         let text = sentences::publication(&image.image.image, state, &platforms, first);
+        PublicationAnswer {
+            rule,
+            platforms,
+            text,
+            evidence,
+        }
+    });
+    answers.collect()
+}
+
+/// The same as findings of a workload.
+pub(super) fn refinements(workload: WorkloadIdentity<'_>, image: &ImageVerdict) -> Vec<Finding> {
+    let answers = publications(image).into_iter();
+    let findings = answers.map(|answer| {
+        let PublicationAnswer {
+            rule,
+            platforms,
+            text,
+            evidence,
+        } = answer;
         let image = ImageIdentity::of(image);
         Finding {
             evidence,

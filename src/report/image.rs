@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::Cell;
 use serde::Serialize;
 
-use super::model::ReportedOutcome;
+use super::model::{ReportedOutcome, ReportedSearch, ReportedSuggestion};
 use super::style::{Style, columns};
 use super::wide::short_digest;
 use crate::domain::inspection::{Content, Entry, EntryKind, Lookup};
@@ -15,6 +15,7 @@ use crate::domain::reference::ImageReference;
 use crate::domain::runtime::Runtime;
 use crate::domain::unknown::Unknown;
 use crate::domain::verdict::Verdict;
+use crate::findings::{self, Rule};
 
 /// An image, as `inspect -o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +33,24 @@ pub struct ImageReport {
     picks: Vec<ReportedOutcome>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     doubts: Vec<String>,
+    /// What to use instead, where that was asked for and something is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestions: Option<Vec<ReportedSuggestion>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<ReportedSearch>,
+    /// Why platforms are missing, as far as it was found out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    publications: Vec<ReportedPublication>,
+}
+
+/// Why an image lacks platforms.
+#[derive(Clone, Debug, Serialize)]
+struct ReportedPublication {
+    rule: Rule,
+    platforms: Vec<String>,
+    what: String,
+    next: String,
+    evidence: Vec<String>,
 }
 
 /// Why nothing is known of an image, as `inspect -o json` prints it.
@@ -91,6 +110,12 @@ impl ImageReport {
         };
         let platforms = inspection.platforms();
         let picks = verdict.outcomes().map(ReportedOutcome::of);
+        let mut advices = verdict
+            .images
+            .iter()
+            .filter_map(|image| image.advice.as_deref());
+        let advice = advices.next();
+        let publications = verdict.images.iter().flat_map(findings::publications);
         Self {
             image: image.to_owned(),
             reference: reference.to_string(),
@@ -107,6 +132,20 @@ impl ImageReport {
             doubts: verdict
                 .caveats()
                 .map(|(_, caveat)| caveat.to_string())
+                .collect(),
+            suggestions: advice.map(|advice| {
+                let suggestions = advice.suggestions.iter();
+                suggestions.map(ReportedSuggestion::of).collect()
+            }),
+            search: advice.map(ReportedSearch::of),
+            publications: publications
+                .map(|answer| ReportedPublication {
+                    rule: answer.rule,
+                    platforms: answer.platforms,
+                    what: answer.text.what,
+                    next: answer.text.next,
+                    evidence: answer.evidence,
+                })
                 .collect(),
         }
     }
@@ -139,6 +178,41 @@ impl ImageReport {
             let header = ["ON A NODE", "WITH RUNTIME", "OUTCOME", "WHY", "PULLS"];
             text.push('\n');
             text.push_str(&columns(style, header, self.pick_rows(style)));
+        }
+        text.push_str(&self.instead(style));
+        text
+    }
+
+    /// What to use instead, and why platforms are missing.
+    fn instead(&self, style: Style) -> String {
+        let mut text = String::new();
+        for ReportedPublication {
+            rule,
+            what,
+            evidence,
+            ..
+        } in &self.publications
+        {
+            let _ = writeln!(text, "\n{rule}: {what}");
+            for sentence in evidence {
+                let _ = writeln!(text, "  {sentence}");
+            }
+        }
+        match self.suggestions.as_deref() {
+            None => {}
+            Some([]) => text.push_str("\nUse instead: nothing was found\n"),
+            Some(suggestions) => {
+                let rows = suggestions.iter().map(|suggestion| {
+                    let created = suggestion.created.clone().unwrap_or_default();
+                    [suggestion.image.clone(), suggestion.what.clone(), created]
+                });
+                text.push('\n');
+                text.push_str(&columns(
+                    style,
+                    ["USE INSTEAD", "WHAT IT IS", "BUILT"],
+                    rows,
+                ));
+            }
         }
         text
     }
