@@ -14,9 +14,7 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::advice::{
-    PinnedImage, PublicationAnswer, pinned_to_one_platform, publications,
-};
+pub(crate) use self::advice::{PinnedImage, pinned_to_one_platform, publications};
 pub use self::find::find;
 pub use self::finding::{Acceptance, Finding, Fix, FixKind};
 pub use self::identity::{ImageIdentity, WorkloadIdentity, platform_lost, stable_hash};

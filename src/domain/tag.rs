@@ -60,16 +60,18 @@ impl Tag {
 
     /// Whether the tag stays with the image it names, as far as it says so itself.
     pub fn permanence(&self) -> Permanence {
-        let place = self.distribution.map(|place| place.start..place.end);
+        let place = self.distribution.map_or(0..0, |own| own.start..own.end);
         let words = self.words.iter().enumerate();
-        let words = words.filter(|(at, _)| !place.as_ref().is_some_and(|place| place.contains(at)));
-        let is_fixed = |word: &String| {
-            is_commit_hash(word) || Version::parse(word).is_some_and(|version| version.is_full())
-        };
-        match &self.version {
-            _ if words.clone().any(|(_, word)| is_fixed(word)) => Permanence::Fixed,
-            Some(version) if version.len() > 1 || self.has_two_versions() => Permanence::Open,
-            _ => Permanence::Moving,
+        let words = words.filter(|(at, _)| !place.contains(at));
+        let words: Vec<&String> = words.map(|(_, word)| word).collect();
+        let versions = words.iter().filter_map(|word| Version::parse(word));
+        let versions: Vec<Version> = versions.collect();
+        if words.iter().any(|word| is_commit_hash(word)) || versions.iter().any(Version::is_full) {
+            Permanence::Fixed
+        } else if versions.iter().any(|version| version.len() > 1) {
+            Permanence::Open
+        } else {
+            Permanence::Moving
         }
     }
 

@@ -1,5 +1,6 @@
 //! The texts, letter by letter where people rely on them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,19 +1,20 @@
 //! Other tags that are worth asking for, made out of one.
 
 use std::collections::HashSet;
+use std::iter;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
-use super::distribution::{Distribution, tried_by_default};
+use super::distribution::{ADDED, Distribution};
 use super::version::{Version, is_commit_hash};
 use super::{Tag, is_tag};
 
 /// So many candidates a tag has at most.
 const MOST_CANDIDATES: usize = 40;
-/// So many siblings are asked for before anything else is. Each that does not exist costs a
-/// request, and the budget has to reach the kinds of candidates that follow.
-const FIRST_SIBLINGS: usize = 2;
+/// So many of Alpine's releases are asked for before the C library changes. An image that lacks
+/// a platform on one of them mostly lacks it on all, and each one asked for costs requests.
+const FIRST_ALPINES: usize = 1;
 /// So many previous versions are asked for.
 const PREVIOUS_VERSIONS: usize = 3;
 /// What stands for the distribution of a tag that names none.
@@ -81,25 +82,36 @@ struct Draft {
     candidate: Candidate,
 }
 
-/// The candidates of a tag, in the order in which they are worth asking for.
+/// The candidates of a tag, in the order in which they are worth asking for: those that keep
+/// the version come first, and those that mostly do not exist come last.
 pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
-    let mut first = siblings(tag);
-    let further = first.split_off(first.len().min(FIRST_SIBLINGS));
-    let less_pinned_siblings: Vec<Draft> = first
-        .iter()
-        .flat_map(|sibling| less_pinned(tag, sibling))
-        .collect();
     let asked = Draft::of(tag.words.clone(), Change::Spelling);
-    let drafts = first
-        .into_iter()
-        .chain(with_other_libc(tag))
-        .chain(less_pinned(tag, &asked))
-        .chain(previous(tag))
-        .chain(further)
-        .chain(less_pinned_siblings);
+    let is_musl = (tag.distribution).is_some_and(|own| own.family.is_musl);
+    let mut first = siblings(tag);
+    let further = first.split_off(match is_musl {
+        true => first.len().min(FIRST_ALPINES),
+        false => first.len(),
+    });
+    let other_libc = with_other_libc(tag);
+    let mut last = further;
+    last.extend(other_libc.iter().flat_map(|other| added(other, ADDED[0])));
+    last.extend(first.iter().flat_map(|sibling| less_pinned(tag, sibling)));
+
+    let mut drafts = first;
+    drafts.extend(other_libc);
+    drafts.extend(less_pinned(tag, &asked));
+    // The bare words name the newest version. Where one of them is the distribution, which
+    // ages, that is as often as not the same one.
+    let words_alone = words_alone(tag, asked);
+    match tag.distribution {
+        Some(_) => drafts.extend(words_alone.into_iter().chain(previous(tag))),
+        None => drafts.extend(previous(tag).into_iter().chain(words_alone)),
+    }
+    drafts.extend(last);
+
     let mut seen = HashSet::from([tag.to_string()]);
-    drafts
-        .map(Draft::finish)
+    let candidates = drafts.into_iter().map(Draft::finish);
+    candidates
         .filter(|candidate| is_tag(&candidate.tag) && seen.insert(candidate.tag.clone()))
         .take(MOST_CANDIDATES)
         .collect()
@@ -118,8 +130,9 @@ fn siblings(tag: &Tag) -> Vec<Draft> {
                 .collect()
         }
         None if is_extensible(tag) => {
-            let distributions = tried_by_default();
-            distributions.flat_map(|to| added(tag, to)).collect()
+            let asked = Draft::of(tag.words.clone(), Change::Flavour);
+            let added = ADDED.into_iter().flat_map(|to| added(&asked, to));
+            added.collect()
         }
         None => Vec::new(),
     }
@@ -135,15 +148,17 @@ fn is_extensible(tag: &Tag) -> bool {
     !is_hash && !is_latest
 }
 
-/// The tag with a distribution at its end; before `-slim`, too, since both are in use.
-fn added(tag: &Tag, to: &str) -> Vec<Draft> {
-    let last = tag.words.len();
-    let before_slim = last.checked_sub(1).filter(|at| tag.words[*at] == SLIM);
-    let places = before_slim.filter(|at| *at > 0).into_iter().chain([last]);
+/// The draft with a distribution at its end; before `-slim`, too, since both are in use.
+fn added(draft: &Draft, to: &str) -> Vec<Draft> {
+    let last = draft.words.len();
+    let before_slim = (last > 1 && draft.words[last - 1] == SLIM).then(|| last - 1);
+    let places = before_slim.into_iter().chain([last]);
     let drafts = places.map(|place| {
-        let mut words = tag.words.clone();
-        words.insert(place, to.to_owned());
-        Draft::of(words, Change::Flavour).with_distribution(DEFAULT_DISTRIBUTION, to)
+        let mut added = draft.clone();
+        added.words.insert(place, to.to_owned());
+        let from = draft.candidate.distribution.as_ref();
+        let from = from.map_or(DEFAULT_DISTRIBUTION, |change| &change.from);
+        added.with_distribution(from, to)
     });
     drafts.collect()
 }
@@ -173,21 +188,24 @@ fn with_other_libc(tag: &Tag) -> Vec<Draft> {
     drafts.collect()
 }
 
-/// The draft with fewer and fewer numbers of the version, and at last with its words alone.
+/// The draft with fewer and fewer numbers of the version.
 fn less_pinned(tag: &Tag, draft: &Draft) -> Vec<Draft> {
-    let Some(version) = tag.released_version() else {
-        return Vec::new();
-    };
-    let words = &draft.words[tag.words_of_version()..];
-    let shorter = version.less_pinned().map(|version| version.to_string());
-    let alone = (!words.is_empty()).then_some(None);
-    let drafts = shorter.map(Some).chain(alone).map(|version| {
-        let mut less_pinned = draft.clone();
-        less_pinned.words = version.into_iter().chain(words.iter().cloned()).collect();
-        less_pinned.candidate.is_less_pinned = true;
-        less_pinned
+    let version = tag.released_version();
+    let shorter = version.into_iter().flat_map(Version::less_pinned);
+    let words = draft.words.iter().skip(tag.words_of_version());
+    let drafts = shorter.map(|version| {
+        let version = version.to_string();
+        let words = iter::once(version).chain(words.clone().cloned());
+        draft.clone().less_pinned_to(words.collect())
     });
     drafts.collect()
+}
+
+/// The draft without its version, where that leaves any words.
+fn words_alone(tag: &Tag, draft: Draft) -> Option<Draft> {
+    tag.released_version()?;
+    let words = tag.words.get(tag.words_of_version()..)?;
+    (!words.is_empty()).then(|| draft.less_pinned_to(words.to_vec()))
 }
 
 /// The same words with the versions before this one.
@@ -212,6 +230,12 @@ impl Draft {
             distribution: None,
         };
         Self { words, candidate }
+    }
+
+    fn less_pinned_to(mut self, words: Vec<String>) -> Self {
+        self.words = words;
+        self.candidate.is_less_pinned = true;
+        self
     }
 
     fn with_distribution(mut self, from: &str, to: &str) -> Self {

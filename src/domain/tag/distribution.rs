@@ -41,6 +41,9 @@ const DEBIAN: Family = Family::named(
     &["duke", "forky", "sid", "buster", "stretch", "jessie"],
 );
 
+/// The distributions that a tag without one is tried with, best first.
+pub(super) const ADDED: [&str; 2] = ["trixie", "bookworm"];
+
 /// The one distribution with musl.
 const ALPINE: Family = Family {
     is_musl: true,
@@ -85,6 +88,8 @@ const FAMILIES: &[Family] = &[
         "ubuntu",
         &["ubuntu26.04", "ubuntu24.04", "ubuntu22.04", "ubuntu"],
     ),
+    Family::numbered("amazonlinux", &["amazonlinux2023", "amazonlinux2"]),
+    Family::numbered("azurelinux", &[]),
     Family::numbered("centos", &[]),
     Family::numbered("fedora", &[]),
     // No Linux image is a sibling of these.
@@ -139,11 +144,6 @@ impl Family {
                 .stem
                 .is_some_and(|stem| word == stem || is_numbered(stem))
     }
-}
-
-/// The distributions that a tag without one is tried with, best first.
-pub(super) fn tried_by_default() -> impl Iterator<Item = &'static str> {
-    DEBIAN.words.iter().copied()
 }
 
 /// Whether a text is the number of a release: `3.22`, `10`.

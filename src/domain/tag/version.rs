@@ -30,6 +30,12 @@ struct Component {
     digits: String,
 }
 
+impl Component {
+    fn is_zero(&self) -> bool {
+        self.digits.bytes().all(|digit| digit == b'0')
+    }
+}
+
 /// What stands between the numbers of a version: `8u504` is update 504 of Java 8, and
 /// `21.0.3_9` its build 9.
 const SEPARATORS: [&str; 3] = [".", "_", "u"];
@@ -97,10 +103,8 @@ impl Version {
     /// The versions just before it, newest first: one less in the last number that is not
     /// zero, with zeros after it. None for a prerelease, a day or a build number.
     pub(super) fn previous(&self) -> impl Iterator<Item = Self> + '_ {
-        let place = self.components.iter().rposition(|component| {
-            let digits = component.digits.trim_start_matches('0');
-            !digits.is_empty()
-        });
+        let mut components = self.components.iter();
+        let place = components.rposition(|component| !component.is_zero());
         let place = place.filter(|_| !self.is_prerelease());
         let number = place.and_then(|place| {
             let digits = &self.components[place].digits;
@@ -127,7 +131,8 @@ impl Version {
         if last.digits.len() > MOST_COUNTED_DIGITS {
             return self.just_before_day();
         }
-        let count = if self.len() > 2 { LISTED_PATCHES } else { 1 };
+        let is_patch = self.len() > 2 && !last.is_zero();
+        let count = if is_patch { LISTED_PATCHES } else { 1 };
         let mut previous = self
             .previous()
             .take(count)
