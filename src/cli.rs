@@ -10,6 +10,7 @@ mod explain;
 mod inspect;
 mod judging;
 mod live;
+mod maintainers;
 mod origin;
 mod output;
 mod platform;

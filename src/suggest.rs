@@ -36,7 +36,7 @@ use crate::domain::verdict::ImageVerdict;
 use crate::work::limit::RequestLimit;
 
 pub use self::known::known;
-pub use self::official::Maintained;
+pub use self::official::{Maintained, parse_maintained};
 
 /// How many requests are made for one image, beyond its own look-up.
 pub const MAX_REQUESTS: usize = 8;

@@ -124,7 +124,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         checker: registries.checker.clone(),
         nodes: &view.nodes,
         everywhere: None,
-        advisor: arguments.suggest.advisor(&registries),
+        advisor: arguments.suggest.advisor(&registries)?,
         rules: setup::rules(&configuration),
         deadline,
     };

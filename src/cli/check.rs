@@ -81,7 +81,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
             .into_iter()
             .any(|format| output.rendering.wants(format))
             .then(|| view.nodes.without_obstacles()),
-        advisor: arguments.suggest.advisor(&registries),
+        advisor: arguments.suggest.advisor(&registries)?,
         rules: setup::rules(&configuration),
         deadline,
     };

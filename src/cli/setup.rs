@@ -21,6 +21,7 @@ use crate::domain::placement::toleration::ComparisonOperators;
 use crate::registry::{
     self, CacheFile, CacheWriter, Discretion, Inspector, LookUpSettings, Registry,
 };
+use crate::suggest::{Advisor, Maintainers};
 
 /// The configuration in a file, or the default one without a file.
 pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
@@ -29,8 +30,6 @@ pub fn configuration(path: Option<&Path>) -> Result<Configuration> {
     };
     Ok(Configuration::load(path)?)
 }
-
-use crate::suggest::Advisor;
 
 /// For whom registries are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,10 +90,10 @@ impl Registries {
     }
 
     /// Finds out what to use instead of images that lack something.
-    pub fn advisor(&self) -> Advisor {
+    pub fn advisor(&self, maintainers: Option<Arc<dyn Maintainers>>) -> Advisor {
         let now = jiff::Timestamp::now().as_second();
         let now = u64::try_from(now).unwrap_or_default();
-        Advisor::new(Arc::clone(&self.inspector) as _, None, now)
+        Advisor::new(Arc::clone(&self.inspector) as _, maintainers, now)
     }
 
     /// Writes the cache file, if there is one and anything to write.

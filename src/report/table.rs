@@ -176,10 +176,13 @@ fn instead(workload: &ReportedWorkload, image: &str) -> Option<String> {
     let mut images = workload.images.iter();
     let known = images.find(|known| known.image == image)?;
     let first = known.suggestions.as_ref()?.first()?;
+    let built = first.created.as_deref().and_then(|time| time.get(..10));
+    let built = built.map(|day| format!("; built {}", printable(day)));
     Some(format!(
-        "    use instead: {} ({})\n",
+        "    use instead: {} ({}{})\n",
         visible(&first.image),
-        visible_escapes(&first.what)
+        visible_escapes(&first.what),
+        built.unwrap_or_default()
     ))
 }
 

@@ -79,8 +79,11 @@ impl<'a> Official<'a> {
         platform: &Platform,
     ) -> Option<Evidence> {
         let architecture = architecture(platform)?;
-        let mut entries = maintained?.iter();
-        let entry = entries.find(|entry| entry.tags.iter().any(|tag| tag == self.tag))?;
+        let entries = maintained?.iter();
+        let mut named = entries
+            .filter(|entry| entry.tags.iter().any(|tag| tag == self.tag))
+            .peekable();
+        named.peek()?;
         // Only Windows is called otherwise there.
         let name = match architecture {
             "winamd64" => "windows-amd64",
@@ -88,7 +91,8 @@ impl<'a> Official<'a> {
         };
         Some(Evidence::Maintainers {
             repository: self.name.to_owned(),
-            has_architecture: entry.architectures.iter().any(|known| known == name),
+            // Builds for several architectures may share a tag.
+            has_architecture: named.any(|entry| entry.architectures.iter().any(|one| one == name)),
         })
     }
 
@@ -96,6 +100,55 @@ impl<'a> Official<'a> {
     pub(super) fn has_one_revision(&self) -> bool {
         !COMMITS_BY_ARCHITECTURE.contains(&self.name)
     }
+}
+
+/// Reads the maintainers' list of a repository: what it says of tags, entry by entry.
+/// Source: <https://github.com/docker-library/official-images#instruction-format>
+pub fn parse_maintained(text: &str) -> Vec<Maintained> {
+    let mut defaults = vec!["amd64".to_owned()];
+    let mut all = Vec::new();
+    for paragraph in paragraphs(text) {
+        let mut tags = Vec::new();
+        let mut architectures = None;
+        for (field, value) in &paragraph {
+            let names = value.split(',').map(|name| name.trim().to_owned());
+            match field.as_str() {
+                "tags" | "sharedtags" => tags.extend(names),
+                "architectures" => architectures = Some(names.collect()),
+                _ => {}
+            }
+        }
+        if tags.is_empty() {
+            // The paragraph before the first entry has what holds for all of them.
+            defaults = architectures.unwrap_or(defaults);
+            continue;
+        }
+        all.push(Maintained {
+            tags,
+            architectures: architectures.unwrap_or_else(|| defaults.clone()),
+        });
+    }
+    all
+}
+
+/// The fields of each paragraph: names in lower case, continued lines joined.
+fn paragraphs(text: &str) -> Vec<Vec<(String, String)>> {
+    let mut all: Vec<Vec<(String, String)>> = vec![Vec::new()];
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some(fields) = all.last_mut() else { break };
+        if line.trim().is_empty() {
+            if !fields.is_empty() {
+                all.push(Vec::new());
+            }
+        } else if line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = fields.last_mut() {
+                value.push_str(line);
+            }
+        } else if let Some((name, value)) = line.split_once(':') {
+            fields.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+    }
+    all
 }
 
 /// The name of a platform's repositories; none where there are none.
@@ -128,6 +181,39 @@ mod tests {
             let platform: Platform = platform.parse().unwrap();
             assert_eq!(architecture(&platform), expected, "{platform}");
         }
+    }
+
+    #[test]
+    fn the_maintainers_list_says_what_tags_are_meant_to_have() {
+        let text = "\
+# generated\n\
+Maintainers: Ada <ada@example.com>\nArchitectures: amd64, arm64v8\n\n\
+Tags: 22-trixie, 22.15.0-trixie,\n 22.15-trixie\nSharedTags: 22-all\n\
+Architectures: amd64, s390x\nGitCommit: a1\n\n\n\
+Tags: 22, latest\nDirectory: 22\n\n\
+Tags: 22-nano\nSharedTags: 22-all\nArchitectures: windows-amd64\n";
+        let listed = parse_maintained(text);
+        assert_eq!(listed[0].tags[2], "22.15-trixie");
+        for (tag, platform, expected) in [
+            ("22.15-trixie", "linux/s390x", Some(true)),
+            ("22", "linux/s390x", Some(false)),
+            ("22", "linux/arm64", Some(true)),
+            ("22-all", "windows/amd64", Some(true)),
+            ("22-all", "linux/s390x", Some(true)),
+            ("23", "linux/s390x", None),
+            ("22", "freebsd/amd64", None),
+        ] {
+            let reference: ImageReference = format!("node:{tag}").parse().unwrap();
+            let official = Official::of(&reference).unwrap();
+            let found = official.listed(Some(&listed), &platform.parse().unwrap());
+            let expected = expected.map(|has_architecture| Evidence::Maintainers {
+                repository: "node".to_owned(),
+                has_architecture,
+            });
+            assert_eq!(found, expected, "{tag} {platform}");
+        }
+        assert_eq!(parse_maintained(""), []);
+        assert_eq!(parse_maintained(" a\n:\nTags"), []);
     }
 
     #[test]
