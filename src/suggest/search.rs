@@ -172,10 +172,15 @@ impl<'a> Search<'a> {
             let mut candidates = siblings.into_iter();
             self.first_of(&mut candidates, reserved).await;
             let apart = self.apart().await;
+            let (older, others): (Vec<_>, Vec<_>) = others
+                .into_iter()
+                .partition(|candidate| candidate.change == Change::Older);
             self.first_of(&mut candidates.chain(others), 0).await;
-            if self.found.is_empty() {
-                self.listed(&tag).await;
-            }
+            // The version before is mostly there; a list knows better than a further guess.
+            let mut older = older.into_iter();
+            self.first_of(&mut older.by_ref().take(1), 0).await;
+            self.listed(&tag).await;
+            self.first_of(&mut older, 0).await;
             advice.publications = self.publications(&tag, apart).await;
         }
         advice.suggestions = std::mem::take(&mut self.found);
@@ -212,7 +217,7 @@ impl<'a> Search<'a> {
         let mut after = tag.list_after();
         let mut listed: Vec<String> = Vec::new();
         for _ in 0..MAX_PAGES {
-            if after.is_none() || !self.goes_on() {
+            if !self.found.is_empty() || after.is_none() || !self.goes_on() {
                 break;
             }
             let asked = self.advisor.registry.tags(
