@@ -146,18 +146,6 @@ impl Rule {
         matches!(self, Self::CouldNotCheck | Self::NowhereToRun)
     }
 
-    /// Whether anything in this version finds it. The others need look-ups beyond the image.
-    pub fn is_found(self) -> bool {
-        !matches!(
-            self,
-            Self::StillPublishing
-                | Self::NotOffered
-                | Self::Dropped
-                | Self::BaseLacksPlatform
-                | Self::PinnedToOnePlatform
-        )
-    }
-
     /// All that the catalogue says of it, for people.
     pub fn explained(self) -> String {
         let RuleText {
@@ -166,11 +154,7 @@ impl Rule {
             explanation,
             help,
         } = self.text();
-        let later = match self.is_found() {
-            true => "",
-            false => "This version does not look for it yet.\n",
-        };
-        format!("{self} ({severity})\n\n{title}\n\n{explanation}\n\nWhat to do: {help}\n{later}")
+        format!("{self} ({severity})\n\n{title}\n\n{explanation}\n\nWhat to do: {help}\n")
     }
 
     /// The severity for tools that ask for one of each rule.
@@ -274,35 +258,41 @@ impl Rule {
                 "refines missing-platform",
                 "The platform is published apart already, and not in the tag yet.",
                 "Official images are published for each architecture in a repository of its \
-                 own first, and put together into the tag later.",
+                 own first (s390x/node), and put together into the tag later. Found with \
+                 --suggest, where that repository has the tag from the same revision. With \
+                 --ask-maintainers, also where their list names the platform for the tag; a \
+                 platform whose build keeps failing looks the same from outside.",
                 "Wait, or use the suggested tag meanwhile.",
             ),
             Self::NotOffered => (
                 "refines missing-platform",
                 "The publisher does not build this image for the platform.",
-                "Sibling tags have the platform, this one does not, and nothing of it is \
-                 published apart.",
+                "Sibling tags of the same version have the platform, this one does not, and the \
+                 repository of the architecture has no such tag. Found with --suggest, of official \
+                 images; of a release that is younger than two weeks nothing is said.",
                 "Use a sibling that has the platform.",
             ),
             Self::Dropped => (
                 "refines missing-platform",
                 "The publisher no longer builds this image for the platform.",
-                "What is published apart for the platform is of an older revision.",
+                "What is published apart for the platform is of another revision than the tag, so it \
+                 stays behind. Found with --suggest, of official images.",
                 "Use the last version that has the platform, or move to another image.",
             ),
             Self::BaseLacksPlatform => (
                 "refines missing-platform",
                 "A base image lacks the platform, so the image cannot have it.",
-                "The image names its base by annotations, and that has no manifest for the \
-                 platform.",
+                "An official image has no platform that its base lacks. It names its base by \
+                 annotations, which are followed from base to base. Found with --suggest.",
                 "Change the base image, or ask its publisher.",
             ),
             Self::PinnedToOnePlatform => (
                 "warning",
                 "The digest is that of one platform, although the tag has more.",
                 "An index and each of its manifests have digests of their own. Who copies the \
-                 one of a manifest pins the image to a single platform.",
-                "Pin the digest of the index.",
+                 one of a manifest pins the image to a single platform. Found where the same run \
+                 sees the tag of that index, or looks at the tag beside the digest (--suggest).",
+                "Pin the digest of the index: `archmatch fix` writes it.",
             ),
             Self::NeedlessPin => (
                 "note",

@@ -9,11 +9,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/audit.md",
     "docs/ci.md",
     "docs/formats.md",
+    "docs/instead.md",
     "docs/new-architecture.md",
 ];
 
@@ -22,7 +23,7 @@ fn root() -> &'static Path {
 }
 
 /// Compares a file of the repository with what it should be, or writes it.
-fn published(path: &str, text: &str) {
+pub(crate) fn published(path: &str, text: &str) {
     let path = root().join(path);
     if std::env::var_os("ARCHMATCH_RENDER").is_some() {
         fs::write(&path, text).unwrap();

@@ -1,6 +1,7 @@
 //! Other tags, and whether waiting helps, against a registry that plays Docker Hub: the library
 //! of official images, a repository for each architecture, annotations, tags that lag behind.
 
+mod limits;
 mod stories;
 
 use std::sync::Arc;

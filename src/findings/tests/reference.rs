@@ -51,9 +51,6 @@ fn page() -> String {
              What to do: {help}\n"
         )
         .unwrap();
-        if !rule.is_found() {
-            page.push_str("\nThis version does not look for it yet.\n");
-        }
     }
     page
 }

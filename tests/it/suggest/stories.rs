@@ -1,6 +1,9 @@
 //! The two questions that the program began with.
 
-use super::{Build, Hub, rules};
+use archmatch::report::{Circumstances, ReportBuilder, ReportRequest};
+
+use super::{Build, Hub, nodes, rules};
+use crate::documentation::published;
 
 const ALL: [&str; 3] = ["linux/amd64", "linux/arm64/v8", "linux/s390x"];
 
@@ -69,4 +72,36 @@ async fn what_is_published_apart_already_is_on_its_way() {
         .suggestions(asked, &["linux/amd64", "linux/arm64"])
         .await;
     assert_eq!(suggestions, ["spelling node:bullseye-slim"]);
+}
+
+/// The report that the documentation shows.
+#[tokio::test]
+async fn both_stories_are_told_as_the_documentation_shows_them() {
+    let hub = Hub::new().await;
+    let old = Build {
+        created: "2026-06-02T10:00:00Z",
+        ..Build::default()
+    };
+    let new = Build {
+        created: "2026-08-20T10:00:00Z",
+        revision: Some("b2"),
+        ..old
+    };
+    hub.publish("library/node:22", &ALL[..2], old);
+    hub.publish("library/node:22-trixie", &ALL, old);
+    let late = "22.15-bullseye-slim";
+    hub.publish(&format!("library/node:{late}"), &[ALL[0], ALL[2]], new);
+    hub.publish(&format!("arm64v8/node:{late}"), &[ALL[1]], new);
+    hub.publish("library/node:bullseye-slim", &ALL, old);
+    let mut report = ReportBuilder::new(ReportRequest::default());
+    for (place, image) in ["node:22", &format!("node:{late}")].into_iter().enumerate() {
+        report.add(place, &hub.judge(image, &ALL).await);
+    }
+    let circumstances = Circumstances {
+        created: "2026-08-22T00:00:00Z".to_owned(),
+        ..Circumstances::default()
+    };
+    let report = report.finish(&nodes(&ALL), circumstances);
+    let text = archmatch::report::json(&report).unwrap();
+    published("tests/data/reports/instead.json", &text);
 }
