@@ -7,6 +7,8 @@
 
 mod candidate;
 mod distribution;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::fmt;

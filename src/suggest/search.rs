@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::official::Official;
 use super::{Advisor, MAX_REQUESTS};
 use crate::domain::access::Access;
 use crate::domain::advice::{Advice, SearchEnd, Suggestion};
@@ -21,6 +22,8 @@ use crate::work::limit::RequestLimit;
 
 /// How many failures in a row end a search: whoever fails is not asked again and again.
 const MAX_FAILURES: usize = 2;
+/// How many requests find an older version: a guess, a page of the list, and the image.
+const REQUESTS_OF_LIST: usize = 3;
 /// How many pages of tags are asked for.
 const MAX_PAGES: usize = 2;
 
@@ -175,7 +178,13 @@ impl<'a> Search<'a> {
             let (older, others): (Vec<_>, Vec<_>) = others
                 .into_iter()
                 .partition(|candidate| candidate.change == Change::Older);
-            self.first_of(&mut candidates.chain(others), 0).await;
+            // Elsewhere a list is worth more than the last guesses; official images have so many
+            // tags that it shows little.
+            let reserved = match Official::of(self.asked.reference) {
+                None if tag.list_after().is_some() => REQUESTS_OF_LIST,
+                _ => 0,
+            };
+            self.first_of(&mut candidates.chain(others), reserved).await;
             // The version before is mostly there; a list knows better than a further guess.
             let mut older = older.into_iter();
             self.first_of(&mut older.by_ref().take(1), 0).await;
@@ -215,7 +224,6 @@ impl<'a> Search<'a> {
     /// Adds the newest older version among those that the registry lists.
     async fn listed(&mut self, tag: &Tag) {
         let mut after = tag.list_after();
-        let mut listed: Vec<String> = Vec::new();
         for _ in 0..MAX_PAGES {
             if !self.found.is_empty() || after.is_none() || !self.goes_on() {
                 break;
@@ -232,17 +240,16 @@ impl<'a> Search<'a> {
             // Where the order is another one, a further page says nothing of what is near.
             let is_lexical = page.is_sorted();
             after = page.last().filter(|_| is_lexical).cloned();
-            listed.extend(page);
+            let older = tag.older(page.iter().map(String::as_str)).into_iter();
+            let mut older = older.map(|tag| Candidate {
+                tag,
+                change: Change::Older,
+                changes_libc: false,
+                is_less_pinned: false,
+                distribution: None,
+            });
+            self.first_of(&mut older, 0).await;
         }
-        let older = tag.older(listed.iter().map(String::as_str)).into_iter();
-        let mut older = older.map(|tag| Candidate {
-            tag,
-            change: Change::Older,
-            changes_libc: false,
-            is_less_pinned: false,
-            distribution: None,
-        });
-        self.first_of(&mut older, 0).await;
     }
 
     /// The index that the tag stands for, where the digest is one of several manifests.

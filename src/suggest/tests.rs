@@ -505,8 +505,13 @@ async fn older_versions_come_from_a_list_where_nothing_else_is_there() {
         ("r.example/app:4-x", image(&BOTH)),
     ]);
     table.tags = vec![
-        vec!["4-x".to_owned(), "4.1-x".to_owned()],
-        vec!["5-x".to_owned(), "5-y".to_owned(), "99-x".to_owned()],
+        vec!["7.1-x".to_owned(), "7.9-y".to_owned()],
+        vec![
+            "4-x".to_owned(),
+            "5-x".to_owned(),
+            "5-y".to_owned(),
+            "99-x".to_owned(),
+        ],
     ];
     let told = ask(table, "r.example/app:9-x", &BOTH).await;
     assert_eq!(

@@ -86,7 +86,7 @@ struct Draft {
 /// the version come first, and those that mostly do not exist come last.
 pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
     let asked = Draft::of(tag.words.clone(), Change::Spelling);
-    let is_musl = (tag.distribution).is_some_and(|own| own.family.is_musl);
+    let is_musl = tag.distribution.is_some_and(|own| own.family.is_musl);
     let mut first = siblings(tag);
     let further = first.split_off(match is_musl {
         true => first.len().min(FIRST_ALPINES),
@@ -100,8 +100,8 @@ pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
     let mut drafts = first;
     drafts.extend(other_libc);
     drafts.extend(less_pinned(tag, &asked));
-    // The bare words name the newest version. Where one of them is the distribution, which
-    // ages, that is as often as not the same one.
+    // Words alone name the newest version. A tag of a distribution and nothing more is asked
+    // for all the same before older versions: an old distribution has no new ones.
     let words_alone = words_alone(tag, asked);
     match tag.distribution {
         Some(_) => drafts.extend(words_alone.into_iter().chain(previous(tag))),
@@ -138,10 +138,10 @@ fn siblings(tag: &Tag) -> Vec<Draft> {
     }
 }
 
-/// Whether the tag may be an image's name for its default distribution. `latest` is: but where
-/// official images have both, the bare word of the default distribution names the same image,
-/// and that of another one is no sibling of `latest` where the distribution is the image. The
-/// hash of a commit is a build, which has no other.
+/// Whether a distribution can be added to the tag. The hash of a commit names one build, and
+/// `latest` has no other words: a distribution alone would be in its place. Of official images,
+/// `trixie` is the same image as `latest` wherever both exist, and `bookworm` of debian another
+/// product.
 fn is_extensible(tag: &Tag) -> bool {
     let is_hash = tag.words.iter().any(|word| is_commit_hash(word));
     let is_latest = matches!(&tag.words[..], [word] if word == "latest");

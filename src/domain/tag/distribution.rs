@@ -123,14 +123,15 @@ impl Distribution {
     pub(super) fn siblings(&self, words: &[String]) -> Vec<String> {
         let own = words[self.start..self.end].join("-");
         let has_two_words = self.end - self.start > 1;
-        let spelled = |word: &&str| match (self.family.stem, has_two_words) {
-            (Some(stem), true) => match word.strip_prefix(stem) {
-                Some(release) if !release.is_empty() => format!("{stem}-{release}"),
+        let spelled = |word: &&str| {
+            let stem = self.family.stem.filter(|_| has_two_words);
+            let release = stem.and_then(|stem| word.strip_prefix(stem));
+            match (stem, release) {
+                (Some(stem), Some(release)) if !release.is_empty() => format!("{stem}-{release}"),
                 _ => (*word).to_owned(),
-            },
-            _ => (*word).to_owned(),
+            }
         };
-        let siblings = self.family.words.iter().map(|word| spelled(word));
+        let siblings = self.family.words.iter().map(spelled);
         siblings.filter(|sibling| *sibling != own).collect()
     }
 }
