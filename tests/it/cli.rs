@@ -10,6 +10,7 @@ mod recipes;
 mod reports;
 mod silence;
 mod story;
+mod suggest;
 mod webhook;
 mod who_asks;
 

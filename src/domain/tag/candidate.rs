@@ -75,9 +75,9 @@ pub struct DistributionChange {
     pub to: String,
 }
 
-/// The words of another tag, and what they change.
+/// Another tag in words, and what they change.
 #[derive(Clone)]
-struct Draft {
+struct Respelled {
     words: Vec<String>,
     candidate: Candidate,
 }
@@ -85,7 +85,7 @@ struct Draft {
 /// The candidates of a tag, in the order in which they are worth asking for: those that keep
 /// the version come first, and those that mostly do not exist come last.
 pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
-    let asked = Draft::of(tag.words.clone(), Change::Spelling);
+    let asked = Respelled::of(tag.words.clone(), Change::Spelling);
     let is_musl = tag.distribution.is_some_and(|own| own.family.is_musl);
     let mut first = siblings(tag);
     let further = first.split_off(match is_musl {
@@ -97,20 +97,20 @@ pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
     last.extend(other_libc.iter().flat_map(|other| added(other, ADDED[0])));
     last.extend(first.iter().flat_map(|sibling| less_pinned(tag, sibling)));
 
-    let mut drafts = first;
-    drafts.extend(other_libc);
-    drafts.extend(less_pinned(tag, &asked));
+    let mut all = first;
+    all.extend(other_libc);
+    all.extend(less_pinned(tag, &asked));
     // Words alone name the newest version. A tag of a distribution and nothing more is asked
     // for all the same before older versions: an old distribution has no new ones.
     let words_alone = words_alone(tag, asked);
     match tag.distribution {
-        Some(_) => drafts.extend(words_alone.into_iter().chain(previous(tag))),
-        None => drafts.extend(previous(tag).into_iter().chain(words_alone)),
+        Some(_) => all.extend(words_alone.into_iter().chain(previous(tag))),
+        None => all.extend(previous(tag).into_iter().chain(words_alone)),
     }
-    drafts.extend(last);
+    all.extend(last);
 
     let mut seen = HashSet::from([tag.to_string()]);
-    let candidates = drafts.into_iter().map(Draft::finish);
+    let candidates = all.into_iter().map(Respelled::finish);
     candidates
         .filter(|candidate| is_tag(&candidate.tag) && seen.insert(candidate.tag.clone()))
         .take(MOST_CANDIDATES)
@@ -119,7 +119,7 @@ pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
 
 /// The same version and words on other releases of the distribution; on a named distribution
 /// where the tag has none.
-fn siblings(tag: &Tag) -> Vec<Draft> {
+fn siblings(tag: &Tag) -> Vec<Respelled> {
     match &tag.distribution {
         // Where a tag begins with a distribution, that is what the image is.
         Some(own) if own.start == 0 => Vec::new(),
@@ -130,7 +130,7 @@ fn siblings(tag: &Tag) -> Vec<Draft> {
                 .collect()
         }
         None if is_extensible(tag) => {
-            let asked = Draft::of(tag.words.clone(), Change::Flavour);
+            let asked = Respelled::of(tag.words.clone(), Change::Flavour);
             let added = ADDED.into_iter().flat_map(|to| added(&asked, to));
             added.collect()
         }
@@ -148,79 +148,79 @@ fn is_extensible(tag: &Tag) -> bool {
     !is_hash && !is_latest
 }
 
-/// The draft with a distribution at its end; before `-slim`, too, since both are in use.
-fn added(draft: &Draft, to: &str) -> Vec<Draft> {
-    let last = draft.words.len();
-    let before_slim = (last > 1 && draft.words[last - 1] == SLIM).then(|| last - 1);
+/// The tag with a distribution at its end; before `-slim`, too, since both are in use.
+fn added(respelled: &Respelled, to: &str) -> Vec<Respelled> {
+    let last = respelled.words.len();
+    let before_slim = (last > 1 && respelled.words[last - 1] == SLIM).then(|| last - 1);
     let places = before_slim.into_iter().chain([last]);
-    let drafts = places.map(|place| {
-        let mut added = draft.clone();
+    let all = places.map(|place| {
+        let mut added = respelled.clone();
         added.words.insert(place, to.to_owned());
-        let from = draft.candidate.distribution.as_ref();
+        let from = respelled.candidate.distribution.as_ref();
         let from = from.map_or(DEFAULT_DISTRIBUTION, |change| &change.from);
         added.with_distribution(from, to)
     });
-    drafts.collect()
+    all.collect()
 }
 
 /// The tag with another word where its distribution stands, or none.
-fn replaced(tag: &Tag, own: &Distribution, word: Option<&str>, to: &str) -> Draft {
+fn replaced(tag: &Tag, own: &Distribution, word: Option<&str>, to: &str) -> Respelled {
     let from = tag.words[own.start..own.end].join("-");
     let mut words = tag.words.clone();
     words.splice(own.start..own.end, word.map(str::to_owned));
-    Draft::of(words, Change::Flavour).with_distribution(&from, to)
+    Respelled::of(words, Change::Flavour).with_distribution(&from, to)
 }
 
 /// From Alpine, the images with glibc: the slim one, which is nearest in size, and the plain
 /// one.
-fn with_other_libc(tag: &Tag) -> Vec<Draft> {
+fn with_other_libc(tag: &Tag) -> Vec<Respelled> {
     let own = tag.distribution.as_ref();
     let Some(own) = own.filter(|own| own.family.is_musl && own.start > 0) else {
         return Vec::new();
     };
     let slim = (!tag.words.iter().any(|word| word == SLIM)).then_some(SLIM);
     let words = slim.map(Some).into_iter().chain([None]);
-    let drafts = words.map(|word| {
-        let mut draft = replaced(tag, own, word, DEFAULT_DISTRIBUTION);
-        draft.candidate.changes_libc = true;
-        draft
+    let all = words.map(|word| {
+        let mut respelled = replaced(tag, own, word, DEFAULT_DISTRIBUTION);
+        respelled.candidate.changes_libc = true;
+        respelled
     });
-    drafts.collect()
+    all.collect()
 }
 
-/// The draft with fewer and fewer numbers of the version.
-fn less_pinned(tag: &Tag, draft: &Draft) -> Vec<Draft> {
+/// The tag with fewer and fewer numbers of the version.
+fn less_pinned(tag: &Tag, respelled: &Respelled) -> Vec<Respelled> {
     let version = tag.released_version();
     let shorter = version.into_iter().flat_map(Version::less_pinned);
-    let words = draft.words.iter().skip(tag.words_of_version());
-    let drafts = shorter.map(|version| {
+    let words = respelled.words.iter().skip(tag.words_of_version());
+    let all = shorter.map(|version| {
         let version = version.to_string();
         let words = iter::once(version).chain(words.clone().cloned());
-        draft.clone().less_pinned_to(words.collect())
+        respelled.clone().less_pinned_to(words.collect())
     });
-    drafts.collect()
+    all.collect()
 }
 
-/// The draft without its version, where that leaves any words.
-fn words_alone(tag: &Tag, draft: Draft) -> Option<Draft> {
+/// The tag without its version, where that leaves any words.
+fn words_alone(tag: &Tag, respelled: Respelled) -> Option<Respelled> {
     tag.released_version()?;
     let words = tag.words.get(tag.words_of_version()..)?;
-    (!words.is_empty()).then(|| draft.less_pinned_to(words.to_vec()))
+    (!words.is_empty()).then(|| respelled.less_pinned_to(words.to_vec()))
 }
 
 /// The same words with the versions before this one.
-fn previous(tag: &Tag) -> Vec<Draft> {
+fn previous(tag: &Tag) -> Vec<Respelled> {
     let version = tag.counted_version();
     let previous = version.into_iter().flat_map(Version::previous);
-    let drafts = previous.take(PREVIOUS_VERSIONS).map(|version| {
+    let all = previous.take(PREVIOUS_VERSIONS).map(|version| {
         let mut words = tag.words.clone();
         words[0] = version.to_string();
-        Draft::of(words, Change::Older)
+        Respelled::of(words, Change::Older)
     });
-    drafts.collect()
+    all.collect()
 }
 
-impl Draft {
+impl Respelled {
     fn of(words: Vec<String>, change: Change) -> Self {
         let candidate = Candidate {
             tag: String::new(),

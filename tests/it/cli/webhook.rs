@@ -75,6 +75,12 @@ impl Webhook {
 
     /// Whether a pod with the image is allowed, without a warning.
     pub(super) async fn admits(&self, image: &str) -> bool {
+        let response = self.review(image).await;
+        response["allowed"] == true && response.get("warnings").is_none()
+    }
+
+    /// What it answers for a pod with the image on s390x.
+    pub(super) async fn review(&self, image: &str) -> Value {
         let spec = json!({"nodeSelector": {"kubernetes.io/arch": "s390x"}, "containers": [{"name": "a", "image": image}]});
         let review = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
@@ -96,8 +102,7 @@ impl Webhook {
             .body(review.to_string());
         let body = request.send().await.unwrap().bytes().await.unwrap();
         let answer: Value = serde_json::from_slice(&body).unwrap();
-        let response = &answer["response"];
-        response["allowed"] == true && response.get("warnings").is_none()
+        answer["response"].clone()
     }
 
     /// What it says to whoever asks for a probe or for metrics.
