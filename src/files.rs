@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
-pub(crate) use self::documents::yaml_problem;
+pub(crate) use self::documents::{Document, documents, yaml_problem};
 use crate::domain::text::is_hidden;
 
 /// The most that is read of one file.
@@ -133,6 +133,41 @@ pub fn read_from(name: &str, input: impl io::Read) -> Vec<Result<FileObject, Fil
     found
 }
 
+/// The text of a file, for who changes it.
+///
+/// # Errors
+/// That it cannot be read, is too large, or is no text.
+pub fn read_text(path: &Path) -> Result<String, FileError> {
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => text_of(&name, file),
+        Err(error) => Err(FileError::new(name, error.to_string())),
+    }
+}
+
+/// The text of an input that is no file, such as standard input.
+///
+/// # Errors
+/// That it cannot be read, is too large, or is no text.
+pub fn text_of(name: &str, input: impl Read) -> Result<String, FileError> {
+    let mut bytes = Vec::new();
+    match input.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
+        Err(error) => return Err(FileError::new(name, error.to_string())),
+        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
+            return Err(FileError::new(name, "larger than 64 MiB"));
+        }
+        Ok(_) => {}
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error
+            .as_bytes()
+            .get(..error.utf8_error().valid_up_to())
+            .unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        FileError::new(format!("{name}:{line}"), "not UTF-8 text")
+    })
+}
+
 type Visit<'a> = dyn FnMut(Result<FileObject, FileError>) + 'a;
 
 /// Reads a directory; how many of its files were passed over.
@@ -204,22 +239,10 @@ fn read_file(path: &Path, visit: &mut Visit<'_>) {
 }
 
 fn read_input(name: &str, input: impl Read, visit: &mut Visit<'_>) {
-    let mut bytes = Vec::new();
-    let (source, problem) = match input.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
-        Err(error) => (name.to_owned(), error.to_string()),
-        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
-            (name.to_owned(), "larger than 64 MiB".to_owned())
-        }
-        Ok(_) => match std::str::from_utf8(&bytes) {
-            Ok(text) => return documents::read(name, text, visit),
-            Err(error) => {
-                let before = &bytes[..error.valid_up_to()];
-                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-                (format!("{name}:{line}"), "not UTF-8 text".to_owned())
-            }
-        },
-    };
-    visit(Err(FileError::new(source, problem)));
+    match text_of(name, input) {
+        Ok(text) => documents::read(name, &text, visit),
+        Err(error) => visit(Err(error)),
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! - [`registry`]: adapter to OCI registries.
 //! - [`cluster`]: adapter to the Kubernetes API, and the same view from a snapshot.
 //! - [`files`]: adapter to Kubernetes objects in files.
+//! - [`edit`]: images in texts of objects, changed where they stand.
 //! - [`config`]: the configuration file, read into the settings of the parts above.
 //! - [`admission`]: the webhook.
 //! - [`audit`]: the audit of what runs already.
@@ -29,6 +30,7 @@ pub mod cluster;
 pub mod config;
 pub mod credentials;
 pub mod domain;
+pub mod edit;
 pub mod files;
 pub mod findings;
 #[cfg(any(test, fuzzing))]

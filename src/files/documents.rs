@@ -24,6 +24,56 @@ pub(super) fn read(name: &str, text: &str, visit: &mut Visit<'_>) {
     }
 }
 
+/// A part of a text with one value in it: a YAML document, or one of several JSON values.
+#[derive(Debug)]
+pub(crate) struct Document<'a> {
+    /// What is written.
+    pub(crate) text: &'a str,
+    /// Where it starts in the text around it, in bytes.
+    pub(crate) offset: usize,
+    /// The line on which it starts.
+    pub(crate) line: usize,
+    /// What it means; none where it cannot be read.
+    pub(crate) values: Option<Vec<Value>>,
+}
+
+/// The documents of a text, with their places in it. What is empty is left out.
+pub(crate) fn documents(text: &str) -> Vec<Document<'_>> {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let place = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
+    let chunks = split(body).into_iter().filter(|chunk| !chunk.is_empty());
+    chunks
+        .flat_map(|chunk| {
+            let json = chunk.json().and_then(|(text, offset)| {
+                let values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+                Some((values.collect::<Result<Vec<_>, _>>().ok()?, offset))
+            });
+            let Some((values, offset)) = json else {
+                let visit: &mut Visit<'_> = &mut |_| {};
+                let name = "";
+                let reader = Reader { name, chunk, visit };
+                return vec![Document {
+                    text: chunk.text,
+                    offset: place(chunk.text),
+                    line: chunk.line,
+                    values: reader.yaml().ok(),
+                }];
+            };
+            let mut lines = Lines::new(chunk, offset);
+            let rest = chunk.text.get(offset..).unwrap_or_default();
+            let values = values.into_iter().map(RawValue::get);
+            values
+                .map(|text| Document {
+                    text,
+                    offset: place(text),
+                    line: lines.of(rest, place(text) - place(rest)),
+                    values: serde_json::from_str(text).ok().map(|value| vec![value]),
+                })
+                .collect()
+        })
+        .collect()
+}
+
 /// A part of a file between two `---` lines.
 #[derive(Clone, Copy, Debug)]
 struct Chunk<'a> {

@@ -4,6 +4,7 @@
 //! further kinds, which are configured by the paths of their templates: what is beside the
 //! paths is skipped, however large or deep it is.
 
+mod image_path;
 mod shapes;
 mod template_path;
 
@@ -13,8 +14,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
+pub use self::image_path::ImagePath;
 use self::shapes::{BuiltInObject, CronJobSpec, MaybeTemplate, Templated, TypeMeta, templates};
-pub use self::template_path::{KindRule, TemplatePath, TemplatePathError};
+pub use self::template_path::{KindRule, PathStep, TemplatePath, TemplatePathError};
 use super::json::{self, Input, Nested, ObjectError};
 use super::pod::{PodSpec, SpecOrigin};
 use crate::domain::workload::{PodTemplate, Templates, Workload};

@@ -25,6 +25,7 @@ const RANKS: [(&str, u8); 20] = [
     ("cluster", 2),
     ("files", 2),
     ("registry", 3),
+    ("edit", 3),
     ("config", 4),
     ("admission", 5),
     ("audit", 5),

@@ -47,9 +47,12 @@ pub struct TemplatePath {
     steps: Vec<PathStep>,
 }
 
+/// One step of a path through an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum PathStep {
+pub enum PathStep {
+    /// To the field of this name.
     Field(String),
+    /// To every item of a list, or every value of an object.
     Each,
 }
 
@@ -116,6 +119,11 @@ impl KindRule {
 }
 
 impl TemplatePath {
+    /// The steps from the object to the template.
+    pub(super) fn steps(&self) -> &[PathStep] {
+        &self.steps
+    }
+
     /// Reads the templates at this path of an object; absent ones are none.
     pub(super) fn seed(&self) -> TemplatesSeed<'_> {
         TemplatesSeed(&self.steps)
