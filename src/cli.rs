@@ -7,6 +7,7 @@ mod demo;
 mod duration;
 pub mod exit;
 mod explain;
+mod fix;
 mod inspect;
 mod judging;
 mod live;
@@ -43,7 +44,7 @@ use crate::process::telemetry;
 #[derive(Debug, Parser)]
 #[command(name = "archmatch", version, arg_required_else_help = true)]
 struct Cli {
-    /// Configuration file; check, audit and inspect find ./archmatch.yaml by themselves
+    /// Configuration file; check, audit, fix and inspect find ./archmatch.yaml by themselves
     #[arg(long, global = true, env = "ARCHMATCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -60,6 +61,9 @@ enum Command {
     /// Judge what runs already, and what would if nodes came or went
     #[command(after_help = AUDIT_HELP)]
     Audit(Box<audit::Arguments>),
+    /// Give images of files tags that have every platform, and change nothing else
+    #[command(after_help = FIX_HELP)]
+    Fix(Box<fix::Arguments>),
     /// Show the platforms of an image, and what each runtime would pull
     #[command(after_help = INSPECT_HELP)]
     Inspect(inspect::Arguments),
@@ -127,6 +131,28 @@ Exit codes:
      objects that cannot be read; nothing to check, unless --allow-empty
   3  nothing known to be wrong, but not everything could be found out";
 
+const FIX_HELP: &str = "\
+Examples:
+  archmatch fix -f manifests/ --platform linux/amd64,linux/s390x
+  archmatch fix -f manifests/ -R --platform linux/s390x | patch -p1 --binary
+  archmatch fix -k overlays/production --snapshot cluster.json --apply
+  archmatch fix > patches.yaml
+
+Stdout has one unified diff, for `patch -p1 --binary`, and nothing else. Only images of pod
+specifications change, and of them the tag or the digest: comments, order and quoting
+stay. What cannot be changed so is left alone, and said on stderr. A kustomization is
+changed where it names the image: under `images`, or in a resource of its folders.
+
+Without files, the workloads of the cluster (or of --snapshot) are looked at. Then stdout
+has a strategic merge patch for each one that changes, as YAML. The cluster is never
+written to.
+
+Exit codes:
+  0  nothing to do; with --apply, all of it was done
+  1  a diff or a patch is shown, or something is left to do
+  2  usage: arguments, a file that is not there, configuration, a cluster that
+     cannot be asked";
+
 const INSPECT_HELP: &str = "\
 Exit codes:
   0  the image was found, and has every platform of --platform
@@ -186,6 +212,10 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
             telemetry::start_logging(log);
             let of_folder = arguments.every.is_none().then(own_config).flatten();
             audit::run(*arguments, cli.config.or(of_folder)).await
+        }
+        Command::Fix(arguments) => {
+            telemetry::start_logging(PERSONS_LOG);
+            fix::run(*arguments, cli.config.or_else(own_config)).await
         }
         Command::Inspect(arguments) => {
             telemetry::start_logging(PERSONS_LOG);

@@ -6,9 +6,12 @@
 //! where anything but the wanted images differs, the text stays as it was.
 
 mod diff;
+mod kustomization;
 mod objects;
+mod patch;
 mod places;
 mod scalar;
+mod template;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -20,7 +23,12 @@ use std::ops::Range;
 use serde_json::Value;
 
 pub use self::diff::unified_diff;
+pub use self::kustomization::{
+    KUSTOMIZATION_FILES, Kustomization, Replacements, edit_kustomization,
+};
+pub use self::patch::{Patch, has_strategic_merge, patch};
 use self::places::{Change, Place, Places};
+pub use self::template::{TemplateImage, is_template, template_images};
 use self::tree::{Content, NodeId, Tree};
 use crate::domain::reference::ImageReference;
 use crate::files::{Document, documents};
@@ -64,6 +72,22 @@ pub struct Edited {
     pub changed: Vec<ChangedImage>,
     /// What was to change and did not.
     pub left_alone: Vec<LeftAlone>,
+}
+
+impl Edited {
+    /// The same without any change, for a reason that completes a sentence about each image.
+    #[must_use]
+    pub fn taken_back(mut self, why: &'static str, before: &str) -> Self {
+        before.clone_into(&mut self.text);
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        self.left_alone.extend(changed.map(|change| LeftAlone {
+            line: change.line,
+            image: change.old,
+            why,
+        }));
+        self.left_alone.sort();
+        self
+    }
 }
 
 /// An image that was changed.

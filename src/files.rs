@@ -5,6 +5,7 @@
 //! Everything is bounded: the size of a file, the nesting and the aliases of a document.
 
 mod documents;
+mod replace;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,7 +14,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
+pub use self::documents::first_value;
 pub(crate) use self::documents::{Document, documents, yaml_problem};
+pub use self::replace::replace;
 use crate::domain::text::is_hidden;
 
 /// The most that is read of one file.

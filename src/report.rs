@@ -54,6 +54,7 @@ pub use self::objects::{
 };
 pub use self::saved::SavedError;
 pub use self::style::{Rows, Style};
+pub use self::yaml::yaml;
 
 impl Report {
     /// The default view without its last line.

@@ -154,11 +154,11 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
 #[derive(Default)]
 pub struct Found {
     /// What cannot be read.
-    errors: Vec<Unread>,
+    pub errors: Vec<Unread>,
     /// What could not be listed.
-    partial: Vec<String>,
+    pub partial: Vec<String>,
     /// Objects of kinds that are not known.
-    skipped: Vec<SkippedKind>,
+    pub skipped: Vec<SkippedKind>,
 }
 
 /// How many objects that cannot be read are named.
@@ -166,7 +166,7 @@ const MAX_ERRORS: usize = 1_000;
 
 impl SelectionArguments {
     /// The workloads of a cluster, wherever they are. What else is found is added on the way.
-    fn subjects<'a>(
+    pub fn subjects<'a>(
         &self,
         origin: WorkloadOrigin,
         kinds: &[KindRule],

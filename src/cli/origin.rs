@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cluster::view::View;
-use crate::credentials::SecretReader;
+use crate::credentials::{NoSecrets, SecretReader};
 use crate::files::FileObject;
 
 /// What is judged against.
@@ -14,6 +14,17 @@ pub struct Target {
     pub secrets: Arc<dyn SecretReader>,
     /// Where its workloads are.
     pub origin: WorkloadOrigin,
+}
+
+impl Target {
+    /// No cluster at all, for who judges nothing.
+    pub fn nothing() -> Self {
+        Self {
+            view: View::default(),
+            secrets: Arc::new(NoSecrets),
+            origin: WorkloadOrigin::Nowhere,
+        }
+    }
 }
 
 /// Where the workloads of a cluster are.

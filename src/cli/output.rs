@@ -120,7 +120,8 @@ impl FromStr for OutputTarget {
     }
 }
 
-fn parse_level(text: &str) -> Result<Level, String> {
+/// A level that can be asked for.
+pub fn parse_level(text: &str) -> Result<Level, String> {
     match text.parse() {
         Ok(level @ (Level::Runnable | Level::Portable)) => Ok(level),
         _ => Err("expected runnable or portable".to_owned()),

@@ -125,7 +125,8 @@ impl Subjects {
         Ok(subjects)
     }
 
-    fn add(
+    /// Adds the objects that are workloads, and says which are not known.
+    pub fn add(
         &mut self,
         found: FoundObjects,
         namespace: Option<String>,
@@ -194,7 +195,7 @@ fn listed_images(name: &str) -> Result<Vec<String>> {
 }
 
 /// Whether an argument without `-f` names a file. No image begins with a dot or a slash.
-fn is_file(name: &str) -> bool {
+pub fn is_file(name: &str) -> bool {
     let path = Path::new(name);
     name == files::STDIN
         || name.starts_with(['.', '/'])
@@ -235,7 +236,7 @@ pub fn labels(object: &FileObject) -> Labels {
 }
 
 /// What `kubectl apply -k` would apply.
-fn kustomize(folder: &Path) -> Result<Vec<Result<FileObject, FileError>>> {
+pub fn kustomize(folder: &Path) -> Result<Vec<Result<FileObject, FileError>>> {
     let rendered = Command::new("kubectl")
         .arg("kustomize")
         .arg(folder)

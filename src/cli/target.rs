@@ -1,19 +1,16 @@
 //! What a command judges against: platforms of flags, a snapshot, or the live cluster.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
 use tokio::time::Instant;
 
 use super::live::KubeContext;
-use super::origin::{Target, WorkloadOrigin};
+use super::origin::Target;
 use super::platform::FlagPlatform;
 use super::snapshot;
-use crate::cluster::view::View;
 use crate::config::Configuration;
-use crate::credentials::NoSecrets;
 use crate::domain::node::{NodePlatform, Nodes};
 use crate::report::Unread;
 
@@ -62,11 +59,7 @@ impl TargetArguments {
         let target = if !self.snapshot.is_empty() {
             snapshot::load(&self.snapshot, configuration)?
         } else if !self.platform.is_empty() {
-            Target {
-                view: View::default(),
-                secrets: Arc::new(NoSecrets),
-                origin: WorkloadOrigin::Nowhere,
-            }
+            Target::nothing()
         } else {
             self.cluster.target(configuration, deadline).await?
         };

@@ -74,6 +74,12 @@ pub(crate) fn documents(text: &str) -> Vec<Document<'_>> {
         .collect()
 }
 
+/// The first value of a text, which may be no object; none where it cannot be read.
+pub fn first_value(text: &str) -> Option<Value> {
+    let document = documents(text).into_iter().next()?;
+    document.values?.into_iter().next()
+}
+
 /// A part of a file between two `---` lines.
 #[derive(Clone, Copy, Debug)]
 struct Chunk<'a> {

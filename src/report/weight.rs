@@ -20,7 +20,7 @@ impl Report {
     }
 
     /// What a finding makes of the asked level.
-    pub(super) fn weight(&self, finding: &Finding) -> LevelResult {
+    pub fn weight(&self, finding: &Finding) -> LevelResult {
         if finding.accepted.is_some() {
             return LevelResult::Pass;
         }

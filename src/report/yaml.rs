@@ -10,7 +10,7 @@ use crate::domain::text::is_hidden;
 ///
 /// # Errors
 /// What the writer of YAML says.
-pub(super) fn yaml(value: &impl Serialize) -> Result<String, serde_saphyr::SerializeError> {
+pub fn yaml(value: &impl Serialize) -> Result<String, serde_saphyr::SerializeError> {
     // So that a line never has more than one scalar, nor a scalar more than one line.
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     let mut text = String::new();

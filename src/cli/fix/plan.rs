@@ -1,0 +1,72 @@
+//! What images are to become, as the report has it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::outcome::Outcome;
+use crate::edit::{Edited, Owner, Replacements};
+use crate::findings::FixKind;
+use crate::report::{Report, ReportedWorkload};
+
+/// What the images of a workload are to become: by name as written, another tag or digest of
+/// the same repository.
+pub fn replacements(report: &Report, workload: usize) -> Replacements {
+    let findings = report.findings.iter();
+    let own = findings.filter(|finding| finding.workload == workload && finding.accepted.is_none());
+    let fixes = own.flat_map(|finding| &finding.fixes);
+    let images = fixes.filter(|fix| matches!(fix.kind, FixKind::Retag | FixKind::Repin));
+    images
+        .map(|fix| (fix.old.clone(), fix.new.clone()))
+        .collect()
+}
+
+/// The file that a workload is from, and its line there.
+pub fn place(source: &str) -> (&str, usize) {
+    let place = source.rsplit_once(':');
+    let place = place.and_then(|(file, line)| Some((file, line.parse().ok()?)));
+    place.unwrap_or((source, 1))
+}
+
+/// What the images of a file's workloads are to become.
+#[derive(Clone, Debug, Default)]
+pub struct FilePlan {
+    by_owner: BTreeMap<Owner<'static>, Replacements>,
+}
+
+impl FilePlan {
+    /// Adds what the images of a workload are to become.
+    pub fn add(&mut self, workload: &ReportedWorkload, replacements: Replacements) {
+        let owner = Owner {
+            api_version: Cow::Owned(workload.api_version.clone()),
+            kind: Cow::Owned(workload.kind.clone()),
+            name: Cow::Owned(workload.name.clone()),
+        };
+        self.by_owner.entry(owner).or_default().extend(replacements);
+    }
+
+    /// What an image of an object is to become.
+    pub fn wanted(&self, owner: &Owner<'_>, image: &str) -> Option<String> {
+        self.by_owner.get(owner)?.get(image).cloned()
+    }
+
+    /// All of it, whatever object it is of.
+    pub fn of_all_objects(&self) -> Replacements {
+        let all = self.by_owner.values().flatten();
+        all.map(|(old, new)| (old.clone(), new.clone())).collect()
+    }
+
+    /// Tells of images that were to change and of which the edit says nothing.
+    pub fn tell_missed(&self, path: &str, edited: &Edited, outcome: &mut Outcome) {
+        for old in self.of_all_objects().keys() {
+            let is_changed = edited.changed.iter().any(|change| change.old == *old);
+            if !is_changed && !edited.left_alone.iter().any(|left| left.image == *old) {
+                outcome.leave(path, format_args!("{old} was not found in the text"));
+            }
+        }
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.by_owner.values().all(BTreeMap::is_empty)
+    }
+}
