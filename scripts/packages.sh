@@ -13,6 +13,7 @@ declare -A needed=(
   [ip]=iproute2
   [nft]=nftables
   [openssl]=openssl
+  [patch]=patch
   [pkg-config]=pkg-config
   [unshare]=util-linux
   [xmllint]=libxml2-utils

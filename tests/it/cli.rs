@@ -1,6 +1,7 @@
 //! The real binary, run as a user would.
 
 mod cache_file;
+mod fix;
 mod flags;
 mod inputs;
 mod live;

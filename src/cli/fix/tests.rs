@@ -239,30 +239,16 @@ fn patch_makes_of_the_diff_what_apply_writes() {
     // The paths are those that were given, here absolute ones: they are taken from the root.
     assert!(diff.contains(&format!("--- a/{root}plain.yaml\n+++ b/{root}plain.yaml\n")));
     run_patch(Path::new("/"), &diff);
-    // From the folder itself, and by way of `.`.
-    for (prefix, name) in [
-        ("", "plain.yaml"),
-        ("./", "double.yml"),
-        ("deep/../", "mark.yaml"),
-    ] {
-        assert_eq!(patched.text(name), applied.text(name));
-        patched.write(
-            name,
-            &shapes.iter().find(|(known, _)| *known == name).unwrap().1,
-        );
-        let lines: Vec<&str> = diff
-            .split("--- a/")
-            .filter(|part| part.starts_with(&format!("{root}{name}")))
-            .collect();
-        let diff = format!("--- a/{}", lines.concat()).replace(&root, prefix);
-        if !prefix.contains("..") {
-            run_patch(patched.folder.path(), &diff);
-        } else {
-            patched.write(name, &applied.text(name));
-        }
-    }
     for (name, _) in &shapes {
         assert_eq!(patched.text(name), applied.text(name), "{name}");
+    }
+    // Relative ones are taken from where they were given.
+    for prefix in ["", "./"] {
+        copy_to(&patched, &shapes);
+        run_patch(patched.folder.path(), &diff.replace(&root, prefix));
+        for (name, _) in &shapes {
+            assert_eq!(patched.text(name), applied.text(name), "{prefix}{name}");
+        }
     }
 }
 
@@ -535,4 +521,110 @@ fn a_kustomization_is_changed_where_it_names_the_image() {
             assert_eq!(world.text(file), after, "{name}: {file}");
         }
     }
+}
+
+fn lacking(spec: Value, kind: &str, api_version: &str) -> Value {
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "d", "namespace": "web"}, "spec": {"template": {"spec": spec}}})
+}
+
+/// What fix shows for objects of a snapshot or a cluster.
+async fn patches_of(values: &[Value], objects: &Objects) -> (String, bool) {
+    let text = values.iter().map(|value| format!("---\n{value}\n"));
+    let text: String = text.collect();
+    let mut subjects = Subjects::default();
+    let found = FoundObjects {
+        objects: object_files::read_from("s", text.as_bytes()),
+        passed_over: 0,
+    };
+    let rules = crate::objects::kinds::KindRule::well_known();
+    subjects.add(found, None, None, &rules);
+    let mut outcome = Outcome::default();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let report = report(&subjects);
+    let patches = live::patches(&report, objects, deadline, &mut outcome).await;
+    (patches.unwrap(), outcome.is_left)
+}
+
+const PATCHES: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+  namespace: web
+spec:
+  template:
+    spec:
+      containers:
+      - image: node:22-trixie
+        name: a
+      initContainers:
+      - image: redis:7
+        name: b
+";
+
+fn workload() -> Value {
+    lacking(
+        json!({
+            "containers": [{"name": "a", "image": "node:22"}, {"name": "c", "image": "node:23"}],
+            "initContainers": [{"name": "b", "image": "redis:7-alpine"}],
+        }),
+        "Deployment",
+        "apps/v1",
+    )
+}
+
+#[tokio::test]
+async fn a_workload_without_a_file_gets_a_patch_of_its_containers() {
+    let daemons = lacking(
+        json!({"containers": [{"name": "a", "image": "node:22"}]}),
+        "DaemonSet",
+        "apps/v1",
+    );
+    let rollout = lacking(
+        json!({"containers": [{"name": "a", "image": "node:22"}]}),
+        "Rollout",
+        "argoproj.io/v1alpha1",
+    );
+    let snapshot = |values: &[Value]| {
+        let texts = values.iter().map(ToString::to_string);
+        let objects = texts.flat_map(|text| object_files::read_from("s", text.as_bytes()));
+        Objects::Files(objects.map(Result::unwrap).collect())
+    };
+    let one = [workload()];
+    let (text, is_left) = patches_of(&one, &snapshot(&one)).await;
+    assert_eq!((text.as_str(), is_left), (PATCHES, false));
+    let both = [workload(), daemons];
+    let (text, _) = patches_of(&both, &snapshot(&both)).await;
+    let documents: Vec<&str> = text.split("---\n").collect();
+    assert!(
+        documents.len() == 2 && documents[1].contains("kind: DaemonSet"),
+        "{text}"
+    );
+    // What no such patch can change, and what is gone by now.
+    for (value, objects) in [
+        (rollout.clone(), snapshot(&[rollout])),
+        (workload(), snapshot(&[])),
+    ] {
+        let found = patches_of(&[value], &objects).await;
+        assert_eq!(found, (String::new(), true));
+    }
+}
+
+#[tokio::test]
+async fn the_object_of_a_patch_is_the_one_that_the_api_server_has_now() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let now = axum::routing::get(async || workload().to_string());
+    let path = "/apis/apps/v1/namespaces/web/deployments/d";
+    let server =
+        tokio::spawn(axum::serve(listener, axum::Router::new().route(path, now)).into_future());
+    let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+    let objects = Objects::Live(kube::Client::try_from(config).unwrap());
+    let found = patches_of(&[workload()], &objects).await;
+    assert_eq!(found, (PATCHES.to_owned(), false));
+    let mut gone = workload();
+    gone["metadata"]["name"] = "gone".into();
+    assert_eq!(patches_of(&[gone], &objects).await, (String::new(), true));
+    server.abort();
 }
