@@ -27,11 +27,11 @@ pub use self::kustomization::{
     KUSTOMIZATION_FILES, Kustomization, Replacements, edit_kustomization,
 };
 pub use self::patch::{Patch, has_strategic_merge, patch};
-use self::places::{Change, Place, Places};
+use self::places::{Change, ChangePlace, ChangePlaces};
 pub use self::template::{TemplateImage, is_template, template_images};
-use self::tree::{Content, NodeId, Tree};
+use self::tree::{DocumentTree, NodeContent, NodeId};
 use crate::domain::reference::ImageReference;
-use crate::files::{Document, documents};
+use crate::files::{PlacedDocument, documents};
 use crate::objects::kinds::KindRule;
 
 /// The object that names an image.
@@ -169,9 +169,9 @@ fn written_name(image: &str) -> Option<&str> {
 
 /// A document with what is to change in it.
 struct Plan<'t> {
-    document: Document<'t>,
+    document: PlacedDocument<'t>,
     values: Vec<Value>,
-    places: Places,
+    places: ChangePlaces,
     changes: Vec<Planned>,
 }
 
@@ -255,8 +255,8 @@ fn differs_as_planned(after: &str, plans: &[Option<Plan<'_>>]) -> bool {
 }
 
 impl<'t> Plan<'t> {
-    fn new(document: Document<'t>, values: Vec<Value>, asked: Vec<WantedChange>) -> Self {
-        let mut places = Places::default();
+    fn new(document: PlacedDocument<'t>, values: Vec<Value>, asked: Vec<WantedChange>) -> Self {
+        let mut places = ChangePlaces::default();
         let mut changes = Vec::new();
         for asked in asked {
             let outcome = match &asked.change {
@@ -300,7 +300,8 @@ impl<'t> Plan<'t> {
         if self.places.is_empty() {
             return;
         }
-        let tree = Tree::parse(self.document.text).ok_or("is in a document that is not followed");
+        let tree =
+            DocumentTree::parse(self.document.text).ok_or("is in a document that is not followed");
         let found = tree.and_then(|tree| uses(&tree, &self.places).map(|uses| (tree, uses)));
         let (tree, uses) = match found {
             Ok(found) => found,
@@ -326,7 +327,12 @@ impl<'t> Plan<'t> {
     }
 
     /// The edit of a scalar that stands for one image or several.
-    fn edit_of(&self, tree: &Tree<'_>, node: NodeId, uses: &Uses) -> Result<Edit, &'static str> {
+    fn edit_of(
+        &self,
+        tree: &DocumentTree<'_>,
+        node: NodeId,
+        uses: &Uses,
+    ) -> Result<Edit, &'static str> {
         let mut changes = uses
             .changes
             .iter()
@@ -342,7 +348,7 @@ impl<'t> Plan<'t> {
         }
         let span = tree.span(node);
         let source = self.document.text.get(span.clone()).unwrap_or_default();
-        let Some(Content::Scalar(value, style)) = tree.content(node) else {
+        let Some(NodeContent::Scalar(value, style)) = tree.content(node) else {
             return Err("was not found in the text");
         };
         let Change { new, kept, .. } = &first.change;
@@ -366,12 +372,15 @@ struct Uses {
 ///
 /// # Errors
 /// What the document has that nobody can follow.
-fn uses(tree: &Tree<'_>, places: &Places) -> Result<BTreeMap<NodeId, Uses>, &'static str> {
+fn uses(
+    tree: &DocumentTree<'_>,
+    places: &ChangePlaces,
+) -> Result<BTreeMap<NodeId, Uses>, &'static str> {
     /// As often as the reader of objects follows aliases.
     const MAX_REPEATED: usize = 200_000;
     let mut uses: BTreeMap<NodeId, Uses> = BTreeMap::new();
     let roots = tree.roots().iter().copied().enumerate();
-    let mut left: Vec<(NodeId, Option<&Place>)> = roots
+    let mut left: Vec<(NodeId, Option<&ChangePlace>)> = roots
         .map(|(position, root)| (root, places.of_root(position)))
         .collect();
     let mut steps = tree.len() + MAX_REPEATED;
@@ -385,20 +394,20 @@ fn uses(tree: &Tree<'_>, places: &Places) -> Result<BTreeMap<NodeId, Uses>, &'st
         }
         let below = |key: &str| place.and_then(|place| place.below(key));
         match tree.content(node) {
-            Some(Content::Alias(target)) => left.push((*target, place)),
-            Some(Content::Sequence(items)) => {
+            Some(NodeContent::Alias(target)) => left.push((*target, place)),
+            Some(NodeContent::Sequence(items)) => {
                 let items = items.iter().enumerate();
                 left.extend(items.map(|(position, item)| (*item, below(&position.to_string()))));
             }
-            Some(Content::Mapping(_)) => {
+            Some(NodeContent::Mapping(_)) => {
                 let fields = tree.fields(node);
                 let fields = fields.map_err(|_| "is in an object that has a key twice")?;
                 left.extend(fields.into_iter().map(|(key, value)| (value, below(key))));
             }
-            Some(Content::Scalar(..)) => {
+            Some(NodeContent::Scalar(..)) => {
                 let uses = uses.entry(node).or_default();
                 match place {
-                    Some(Place::Value(number)) => uses.changes.push(*number),
+                    Some(ChangePlace::Value(number)) => uses.changes.push(*number),
                     _ => uses.elsewhere = true,
                 }
             }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use self::documents::first_value;
-pub(crate) use self::documents::{Document, documents, yaml_problem};
+pub(crate) use self::documents::{PlacedDocument, documents, yaml_problem};
 pub use self::replace::replace;
 use crate::domain::text::is_hidden;
 

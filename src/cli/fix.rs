@@ -22,8 +22,8 @@ use futures::stream::{self, Stream, StreamExt};
 use tokio::time::Instant;
 
 use self::files::Files;
-use self::live::Objects;
-use self::outcome::Outcome;
+use self::live::PatchedObjects;
+use self::outcome::FixOutcome;
 use self::sheets::Sheets;
 use super::audit::{Found, SelectionArguments};
 use super::duration::parse_duration;
@@ -150,7 +150,7 @@ async fn fix_cluster(
         secrets,
         origin,
     } = target;
-    let objects = Objects::of(&origin);
+    let objects = PatchedObjects::of(&origin);
     let found = RefCell::new(Found {
         errors,
         ..Found::default()
@@ -184,12 +184,13 @@ async fn fix_cluster(
             known: None,
         },
     );
-    let mut outcome = Outcome::default();
+    let mut outcome = FixOutcome::default();
     for error in &report.errors {
         outcome.leave(&error.source, &error.problem);
     }
     outcome.give_up(&report, |_| true);
     let text = live::patches(&report, &objects, deadline, &mut outcome).await?;
+    outcome.print();
     terminal::print(&text)?;
     Ok(exit(!text.is_empty() || outcome.is_left))
 }
@@ -246,7 +247,7 @@ async fn fix_files(
             known: None,
         },
     );
-    let mut outcome = Outcome::default();
+    let mut outcome = FixOutcome::default();
     files.edit(&report, kinds, &mut sheets, &mut outcome);
     for missing in &report.partial {
         outcome.leave("not looked at", missing);
@@ -255,8 +256,10 @@ async fn fix_files(
         for error in sheets.write() {
             outcome.leave_file(&error);
         }
+        outcome.print();
         return Ok(exit(outcome.is_left));
     }
+    outcome.print();
     let diff = sheets.diff();
     terminal::print(&diff)?;
     Ok(exit(!diff.is_empty() || outcome.is_left))

@@ -17,26 +17,26 @@ pub(super) struct Change {
 
 /// Changes, each at a path of field names and positions.
 #[derive(Debug, Default)]
-pub(super) struct Places {
-    root: Place,
+pub(super) struct ChangePlaces {
+    root: ChangePlace,
 }
 
 /// What changes at a value, or below it.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum ChangePlace {
     /// The value itself, by the number of its change.
     Value(usize),
     /// What is below it.
-    Below(BTreeMap<String, Place>),
+    Below(BTreeMap<String, ChangePlace>),
 }
 
-impl Default for Place {
+impl Default for ChangePlace {
     fn default() -> Self {
         Self::Below(BTreeMap::new())
     }
 }
 
-impl Place {
+impl ChangePlace {
     /// What changes below a field, or an item by its position.
     pub(super) fn below(&self, key: &str) -> Option<&Self> {
         match self {
@@ -75,24 +75,26 @@ impl Place {
     }
 }
 
-impl Places {
+impl ChangePlaces {
     /// Notes that the value at a path is the one of this number.
     pub(super) fn insert(&mut self, path: &[String], number: usize) {
         let mut place = &mut self.root;
         for key in path {
-            let Place::Below(fields) = place else { return };
+            let ChangePlace::Below(fields) = place else {
+                return;
+            };
             place = fields.entry(key.clone()).or_default();
         }
-        *place = Place::Value(number);
+        *place = ChangePlace::Value(number);
     }
 
     /// Whether nothing changes.
     pub(super) fn is_empty(&self) -> bool {
-        matches!(&self.root, Place::Below(fields) if fields.is_empty())
+        matches!(&self.root, ChangePlace::Below(fields) if fields.is_empty())
     }
 
     /// What changes in one of the values at the top.
-    pub(super) fn of_root(&self, position: usize) -> Option<&Place> {
+    pub(super) fn of_root(&self, position: usize) -> Option<&ChangePlace> {
         self.root.below(&position.to_string())
     }
 
@@ -104,7 +106,7 @@ impl Places {
         before: &[Value],
         after: &[Value],
     ) -> bool {
-        let nothing = Place::default();
+        let nothing = ChangePlace::default();
         let mut pairs = before.iter().zip(after).enumerate();
         before.len() == after.len()
             && pairs.all(|(position, (before, after))| {

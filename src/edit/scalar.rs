@@ -2,7 +2,7 @@
 
 use granit_parser::ScalarStyle;
 
-use super::tree::{Content, Tree};
+use super::tree::{DocumentTree, NodeContent};
 
 /// Why a scalar cannot be spelled with another end.
 pub(super) type NotSpelled = &'static str;
@@ -50,10 +50,10 @@ fn inner(source: &str) -> &str {
 
 /// What a scalar alone means; empty where it is none.
 fn decoded(source: &str) -> String {
-    let tree = Tree::parse(source);
+    let tree = DocumentTree::parse(source);
     let value = tree.as_ref().and_then(|tree| match tree.roots() {
         [root] => match tree.content(*root) {
-            Some(Content::Scalar(value, _)) => Some(value.to_string()),
+            Some(NodeContent::Scalar(value, _)) => Some(value.to_string()),
             _ => None,
         },
         _ => None,

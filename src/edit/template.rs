@@ -24,7 +24,7 @@ pub struct TemplateImage {
 /// What has other expressions has to be rendered.
 /// Source: <https://helm.sh/docs/chart_template_guide/values_files/>
 pub fn template_images(text: &str, values: &Value, chart: &Value) -> Vec<TemplateImage> {
-    let known = Known { values, chart };
+    let known = ChartValues { values, chart };
     let lines = text.lines().enumerate();
     lines
         .filter_map(|(index, line)| {
@@ -42,12 +42,12 @@ pub fn template_images(text: &str, values: &Value, chart: &Value) -> Vec<Templat
 }
 
 /// What expressions refer to.
-struct Known<'a> {
+struct ChartValues<'a> {
     values: &'a Value,
     chart: &'a Value,
 }
 
-impl Known<'_> {
+impl ChartValues<'_> {
     /// The image, and the value behind its last colon.
     fn image(&self, written: &str) -> Option<(String, String)> {
         let mut image = String::new();

@@ -21,22 +21,22 @@ pub(super) type NodeId = usize;
 
 /// The values of a document.
 #[derive(Debug)]
-pub(super) struct Tree<'t> {
-    nodes: Vec<Node<'t>>,
+pub(super) struct DocumentTree<'t> {
+    nodes: Vec<TreeNode<'t>>,
     roots: Vec<NodeId>,
     has_aliases: bool,
 }
 
 #[derive(Debug)]
-struct Node<'t> {
-    content: Content<'t>,
+struct TreeNode<'t> {
+    content: NodeContent<'t>,
     span: Range<usize>,
     line: usize,
 }
 
 /// What a node is.
 #[derive(Debug)]
-pub(super) enum Content<'t> {
+pub(super) enum NodeContent<'t> {
     Scalar(Cow<'t, str>, ScalarStyle),
     Sequence(Vec<NodeId>),
     /// Keys and values.
@@ -45,12 +45,12 @@ pub(super) enum Content<'t> {
 }
 
 /// A collection that is being read.
-struct Open {
+struct OpenCollection {
     node: NodeId,
     key: Option<NodeId>,
 }
 
-impl<'t> Tree<'t> {
+impl<'t> DocumentTree<'t> {
     /// Reads a text. None where it is no YAML, or more than is looked at.
     pub(super) fn parse(text: &'t str) -> Option<Self> {
         let mut tree = Self {
@@ -58,19 +58,19 @@ impl<'t> Tree<'t> {
             roots: Vec::new(),
             has_aliases: false,
         };
-        let mut open: Vec<Open> = Vec::new();
+        let mut open: Vec<OpenCollection> = Vec::new();
         let mut anchors: BTreeMap<usize, NodeId> = BTreeMap::new();
         let options = granit_parser::options! { emit_comments: false };
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.ok()?;
             let anchor = event.anchor_id();
             let (content, is_open) = match event {
-                Event::Scalar(value, style, ..) => (Content::Scalar(value, style), false),
-                Event::SequenceStart(..) => (Content::Sequence(Vec::new()), true),
-                Event::MappingStart(..) => (Content::Mapping(Vec::new()), true),
+                Event::Scalar(value, style, ..) => (NodeContent::Scalar(value, style), false),
+                Event::SequenceStart(..) => (NodeContent::Sequence(Vec::new()), true),
+                Event::MappingStart(..) => (NodeContent::Mapping(Vec::new()), true),
                 Event::Alias(id) => {
                     tree.has_aliases = true;
-                    (Content::Alias(*anchors.get(&id)?), false)
+                    (NodeContent::Alias(*anchors.get(&id)?), false)
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     open.pop()?;
@@ -82,7 +82,7 @@ impl<'t> Tree<'t> {
             if id >= MAX_NODES {
                 return None;
             }
-            tree.nodes.push(Node {
+            tree.nodes.push(TreeNode {
                 content,
                 span: span.byte_range()?,
                 line: span.start.line(),
@@ -92,7 +92,7 @@ impl<'t> Tree<'t> {
             }
             tree.attach(id, open.last_mut());
             if is_open {
-                open.push(Open {
+                open.push(OpenCollection {
                     node: id,
                     key: None,
                 });
@@ -101,7 +101,7 @@ impl<'t> Tree<'t> {
         Some(tree)
     }
 
-    fn attach(&mut self, id: NodeId, parent: Option<&mut Open>) {
+    fn attach(&mut self, id: NodeId, parent: Option<&mut OpenCollection>) {
         let Some(parent) = parent else {
             self.roots.push(id);
             return;
@@ -111,8 +111,8 @@ impl<'t> Tree<'t> {
             .get_mut(parent.node)
             .map(|node| &mut node.content)
         {
-            Some(Content::Sequence(items)) => items.push(id),
-            Some(Content::Mapping(entries)) => match parent.key.take() {
+            Some(NodeContent::Sequence(items)) => items.push(id),
+            Some(NodeContent::Mapping(entries)) => match parent.key.take() {
                 None => parent.key = Some(id),
                 Some(key) => entries.push((key, id)),
             },
@@ -136,7 +136,7 @@ impl<'t> Tree<'t> {
     }
 
     /// What a node is.
-    pub(super) fn content(&self, id: NodeId) -> Option<&Content<'t>> {
+    pub(super) fn content(&self, id: NodeId) -> Option<&NodeContent<'t>> {
         self.nodes.get(id).map(|node| &node.content)
     }
 
@@ -162,7 +162,7 @@ impl<'t> Tree<'t> {
         let mut next = 0;
         while let Some(id) = merged.get(next).copied() {
             next += 1;
-            let Some(Content::Mapping(entries)) = self.content(id) else {
+            let Some(NodeContent::Mapping(entries)) = self.content(id) else {
                 continue;
             };
             let mut own = BTreeMap::new();
@@ -188,7 +188,7 @@ impl<'t> Tree<'t> {
     fn merge_sources(&self, value: NodeId) -> impl Iterator<Item = NodeId> {
         let value = self.target(value);
         let sources = match self.content(value) {
-            Some(Content::Sequence(items)) => items.clone(),
+            Some(NodeContent::Sequence(items)) => items.clone(),
             _ => vec![value],
         };
         sources.into_iter().map(|source| self.target(source))
@@ -197,14 +197,14 @@ impl<'t> Tree<'t> {
     /// What an alias stands for; the node itself where it is none.
     pub(super) fn target(&self, id: NodeId) -> NodeId {
         match self.content(id) {
-            Some(Content::Alias(target)) => *target,
+            Some(NodeContent::Alias(target)) => *target,
             _ => id,
         }
     }
 
     fn text(&self, id: NodeId) -> Option<&str> {
         match self.content(self.target(id)) {
-            Some(Content::Scalar(value, _)) => Some(value),
+            Some(NodeContent::Scalar(value, _)) => Some(value),
             _ => None,
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn read(name: &str, text: &str, visit: &mut Visit<'_>) {
 
 /// A part of a text with one value in it: a YAML document, or one of several JSON values.
 #[derive(Debug)]
-pub(crate) struct Document<'a> {
+pub(crate) struct PlacedDocument<'a> {
     /// What is written.
     pub(crate) text: &'a str,
     /// Where it starts in the text around it, in bytes.
@@ -38,7 +38,7 @@ pub(crate) struct Document<'a> {
 }
 
 /// The documents of a text, with their places in it. What is empty is left out.
-pub(crate) fn documents(text: &str) -> Vec<Document<'_>> {
+pub(crate) fn documents(text: &str) -> Vec<PlacedDocument<'_>> {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let place = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
     let chunks = split(body).into_iter().filter(|chunk| !chunk.is_empty());
@@ -52,7 +52,7 @@ pub(crate) fn documents(text: &str) -> Vec<Document<'_>> {
                 let visit: &mut Visit<'_> = &mut |_| {};
                 let name = "";
                 let reader = Reader { name, chunk, visit };
-                return vec![Document {
+                return vec![PlacedDocument {
                     text: chunk.text,
                     offset: place(chunk.text),
                     line: chunk.line,
@@ -63,7 +63,7 @@ pub(crate) fn documents(text: &str) -> Vec<Document<'_>> {
             let rest = chunk.text.get(offset..).unwrap_or_default();
             let values = values.into_iter().map(RawValue::get);
             values
-                .map(|text| Document {
+                .map(|text| PlacedDocument {
                     text,
                     offset: place(text),
                     line: lines.of(rest, place(text) - place(rest)),

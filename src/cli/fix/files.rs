@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::chart;
 use super::kustomization::Folders;
-use super::outcome::Outcome;
+use super::outcome::FixOutcome;
 use super::plan::{FilePlan, place, replacements};
 use super::sheets::Sheets;
 use crate::cli::subjects::Subjects;
@@ -70,7 +70,7 @@ impl Files {
         report: &Report,
         kinds: &[KindRule],
         sheets: &mut Sheets,
-        outcome: &mut Outcome,
+        outcome: &mut FixOutcome,
     ) {
         let mut plans: BTreeMap<&str, FilePlan> = BTreeMap::new();
         let mut troubled: BTreeSet<&str> = BTreeSet::new();
@@ -109,7 +109,7 @@ impl Files {
                 match edited {
                     Ok(edited) => {
                         outcome.tell(path, &edited);
-                        plan.tell_missed(path, &edited, outcome);
+                        outcome.tell_missed(path, &edited, &plan.of_all_objects());
                     }
                     Err(error) => outcome.leave_file(&error),
                 }
@@ -129,7 +129,7 @@ impl Files {
     }
 
     /// Tells which values of a chart would change its images.
-    fn tell_values(&self, path: &str, report: &Report, outcome: &mut Outcome) {
+    fn tell_values(&self, path: &str, report: &Report, outcome: &mut FixOutcome) {
         let workloads = report.workloads.iter().enumerate();
         for (position, workload) in workloads.filter(|(_, workload)| workload.kind == IMAGE_KIND) {
             let source = workload.source.as_deref().unwrap_or_default();

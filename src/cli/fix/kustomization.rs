@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::outcome::Outcome;
+use super::outcome::FixOutcome;
 use super::sheets::Sheets;
 use crate::edit::{
     KUSTOMIZATION_FILES, Kustomization, Replacements, edit, edit_kustomization, is_template,
@@ -17,13 +17,13 @@ const MAX_DEPTH: usize = 32;
 /// Goes through a kustomization and what it is made of.
 pub struct Folders<'a> {
     pub sheets: &'a mut Sheets,
-    pub outcome: &'a mut Outcome,
+    pub outcome: &'a mut FixOutcome,
     pub kinds: &'a [KindRule],
 }
 
 /// What came of one image.
 #[derive(Default)]
-struct Search {
+struct ImageSearch {
     /// Files and folders that were looked at.
     seen: BTreeSet<PathBuf>,
     /// Whether it was found, be it to leave it alone.
@@ -37,7 +37,7 @@ impl Folders<'_> {
     pub fn edit(&mut self, folder: &Path, rendered: &Replacements) {
         for (old, new) in rendered {
             let wanted = Replacements::from([(old.clone(), new.clone())]);
-            let mut search = Search::default();
+            let mut search = ImageSearch::default();
             self.folder(folder, &wanted, MAX_DEPTH, &mut search);
             if search.found {
                 continue;
@@ -54,7 +54,13 @@ impl Folders<'_> {
         }
     }
 
-    fn folder(&mut self, folder: &Path, wanted: &Replacements, depth: usize, search: &mut Search) {
+    fn folder(
+        &mut self,
+        folder: &Path,
+        wanted: &Replacements,
+        depth: usize,
+        search: &mut ImageSearch,
+    ) {
         let files = KUSTOMIZATION_FILES.map(|name| folder.join(name));
         let Some(file) = files.into_iter().find(|file| file.is_file()) else {
             return;

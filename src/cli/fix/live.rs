@@ -7,7 +7,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::outcome::{Outcome, tell_change};
+use super::outcome::FixOutcome;
 use super::plan::replacements;
 use crate::cli::origin::WorkloadOrigin;
 use crate::edit::{Owner, has_strategic_merge, patch};
@@ -16,14 +16,14 @@ use crate::objects::kinds::KindRef;
 use crate::report::{Report, ReportedWorkload, yaml};
 
 /// Where the objects are that patches are of.
-pub enum Objects {
+pub enum PatchedObjects {
     /// At the API server, which is asked again for those that change.
     Live(Client),
     /// In a snapshot.
     Files(Vec<FileObject>),
 }
 
-impl Objects {
+impl PatchedObjects {
     /// Those of an origin.
     pub fn of(origin: &WorkloadOrigin) -> Self {
         match origin {
@@ -82,9 +82,9 @@ async fn get(client: &Client, workload: &ReportedWorkload) -> Result<Value, Stri
 /// The patches as YAML documents, for the workloads in the report that change.
 pub async fn patches(
     report: &Report,
-    objects: &Objects,
+    objects: &PatchedObjects,
     deadline: Instant,
-    outcome: &mut Outcome,
+    outcome: &mut FixOutcome,
 ) -> Result<String> {
     let mut documents = Vec::new();
     for (position, workload) in report.workloads.iter().enumerate() {
@@ -110,7 +110,7 @@ pub async fn patches(
         let wanted = |_: &Owner<'_>, image: &str| replacements.get(image).cloned();
         let patch = patch(&object, namespace_of(workload), &wanted);
         for change in &patch.changed {
-            tell_change(&name, &change.old, &change.new);
+            outcome.tell_change(&name, &change.old, &change.new);
         }
         for left in &patch.left_alone {
             outcome.leave(&name, format_args!("{} {}", left.image, left.why));

@@ -1,4 +1,4 @@
-//! What people are told of a fix, line by line on stderr.
+//! What people are told of a fix, line by line.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -6,24 +6,26 @@ use std::fmt::Display;
 use super::plan::replacements;
 use crate::domain::text::printable;
 use crate::domain::verdict::LevelResult;
-use crate::edit::Edited;
+use crate::edit::{Edited, Replacements};
 use crate::files::FileError;
 use crate::findings::Finding;
 use crate::report::{Report, ReportedWorkload};
 
-/// Whether something is left to do, told as it comes up.
+/// What was done, and what is left to do.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct FixOutcome {
     /// Whether something was to change and does not.
     pub is_left: bool,
+    /// What is said of it, a line each.
+    pub lines: Vec<String>,
 }
 
-impl Outcome {
+impl FixOutcome {
     /// Tells what was edited, and whether there was anything at all.
     pub fn tell(&mut self, path: &str, edited: &Edited) -> bool {
         for change in &edited.changed {
             let source = format!("{path}:{}", change.line);
-            tell_change(&source, &change.old, &change.new);
+            self.tell_change(&source, &change.old, &change.new);
         }
         for left in &edited.left_alone {
             let source = format!("{path}:{}", left.line);
@@ -32,14 +34,21 @@ impl Outcome {
         !edited.changed.is_empty() || !edited.left_alone.is_empty()
     }
 
+    /// Tells of images that were to change and of which the edit says nothing.
+    pub fn tell_missed(&mut self, path: &str, edited: &Edited, wanted: &Replacements) {
+        for old in wanted.keys() {
+            let is_changed = edited.changed.iter().any(|change| change.old == *old);
+            if !is_changed && !edited.left_alone.iter().any(|left| left.image == *old) {
+                self.leave(path, format_args!("{old} was not found in the text"));
+            }
+        }
+    }
+
     /// Tells that something was left alone, and why.
     pub fn leave(&mut self, source: &str, why: impl Display) {
         self.is_left = true;
-        eprintln!(
-            "left alone: {}: {}",
-            printable(source),
-            printable(&why.to_string())
-        );
+        let (source, why) = (printable(source), printable(&why.to_string()));
+        self.lines.push(format!("left alone: {source}: {why}"));
     }
 
     /// Tells that a file was left alone.
@@ -69,17 +78,19 @@ impl Outcome {
             }
         }
         for (source, what) in told {
-            eprintln!("no fix: {}: {}", printable(&source), printable(&what));
+            let (source, what) = (printable(&source), printable(&what));
+            self.lines.push(format!("no fix: {source}: {what}"));
         }
     }
-}
 
-/// Tells what an image becomes.
-pub fn tell_change(source: &str, old: &str, new: &str) {
-    eprintln!(
-        "{}: {} → {}",
-        printable(source),
-        printable(old),
-        printable(new)
-    );
+    /// Tells what an image becomes.
+    pub fn tell_change(&mut self, source: &str, old: &str, new: &str) {
+        let (source, old, new) = (printable(source), printable(old), printable(new));
+        self.lines.push(format!("{source}: {old} → {new}"));
+    }
+
+    /// Says all of it to the person.
+    pub fn print(&self) {
+        self.lines.iter().for_each(|line| eprintln!("{line}"));
+    }
 }

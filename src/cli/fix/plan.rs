@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::outcome::Outcome;
-use crate::edit::{Edited, Owner, Replacements};
+use crate::edit::{Owner, Replacements};
 use crate::findings::FixKind;
 use crate::report::{Report, ReportedWorkload};
 
@@ -53,16 +52,6 @@ impl FilePlan {
     pub fn of_all_objects(&self) -> Replacements {
         let all = self.by_owner.values().flatten();
         all.map(|(old, new)| (old.clone(), new.clone())).collect()
-    }
-
-    /// Tells of images that were to change and of which the edit says nothing.
-    pub fn tell_missed(&self, path: &str, edited: &Edited, outcome: &mut Outcome) {
-        for old in self.of_all_objects().keys() {
-            let is_changed = edited.changed.iter().any(|change| change.old == *old);
-            if !is_changed && !edited.left_alone.iter().any(|left| left.image == *old) {
-                outcome.leave(path, format_args!("{old} was not found in the text"));
-            }
-        }
     }
 
     /// Whether nothing changes.

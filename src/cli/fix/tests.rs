@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::files::FileError;
 use crate::report::Report;
 
 /// A folder with files that are judged and fixed by a plan that stands for a registry.
@@ -76,6 +77,7 @@ fn report(subjects: &Subjects) -> Report {
 struct Fixed {
     sheets: Sheets,
     is_left: bool,
+    lines: Vec<String>,
 }
 
 impl World {
@@ -130,10 +132,14 @@ impl World {
             ..by_name(&image.image)
         });
         subjects.workloads.extend(templates);
-        let mut outcome = Outcome::default();
+        let mut outcome = FixOutcome::default();
         files.edit(&report(&subjects), &[], &mut sheets, &mut outcome);
-        let is_left = outcome.is_left;
-        Fixed { sheets, is_left }
+        let FixOutcome { is_left, lines } = outcome;
+        Fixed {
+            sheets,
+            is_left,
+            lines,
+        }
     }
 }
 
@@ -338,7 +344,7 @@ fn a_file_that_cannot_be_written_is_named_and_the_others_are_whole() {
     let changed = deployment("node:22 # since then");
     world.write("b.yaml", &changed);
     let errors = fixed.sheets.write();
-    let named: Vec<&str> = errors.iter().map(|error| error.source_name()).collect();
+    let named: Vec<&str> = errors.iter().map(FileError::source_name).collect();
     assert_eq!(named, [world.path("b.yaml")]);
     let whole = deployment("node:22-trixie");
     let texts = ["a.yaml", "b.yaml", "c.yaml"].map(|name| world.text(name));
@@ -360,7 +366,7 @@ fn two_workloads_of_one_image_are_two_and_each_has_its_own_fix() {
     let files = Files::of(&subjects, None, &mut sheets);
     let mut report = report(&subjects);
     report.findings.retain(|finding| finding.workload == 1);
-    files.edit(&report, &[], &mut sheets, &mut Outcome::default());
+    files.edit(&report, &[], &mut sheets, &mut FixOutcome::default());
     assert!(sheets.write().is_empty());
     let expected = format!(
         "{}---\n{}",
@@ -528,7 +534,7 @@ fn lacking(spec: Value, kind: &str, api_version: &str) -> Value {
 }
 
 /// What fix shows for objects of a snapshot or a cluster.
-async fn patches_of(values: &[Value], objects: &Objects) -> (String, bool) {
+async fn patches_of(values: &[Value], objects: &PatchedObjects) -> (String, bool) {
     let text = values.iter().map(|value| format!("---\n{value}\n"));
     let text: String = text.collect();
     let mut subjects = Subjects::default();
@@ -538,7 +544,7 @@ async fn patches_of(values: &[Value], objects: &Objects) -> (String, bool) {
     };
     let rules = crate::objects::kinds::KindRule::well_known();
     subjects.add(found, None, None, &rules);
-    let mut outcome = Outcome::default();
+    let mut outcome = FixOutcome::default();
     let deadline = Instant::now() + Duration::from_secs(60);
     let report = report(&subjects);
     let patches = live::patches(&report, objects, deadline, &mut outcome).await;
@@ -588,7 +594,7 @@ async fn a_workload_without_a_file_gets_a_patch_of_its_containers() {
     let snapshot = |values: &[Value]| {
         let texts = values.iter().map(ToString::to_string);
         let objects = texts.flat_map(|text| object_files::read_from("s", text.as_bytes()));
-        Objects::Files(objects.map(Result::unwrap).collect())
+        PatchedObjects::Files(objects.map(Result::unwrap).collect())
     };
     let one = [workload()];
     let (text, is_left) = patches_of(&one, &snapshot(&one)).await;
@@ -620,11 +626,41 @@ async fn the_object_of_a_patch_is_the_one_that_the_api_server_has_now() {
     let server =
         tokio::spawn(axum::serve(listener, axum::Router::new().route(path, now)).into_future());
     let config = kube::Config::new(format!("http://{address}").parse().unwrap());
-    let objects = Objects::Live(kube::Client::try_from(config).unwrap());
+    let objects = PatchedObjects::Live(kube::Client::try_from(config).unwrap());
     let found = patches_of(&[workload()], &objects).await;
     assert_eq!(found, (PATCHES.to_owned(), false));
     let mut gone = workload();
     gone["metadata"]["name"] = "gone".into();
     assert_eq!(patches_of(&[gone], &objects).await, (String::new(), true));
     server.abort();
+}
+
+#[test]
+fn people_are_told_file_and_line_and_the_value_to_set() {
+    let image = "\"{{ .Values.image.repository }}:{{ .Values.image.tag }}\"";
+    let world = World::new(&[
+        ("chart/Chart.yaml", "name: c\n"),
+        ("chart/values.yaml", "image: {repository: node, tag: 22}\n"),
+        ("chart/templates/d.yaml", &deployment(image)),
+        ("good.yaml", &deployment("node:22")),
+        ("worse.yaml", &deployment(HOPELESS)),
+    ]);
+    let template = world.path("chart/templates/d.yaml");
+    let expected = [
+        format!(
+            "left alone: {template}: it has template expressions, {{{{ … }}}}, which have to be rendered first"
+        ),
+        format!("left alone: {template}:10: node:22 is made of values: set image.tag to 22-trixie"),
+        format!("{}:10: node:22 → node:22-trixie", world.path("good.yaml")),
+        format!(
+            "no fix: {}:1: hopeless:1 has no manifest for linux/s390x",
+            world.path("worse.yaml")
+        ),
+    ];
+    let lines = world.fix().lines;
+    assert_eq!(
+        lines.iter().filter(|line| expected.contains(line)).count(),
+        4,
+        "{lines:#?}"
+    );
 }
