@@ -42,7 +42,6 @@ pub struct Kustomization {
 struct ImageEntry {
     name: String,
     new_name: Option<String>,
-    #[serde(deserialize_with = "text_or_number")]
     new_tag: Option<String>,
     digest: Option<String>,
     tag_suffix: Option<String>,
@@ -52,15 +51,6 @@ struct ImageEntry {
 #[serde(default)]
 struct PatchEntry {
     path: Option<String>,
-}
-
-/// kubectl takes numbers for texts there.
-fn text_or_number<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(source)? {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    })
 }
 
 /// kubectl has rendered it: what it took and we do not know is none of ours.

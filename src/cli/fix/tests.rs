@@ -409,18 +409,18 @@ fn a_kustomization_is_changed_where_it_names_the_image() {
             false,
         ),
         (
-            "newTag as a number, and newName",
+            "an entry with another name",
             &[
                 (
                     "o/kustomization.yml",
-                    "resources: [d.yaml]\nimages:\n- {name: other, newTag: 22}\n- {name: app, newName: node, newTag: 22}\n",
+                    "resources: [d.yaml]\nimages:\n- {name: other, newTag: '22'}\n- {name: app, newName: node, newTag: '22'}\n",
                 ),
                 ("o/d.yaml", "kind: X\n"),
             ],
             "node:22",
             &[(
                 "o/kustomization.yml",
-                "resources: [d.yaml]\nimages:\n- {name: other, newTag: 22}\n- {name: app, newName: node, newTag: 22-trixie}\n",
+                "resources: [d.yaml]\nimages:\n- {name: other, newTag: '22'}\n- {name: app, newName: node, newTag: '22-trixie'}\n",
             )],
             false,
         ),
