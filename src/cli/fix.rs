@@ -315,6 +315,8 @@ impl Judging<'_> {
             checker: registries.checker.clone(),
             nodes: &view.nodes,
             everywhere: None,
+            // Suggestions are what there is to write.
+            advisor: Some(Arc::new(registries.advisor(None))),
             rules: setup::rules(self.configuration),
             deadline: self.deadline,
         };

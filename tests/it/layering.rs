@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by rank. `process` is of rank 0 and may be used by `cli` alone; `fuzzing` is no
 /// part of the program and sees it from above, and `rendered` is for tests alone.
-const RANKS: [(&str, u8); 20] = [
+const RANKS: [(&str, u8); 21] = [
     ("domain", 0),
     ("go", 0),
     ("process", 0),
