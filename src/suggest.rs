@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
-use self::search::{Asked, Search};
+use self::search::{AskedImage, TagSearch};
 use crate::domain::access::Access;
 use crate::domain::advice::Advice;
 use crate::domain::candidates::CandidatePlatform;
@@ -118,7 +118,7 @@ impl Advisor {
         access: &Access,
         deadline: Instant,
     ) -> Option<Arc<Advice>> {
-        let asked = Asked::of(image, platforms)?;
+        let asked = AskedImage::of(image, platforms)?;
         let question = Question {
             image: asked.text.to_owned(),
             access: access.clone(),
@@ -129,7 +129,7 @@ impl Advisor {
             // One at a time: nobody waits for suggestions as urgently as for verdicts.
             let turn = self.turn(asked.reference.registry());
             let _turn = turn.acquire().await;
-            let search = Search::new(self, &asked, access, deadline);
+            let search = TagSearch::new(self, &asked, access, deadline);
             Arc::new(search.run().await)
         });
         Some(Arc::clone(advice.await))

@@ -13,6 +13,7 @@ mod nodes;
 mod problem;
 mod remedy;
 pub(crate) mod sentences;
+pub(crate) mod suggestion;
 mod warnings;
 
 pub(crate) use self::denial::{DenialCause, denial, denial_causes};

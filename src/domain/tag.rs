@@ -17,7 +17,7 @@ use self::distribution::Distribution;
 use self::version::{Version, is_commit_hash, is_prerelease_word};
 use super::reference::is_tag;
 
-pub use self::candidate::{Candidate, Change, DistributionChange};
+pub use self::candidate::{Candidate, DistributionChange, TagChange};
 
 /// So many entries of a list of tags are looked at.
 const MOST_LISTED: usize = 10_000;

@@ -9,7 +9,7 @@ use crate::domain::advice::{PublicationState, Suggestion};
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::platform::Platform;
 use crate::domain::reference::{Digest, ImageReference};
-use crate::domain::tag::Change;
+use crate::domain::tag::TagChange;
 use crate::domain::verdict::ImageVerdict;
 use crate::wording::advice as sentences;
 use crate::wording::sentences::Sentences;
@@ -89,7 +89,7 @@ fn rule_of(state: PublicationState) -> Rule {
 /// Another tag for each container that names the image. The repository of one architecture is
 /// a stop-gap and no fix.
 pub(super) fn retags(suggestion: &Suggestion, image: &ImageVerdict, path: &str) -> Vec<Fix> {
-    if suggestion.candidate.change == Change::PerArch {
+    if suggestion.candidate.change == TagChange::PerArch {
         return Vec::new();
     }
     changes(

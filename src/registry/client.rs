@@ -3,6 +3,8 @@
 //! A look-up tries each mirror and then the registry itself, and at each the credentials
 //! that fit, in the kubelet's order. All of it has one deadline.
 
+mod wanted;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +14,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use self::wanted::Wanted;
 use super::bulkhead::RequestClass;
 use super::cache::{RegistryId, Resolved, Served, TagInspector, TagPage};
 use super::digest::{contradiction, digest_of, stated, verify};
-use super::document::{self, Body, MAX_DOCUMENT_BYTES};
+use super::document::{self, Body};
 use super::error::{blocked, concealed, from_status, refused, timeout};
 use super::host::{Endpoint, LookupTarget};
 use super::token::{TokenRequest, Tokens};
@@ -31,11 +34,6 @@ const MANIFEST_TYPES: &str = "application/vnd.docker.distribution.manifest.v2+js
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json";
-
-/// How many tags are asked for at once.
-const TAGS_A_PAGE: usize = 100;
-/// The most that is read of a page of tags: there are registries that give all of them.
-const MAX_TAGS_BYTES: u64 = 256 * 1024;
 
 /// Looks images up in their registries. It remembers tokens and connections, no answers.
 pub struct Registry {
@@ -55,25 +53,6 @@ struct Attempt<'a> {
     /// Whether nobody is asked after this one.
     is_last: bool,
     deadline: Instant,
-}
-
-/// What is asked for of a repository.
-#[derive(Clone, Copy)]
-struct Wanted<'a> {
-    path: &'a str,
-    query: Option<&'a str>,
-    /// Most bytes of the answer.
-    largest: u64,
-}
-
-impl<'a> Wanted<'a> {
-    fn document(path: &'a str) -> Self {
-        Self {
-            path,
-            query: None,
-            largest: MAX_DOCUMENT_BYTES,
-        }
-    }
 }
 
 impl Registry {
@@ -252,21 +231,6 @@ impl Attempt<'_> {
             Err(failure) if failure.reason == Reason::Unsupported => Ok(None),
             Err(failure) => Err(failure),
         }
-    }
-
-    /// A page of tags, as the registry orders them.
-    /// Source: distribution specification, "Listing Tags".
-    async fn tags(&self, after: Option<&str>) -> Result<Vec<String>, Unknown> {
-        let after = after.map(|tag| format!("&last={tag}"));
-        let query = format!("n={TAGS_A_PAGE}{}", after.unwrap_or_default());
-        let what = Wanted {
-            query: Some(&query),
-            largest: MAX_TAGS_BYTES,
-            ..Wanted::document("tags/list")
-        };
-        let answer = self.request(Method::GET, what).await?;
-        let tags = document::parse_tags(&answer.body);
-        tags.map_err(|failure| answer.failure(failure, self.label()))
     }
 
     async fn get(&self, method: Method, path: &str) -> Result<RegistryResponse, Unknown> {

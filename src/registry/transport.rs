@@ -3,6 +3,8 @@
 //! Every host that is contacted is judged by its own settings: blocked or not, TLS or not,
 //! which addresses; and waits in its own queue.
 
+mod body;
+
 use std::borrow::Cow;
 use std::cmp::min;
 use std::pin::pin;
@@ -10,18 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
-    LOCATION,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
 };
-use reqwest::{Method, Response, StatusCode, Url};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use reqwest::{Method, StatusCode, Url};
+use tokio::time::{Instant, sleep, sleep_until};
 use zeroize::Zeroizing;
 
+use self::body::{discard, read};
 use super::address::check_literal;
 use super::bulkhead::{Blame, EntryRefusal, Failure, Permit, RequestClass};
 use super::error::{
     address_refused, blocked, concealed, from_transport, malformed, refused_entry,
-    timeout as timed_out, too_large, unsupported,
+    timeout as timed_out, unsupported,
 };
 use super::host::{Hosts, LookUpLimits, RegistryHost, authority};
 use super::jitter::jittered;
@@ -33,10 +35,6 @@ use crate::work::limit::RequestLimit;
 
 /// Most redirects of one request.
 const MAX_REDIRECTS: usize = 3;
-/// The most that is read of a body that says why something failed, so that the connection
-/// can be used again. It is read away, never shown.
-const MAX_ERROR_BYTES: u64 = 16 * 1024;
-const MAX_ERROR_TIME: Duration = Duration::from_millis(200);
 /// Time before the one retry of an answer of 5xx.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
@@ -360,51 +358,6 @@ fn log(
     let reason = failure.map(|unknown| unknown.reason.name());
     let error = failure.map(|unknown| tracing::field::display(&unknown.detail));
     tracing::debug!(%host, %method, path = path(), status, reason, error, attempt, milliseconds, "registry request");
-}
-
-/// Reads a body as it comes: what the registry says of its length takes no memory.
-async fn read(response: &mut Response, request: &RegistryRequest<'_>) -> Result<Vec<u8>, Failure> {
-    if request.method == Method::HEAD {
-        return Ok(Vec::new());
-    }
-    let encoding = response.headers().get(CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| encoding != "identity") {
-        let why = "the answer is compressed, which was not asked for";
-        return Err(unsupported(why).into());
-    }
-    let too_long = || too_large("the answer is larger than such answers may be");
-    if response
-        .content_length()
-        .is_some_and(|length| length > request.largest)
-    {
-        return Err(too_long().into());
-    }
-    let mut body = Vec::new();
-    loop {
-        let chunk = response.chunk().await;
-        let Some(chunk) = chunk.map_err(|error| from_transport(&error, &request.asked))? else {
-            return Ok(body);
-        };
-        if (body.len() + chunk.len()) as u64 > request.largest {
-            return Err(too_long().into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-}
-
-/// Reads a short body away; a connection with a longer one is not worth keeping.
-async fn discard(response: &mut Response) {
-    let drain = async {
-        let mut length = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            length += chunk.len() as u64;
-            if length > MAX_ERROR_BYTES {
-                break;
-            }
-        }
-    };
-    // What the status says counts, with or without the rest of the body.
-    timeout(MAX_ERROR_TIME, drain).await.unwrap_or_default();
 }
 
 fn location(request: &RegistryRequest<'_>, headers: &HeaderMap) -> Result<Url, Unknown> {

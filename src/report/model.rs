@@ -10,7 +10,7 @@ use crate::domain::node::Source;
 use crate::domain::outcome::{OutcomeKind, Ternary};
 use crate::domain::policy::Level;
 use crate::domain::runtime::Runtime;
-use crate::domain::tag::Change;
+use crate::domain::tag::TagChange;
 use crate::domain::unknown::Reason;
 use crate::domain::verdict::LevelResult;
 use crate::files::FileError;
@@ -339,7 +339,7 @@ pub struct ReportedSuggestion {
     /// The platforms that it has.
     pub platforms: Vec<String>,
     /// In what it differs.
-    pub change: Change,
+    pub change: TagChange,
     /// When it was built, in UTC, where the image says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,

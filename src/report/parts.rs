@@ -13,7 +13,7 @@ use crate::domain::policy::Level;
 use crate::domain::verdict::{ImageOutcome, ImageVerdict, Verdict};
 use crate::findings::JudgedWorkload;
 use crate::suggest::MAX_REQUESTS;
-use crate::wording::advice::difference;
+use crate::wording::suggestion::difference;
 
 /// What many workloads have in common: names, candidates, outcomes.
 #[derive(Default)]

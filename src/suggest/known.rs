@@ -7,7 +7,7 @@ use crate::domain::candidates::CandidatePlatform;
 use crate::domain::tag::Tag;
 use crate::domain::verdict::ImageVerdict;
 
-use super::search::Asked;
+use super::search::AskedImage;
 
 /// The best other tag that is known already to have every platform. Nobody is asked for it.
 pub fn known(
@@ -16,7 +16,7 @@ pub fn known(
     platforms: &[CandidatePlatform],
     access: &Access,
 ) -> Option<Suggestion> {
-    let asked = Asked::of(image, platforms)?;
+    let asked = AskedImage::of(image, platforms)?;
     if asked.reference.digest().is_some() {
         return None;
     }

@@ -8,13 +8,13 @@
 use std::sync::Arc;
 
 use super::official::{Official, architecture, base};
-use super::search::{Look, Search, created, has};
+use super::search::{LookedUp, TagSearch, created, has};
 use crate::domain::advice::{Evidence, Publication, PublicationState};
 use crate::domain::inspection::{Content, Inspection};
 use crate::domain::node::NodePlatform;
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
-use crate::domain::tag::{Candidate, Change, Permanence, Tag};
+use crate::domain::tag::{Candidate, Permanence, Tag, TagChange};
 use crate::domain::unknown::Reason;
 
 /// How many bases are followed.
@@ -41,7 +41,7 @@ enum ApartState {
     Unknown,
 }
 
-impl Search<'_> {
+impl TagSearch<'_> {
     /// How many requests are left to what says whether waiting helps.
     pub(super) fn requests_of_publication(&self) -> usize {
         match Official::of(self.asked.reference) {
@@ -62,11 +62,11 @@ impl Search<'_> {
             let image = architecture(&platform).and_then(|name| official.apart(name));
             let Some(image) = image else { continue };
             let state = match self.look(&image).await {
-                Look::Found(found) => ApartState::Published(found),
-                Look::Absent(unknown) => ApartState::Absent {
+                LookedUp::Found(found) => ApartState::Published(found),
+                LookedUp::Absent(unknown) => ApartState::Absent {
                     is_certain: unknown.reason == Reason::NotFound,
                 },
-                Look::Failed => ApartState::Unknown,
+                LookedUp::Failed => ApartState::Unknown,
             };
             all.push(Apart {
                 platform,
@@ -150,7 +150,7 @@ impl Search<'_> {
         let Some(tag) = apart.image.tag() else { return };
         let candidate = Candidate {
             tag: tag.to_owned(),
-            change: Change::PerArch,
+            change: TagChange::PerArch,
             changes_libc: false,
             is_less_pinned: false,
             distribution: None,
@@ -194,7 +194,7 @@ impl Search<'_> {
             return Some((PublicationState::BaseLacksPlatform, evidence.collect()));
         }
         let sibling = self.found.iter().find(|suggestion| {
-            suggestion.candidate.change == Change::Flavour
+            suggestion.candidate.change == TagChange::Flavour
                 && !suggestion.candidate.is_less_pinned
                 && suggestion.platforms.contains(platform)
         })?;
@@ -224,7 +224,7 @@ impl Search<'_> {
             if seen.contains(&image) {
                 break;
             }
-            let Look::Found(found) = self.look(&image).await else {
+            let LookedUp::Found(found) = self.look(&image).await else {
                 break;
             };
             if !lacks(&found, platform, &self.asked.wanted) {

@@ -15,7 +15,7 @@ use crate::domain::outcome::{IndexDepth, MissReason, Outcome};
 use crate::domain::pick::{Entries, pick};
 use crate::domain::platform::Platform;
 use crate::domain::reference::ImageReference;
-use crate::domain::tag::{Candidate, Change, Tag};
+use crate::domain::tag::{Candidate, Tag, TagChange};
 use crate::domain::unknown::{Reason, Unknown};
 use crate::domain::verdict::ImageVerdict;
 use crate::work::limit::RequestLimit;
@@ -28,7 +28,7 @@ const REQUESTS_OF_LIST: usize = 3;
 const MAX_PAGES: usize = 2;
 
 /// An image that lacks something, and for whom.
-pub(super) struct Asked<'a> {
+pub(super) struct AskedImage<'a> {
     /// The name as written.
     pub(super) text: &'a str,
     pub(super) reference: &'a ImageReference,
@@ -39,7 +39,7 @@ pub(super) struct Asked<'a> {
     pub(super) lacking: Vec<Platform>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> AskedImage<'a> {
     /// None where the image lacks nothing, and where nothing is known of it.
     pub(super) fn of(image: &'a ImageVerdict, platforms: &[CandidatePlatform]) -> Option<Self> {
         let reference = image.image.reference.as_ref().ok()?;
@@ -121,9 +121,9 @@ pub(super) fn created(inspection: &Inspection) -> Option<u64> {
 }
 
 /// One search.
-pub(super) struct Search<'a> {
+pub(super) struct TagSearch<'a> {
     pub(super) advisor: &'a Advisor,
-    pub(super) asked: &'a Asked<'a>,
+    pub(super) asked: &'a AskedImage<'a>,
     access: &'a Access,
     limit: RequestLimit,
     deadline: Instant,
@@ -133,7 +133,7 @@ pub(super) struct Search<'a> {
 }
 
 /// What became of a look-up.
-pub(super) enum Look {
+pub(super) enum LookedUp {
     /// There is such an image.
     Found(Arc<Inspection>),
     /// There is none, or we may not read it.
@@ -142,10 +142,10 @@ pub(super) enum Look {
     Failed,
 }
 
-impl<'a> Search<'a> {
+impl<'a> TagSearch<'a> {
     pub(super) fn new(
         advisor: &'a Advisor,
-        asked: &'a Asked<'a>,
+        asked: &'a AskedImage<'a>,
         access: &'a Access,
         deadline: Instant,
     ) -> Self {
@@ -177,7 +177,7 @@ impl<'a> Search<'a> {
             let apart = self.apart().await;
             let (older, others): (Vec<_>, Vec<_>) = others
                 .into_iter()
-                .partition(|candidate| candidate.change == Change::Older);
+                .partition(|candidate| candidate.change == TagChange::Older);
             // Elsewhere a list is worth more than the last guesses; official images have so many
             // tags that it shows little.
             let reserved = match Official::of(self.asked.reference) {
@@ -214,7 +214,7 @@ impl<'a> Search<'a> {
         let Some(image) = self.asked.reference.with_tag(&candidate.tag) else {
             return;
         };
-        if let Look::Found(found) = self.look(&image).await
+        if let LookedUp::Found(found) = self.look(&image).await
             && self.asked.is_served_by(&found)
         {
             self.found.push(self.asked.suggestion(candidate, &found));
@@ -243,7 +243,7 @@ impl<'a> Search<'a> {
             let older = tag.older(page.iter().map(String::as_str)).into_iter();
             let mut older = older.map(|tag| Candidate {
                 tag,
-                change: Change::Older,
+                change: TagChange::Older,
                 changes_libc: false,
                 is_less_pinned: false,
                 distribution: None,
@@ -256,34 +256,34 @@ impl<'a> Search<'a> {
     async fn index_of_pin(&mut self) -> Option<Arc<Inspection>> {
         let (tag, digest) = (self.asked.reference.tag()?, self.asked.reference.digest()?);
         let by_tag = self.asked.reference.with_tag(tag)?;
-        let Look::Found(index) = self.look(&by_tag).await else {
+        let LookedUp::Found(index) = self.look(&by_tag).await else {
             return None;
         };
         index.has_among(digest).then_some(index)
     }
 
     /// Asks for one image, if it may.
-    pub(super) async fn look(&mut self, image: &ImageReference) -> Look {
+    pub(super) async fn look(&mut self, image: &ImageReference) -> LookedUp {
         if !self.goes_on() {
-            return Look::Failed;
+            return LookedUp::Failed;
         }
         let registry = &self.advisor.registry;
         let asked = registry.look_up(image, self.access, &self.limit);
         let Ok(answer) = timeout_at(self.deadline, asked).await else {
             self.is_late = true;
-            return Look::Failed;
+            return LookedUp::Failed;
         };
         if self.limit.is_stopped() {
-            return Look::Failed;
+            return LookedUp::Failed;
         }
         match answer {
             Ok(found) => {
                 self.failures = 0;
-                Look::Found(found)
+                LookedUp::Found(found)
             }
             Err(unknown) if unknown.is_absence() => {
                 self.failures = 0;
-                Look::Absent(unknown)
+                LookedUp::Absent(unknown)
             }
             Err(unknown) => {
                 match unknown.reason {
@@ -291,7 +291,7 @@ impl<'a> Search<'a> {
                     Reason::Unauthorized | Reason::Malformed | Reason::TooLarge => {}
                     _ => self.failures += 1,
                 }
-                Look::Failed
+                LookedUp::Failed
             }
         }
     }
@@ -327,8 +327,8 @@ fn candidates(tag: &Tag) -> Vec<Candidate> {
     let mut candidates = tag.candidates();
     let place = |candidate: &Candidate| match candidate.change {
         _ if is_sibling(candidate) => 0,
-        Change::Flavour if !candidate.is_less_pinned => 1,
-        Change::Older => 3,
+        TagChange::Flavour if !candidate.is_less_pinned => 1,
+        TagChange::Older => 3,
         _ => 2,
     };
     candidates.sort_by_key(place);
@@ -337,5 +337,5 @@ fn candidates(tag: &Tag) -> Vec<Candidate> {
 
 /// Whether a candidate has the same version, on another distribution with the same libc.
 fn is_sibling(candidate: &Candidate) -> bool {
-    candidate.change == Change::Flavour && !candidate.changes_libc && !candidate.is_less_pinned
+    candidate.change == TagChange::Flavour && !candidate.changes_libc && !candidate.is_less_pinned
 }

@@ -9,8 +9,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::advice;
 use super::nodes::{MAX_NAMES, counted, grouped, quoted};
+use super::suggestion;
 use crate::domain::advice::Suggestion;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::outcome::{Outcome, Ternary};
@@ -85,7 +85,7 @@ impl Remedy<'_> {
     fn instead(&self, lacking: &[Lacking<'_>]) -> Option<String> {
         let known = lacking.iter().map(|(_, image)| {
             let instead = self.suggestions.get(&*image.image.image)?;
-            let instead = advice::suggestion(instead);
+            let instead = suggestion::suggestion(instead);
             Some(format!("{instead} in place of {}", quoted(&image.image)))
         });
         let known: Vec<String> = known.collect::<Option<_>>()?;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::advice;
 use super::nodes::{counted, nodes_of};
 use super::problem::ImageProblem;
+use super::suggestion;
 use crate::domain::advice::Suggestion;
 use crate::domain::candidates::CandidatePlatform;
 use crate::domain::inspection::Inspection;
@@ -81,7 +81,7 @@ pub(crate) fn gap(
         what,
         why,
         next: match instead {
-            Some(instead) => format!("use {}{built}{kept}", advice::suggestion(instead)),
+            Some(instead) => format!("use {}{built}{kept}", suggestion::suggestion(instead)),
             None => format!("use a tag that has {wanted}{built}{kept}"),
         },
     }
@@ -202,7 +202,7 @@ pub(crate) fn empty_index(
             where_to(candidates)
         ),
         next: match instead {
-            Some(instead) => format!("use {}", advice::suggestion(instead)),
+            Some(instead) => format!("use {}", suggestion::suggestion(instead)),
             None => format!("use another tag than {name} until it lists manifests"),
         },
     }

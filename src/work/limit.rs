@@ -81,11 +81,11 @@ mod tests {
             (limit.made(), limit.left(), limit.is_stopped()),
             (2, 0, false)
         );
+        limit.give_back();
+        assert!(limit.take() && !limit.take());
         let limit = RequestLimit::of(2);
         limit.stop();
         assert!(!limit.take());
-        limit.give_back();
-        assert!(limit.take() && !limit.take());
         assert_eq!((limit.made(), limit.left()), (0, 0));
     }
 }

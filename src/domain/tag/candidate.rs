@@ -40,7 +40,7 @@ const SLIM: &str = "slim";
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-pub enum Change {
+pub enum TagChange {
     /// The version is spelled with fewer numbers, and the rest is the same.
     Spelling,
     /// The distribution differs.
@@ -57,7 +57,7 @@ pub struct Candidate {
     /// A valid tag.
     pub tag: String,
     /// The kind of difference.
-    pub change: Change,
+    pub change: TagChange,
     /// Whether the C library changes from musl to glibc.
     pub changes_libc: bool,
     /// Whether fewer numbers of the version are named, so that the tag moves on sooner.
@@ -85,7 +85,7 @@ struct Respelled {
 /// The candidates of a tag, in the order in which they are worth asking for: those that keep
 /// the version come first, and those that mostly do not exist come last.
 pub(super) fn candidates(tag: &Tag) -> Vec<Candidate> {
-    let asked = Respelled::of(tag.words.clone(), Change::Spelling);
+    let asked = Respelled::of(tag.words.clone(), TagChange::Spelling);
     let is_musl = tag.distribution.is_some_and(|own| own.family.is_musl);
     let mut first = siblings(tag);
     let further = first.split_off(match is_musl {
@@ -130,7 +130,7 @@ fn siblings(tag: &Tag) -> Vec<Respelled> {
                 .collect()
         }
         None if is_extensible(tag) => {
-            let asked = Respelled::of(tag.words.clone(), Change::Flavour);
+            let asked = Respelled::of(tag.words.clone(), TagChange::Flavour);
             let added = ADDED.into_iter().flat_map(|to| added(&asked, to));
             added.collect()
         }
@@ -168,7 +168,7 @@ fn replaced(tag: &Tag, own: &Distribution, word: Option<&str>, to: &str) -> Resp
     let from = tag.words[own.start..own.end].join("-");
     let mut words = tag.words.clone();
     words.splice(own.start..own.end, word.map(str::to_owned));
-    Respelled::of(words, Change::Flavour).with_distribution(&from, to)
+    Respelled::of(words, TagChange::Flavour).with_distribution(&from, to)
 }
 
 /// From Alpine, the images with glibc: the slim one, which is nearest in size, and the plain
@@ -215,13 +215,13 @@ fn previous(tag: &Tag) -> Vec<Respelled> {
     let all = previous.take(PREVIOUS_VERSIONS).map(|version| {
         let mut words = tag.words.clone();
         words[0] = version.to_string();
-        Respelled::of(words, Change::Older)
+        Respelled::of(words, TagChange::Older)
     });
     all.collect()
 }
 
 impl Respelled {
-    fn of(words: Vec<String>, change: Change) -> Self {
+    fn of(words: Vec<String>, change: TagChange) -> Self {
         let candidate = Candidate {
             tag: String::new(),
             change,

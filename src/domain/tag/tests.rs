@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::candidate::Change::{Flavour, Older, Spelling};
+use super::candidate::TagChange::{Flavour, Older, Spelling};
 use super::*;
 
 fn tag(text: &str) -> Tag {
@@ -321,7 +321,7 @@ fn a_candidate_says_what_it_changes() {
         let all: HashMap<_, _> = tag(text).candidates().into_iter().map(say).collect();
         assert_eq!(all.get(other), Some(&expected), "{text} to {other}");
     }
-    let names = [Spelling, Flavour, Older, Change::PerArch].map(|change| change.to_string());
+    let names = [Spelling, Flavour, Older, TagChange::PerArch].map(|change| change.to_string());
     assert_eq!(names, ["spelling", "flavour", "older", "per-arch"]);
 }
 

@@ -253,10 +253,8 @@ async fn without_files_a_workload_gets_a_patch() {
     let arguments = ["fix", "--snapshot", &nodes, "--snapshot", &workloads];
     let run = world.run(&arguments).await;
     assert_eq!(run.code, Some(1), "{}", run.stderr);
-    let expected = format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\n  namespace: web\n\
-         spec:\n  template:\n    spec:\n      containers:\n"
-    );
-    assert!(run.stdout.contains(&expected), "{}", run.stdout);
+    let expected = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: shop\n  \
+                    namespace: web\nspec:\n  template:\n    spec:\n      containers:\n";
+    assert!(run.stdout.contains(expected), "{}", run.stdout);
     assert!(run.stdout.contains(&pairs[0].1), "{}", run.stdout);
 }

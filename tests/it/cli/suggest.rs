@@ -139,7 +139,7 @@ async fn a_digest_of_one_platform_is_told_from_that_of_the_index() {
         "--suggest",
     ];
     let run = world.run(&[&check[..], &[&both]].concat()).await;
-    assert_eq!(repin(&parsed(&run.stdout)), [to_index.clone()]);
+    assert_eq!(repin(&parsed(&run.stdout)), [to_index.as_str()]);
     // It is one finding where both ways lead to it.
     let run = world.run(&[&check[..], &[&both, &tagged]].concat()).await;
     assert_eq!(repin(&parsed(&run.stdout)), [to_index]);

@@ -11,6 +11,8 @@
 //! So all of it is parsed as strictly as if a registry had sent it, one bounded record at a
 //! time.
 
+mod build;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -21,13 +23,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use self::build::StoredBuild;
 use crate::domain::inspection::{Build, Content, Entry, EntryKind, Inspection, MediaType};
 use crate::domain::platform::Platform;
 use crate::domain::reference::{Digest, ImageReference};
 use crate::registry::cache::contents::{Contents, PublicAnswer};
-use crate::registry::document::{
-    self, MAX_ENTRIES, MAX_OS_FEATURES, MAX_PLATFORM_TEXT_BYTES, is_base, is_revision,
-};
+use crate::registry::document::{self, MAX_ENTRIES, MAX_OS_FEATURES, MAX_PLATFORM_TEXT_BYTES};
 
 /// How every version begins.
 const NAME: &[u8] = b"archmatch cache ";
@@ -101,25 +102,6 @@ struct StoredEntry<'a> {
     zstd: bool,
     #[serde(borrow)]
     build: Option<StoredBuild<'a>>,
-}
-
-/// How an image was built.
-#[derive(Serialize, Deserialize)]
-struct StoredBuild<'a> {
-    #[serde(borrow)]
-    revision: StoredText<'a>,
-    created: Option<u64>,
-    #[serde(borrow)]
-    base: StoredText<'a>,
-}
-
-/// A text of a build.
-#[derive(Serialize, Deserialize)]
-enum StoredText<'a> {
-    None,
-    /// That of the entry before.
-    Same,
-    Text(&'a str),
 }
 
 /// Writes the contents, at most `most` bytes: documents that do not fit are left out, and
@@ -200,50 +182,6 @@ fn stored<'a>(
             .build
             .as_deref()
             .map(|build| StoredBuild::of(build, None)),
-    }
-}
-
-impl<'a> StoredBuild<'a> {
-    /// The build of an entry, after the last one that has any.
-    fn of(build: &'a Build, before: Option<&'a Build>) -> Self {
-        let text = |of: fn(&'a Build) -> &'a Option<Arc<str>>| {
-            let known = before.map(of);
-            match of(build) {
-                None => StoredText::None,
-                text if known == Some(text) => StoredText::Same,
-                Some(text) => StoredText::Text(text),
-            }
-        };
-        Self {
-            revision: text(|build| &build.revision),
-            created: build.created,
-            base: text(|build| &build.base),
-        }
-    }
-
-    /// None where nobody would write it so.
-    fn read(self, before: Option<&Arc<Build>>) -> Option<Arc<Build>> {
-        Some(Arc::new(Build {
-            revision: self
-                .revision
-                .read(is_revision, before.map(|one| &one.revision))?,
-            created: self.created,
-            base: self.base.read(is_base, before.map(|one| &one.base))?,
-        }))
-    }
-}
-
-impl StoredText<'_> {
-    fn read(
-        self,
-        may_be: impl FnOnce(&str) -> bool,
-        before: Option<&Option<Arc<str>>>,
-    ) -> Option<Option<Arc<str>>> {
-        match self {
-            Self::None => Some(None),
-            Self::Same => Some(Some(before?.clone()?)),
-            Self::Text(text) => may_be(text).then(|| Some(text.into())),
-        }
     }
 }
 
