@@ -8,6 +8,7 @@ mod duration;
 pub mod exit;
 mod explain;
 mod fix;
+mod gate;
 mod inspect;
 mod judging;
 mod live;
@@ -44,7 +45,8 @@ use crate::process::telemetry;
 #[derive(Debug, Parser)]
 #[command(name = "archmatch", version, arg_required_else_help = true)]
 struct Cli {
-    /// Configuration file; check, audit, fix and inspect find ./archmatch.yaml by themselves
+    /// Configuration file; check, audit, fix, inspect and gate find ./archmatch.yaml by
+    /// themselves
     #[arg(long, global = true, env = "ARCHMATCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -67,6 +69,9 @@ enum Command {
     /// Show the platforms of an image, and what each runtime would pull
     #[command(after_help = INSPECT_HELP)]
     Inspect(inspect::Arguments),
+    /// Let an image pass only when every platform is published: for update bots and pipelines
+    #[command(after_help = GATE_HELP)]
+    Gate(gate::Arguments),
     /// Render a saved report in another format, or compare two
     Report(Box<report::Arguments>),
     /// Say what a rule of findings means, and what to do about it
@@ -160,6 +165,23 @@ Exit codes:
   2  usage: arguments, configuration, a name that is none
   3  not everything could be found out";
 
+const GATE_HELP: &str = "\
+Examples:
+  archmatch gate node:22 --platform linux/amd64,linux/s390x
+  archmatch gate node:22 --platforms-from-cluster
+  archmatch gate --images-from images.txt --snapshot nodes.json
+
+One line an image goes to stdout: PASS, FAIL or UNDECIDED, its name, and the platforms. A
+host that does not answer is given up after ten seconds.
+
+Exit codes:
+  0  every image is published for every platform
+  1  an image lacks a platform, is built for another one, or has no valid name
+  2  usage: arguments, files, configuration, a cluster that cannot be asked; no image,
+     no platform
+  3  nothing known to be missing, but not everything could be found out; an image that
+     its registry does not have is such";
+
 /// What a person reads of the log. What goes wrong with the cluster is said once, as the
 /// error.
 const PERSONS_LOG: &str = "warn,kube_client=off,kube_runtime=off";
@@ -220,6 +242,10 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Inspect(arguments) => {
             telemetry::start_logging(PERSONS_LOG);
             inspect::run(arguments, cli.config.or_else(own_config)).await
+        }
+        Command::Gate(arguments) => {
+            telemetry::start_logging(PERSONS_LOG);
+            gate::run(arguments, cli.config.or_else(own_config)).await
         }
         Command::Report(arguments) => report::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -9,6 +9,7 @@ pub(crate) mod advice;
 mod caveat;
 mod denial;
 mod explanation;
+mod gate;
 mod nodes;
 mod problem;
 mod remedy;

@@ -173,7 +173,7 @@ impl Subjects {
 }
 
 /// The images that a file lists, one a line.
-fn listed_images(name: &str) -> Result<Vec<String>> {
+pub fn listed_images(name: &str) -> Result<Vec<String>> {
     /// In bytes: ten thousand long names.
     const MAX_LIST_BYTES: u64 = 4 << 20;
     let read = |input: &mut dyn Read| -> io::Result<String> {

@@ -102,11 +102,16 @@ pub(super) fn in_containers(image: &ContainerImage) -> String {
 pub(super) fn quoted(image: &ContainerImage) -> String {
     const MAX_CHARACTERS: usize = 100;
     let text = printable(&image.image);
+    format!("\"{}\"", without_middle(text, MAX_CHARACTERS))
+}
+
+/// The text, or so many characters of its head and tail, with an ellipsis between them.
+pub(super) fn without_middle(text: String, most: usize) -> String {
     let length = text.chars().count();
-    if length <= MAX_CHARACTERS {
-        return format!("\"{text}\"");
+    if length <= most {
+        return text;
     }
-    let head: String = text.chars().take(MAX_CHARACTERS / 2).collect();
-    let tail: String = text.chars().skip(length - MAX_CHARACTERS / 2).collect();
-    format!("\"{head}…{tail}\"")
+    let head: String = text.chars().take(most / 2).collect();
+    let tail: String = text.chars().skip(length - most / 2).collect();
+    format!("{head}…{tail}")
 }

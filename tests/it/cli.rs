@@ -3,6 +3,7 @@
 mod cache_file;
 mod fix;
 mod flags;
+mod gate;
 mod inputs;
 mod live;
 mod log;

@@ -175,17 +175,31 @@ impl Nodes {
     /// The same nodes without taints and cordons: what each would pull, were a pod there.
     #[must_use]
     pub fn without_obstacles(&self) -> Self {
+        self.with_groups(|group| GroupKey {
+            taints: Vec::new(),
+            unschedulable: false,
+            ..group
+        })
+    }
+
+    /// The same nodes without taints, which some pod or other tolerates.
+    #[must_use]
+    pub fn without_taints(&self) -> Self {
+        self.with_groups(|group| GroupKey {
+            taints: Vec::new(),
+            ..group
+        })
+    }
+
+    /// The same nodes, each group as the function makes it.
+    fn with_groups(&self, changed: impl Fn(GroupKey) -> GroupKey) -> Self {
         let mut open = Self {
             groups: BTreeMap::new(),
             len: 0,
             ..self.clone()
         };
         for (group, members) in &self.groups {
-            let key = GroupKey {
-                taints: Vec::new(),
-                unschedulable: false,
-                ..GroupKey::clone(group)
-            };
+            let key = changed(GroupKey::clone(group));
             for (name, labels) in &members.all {
                 open.place(key.clone(), Arc::clone(name), labels.clone());
             }

@@ -10,7 +10,7 @@ use super::World;
 use crate::support::command::{Run, archmatch};
 
 /// An API server that gives each path one answer, for as long as the test runs.
-fn api(answer: impl Fn(&str) -> Option<(u16, String)> + Send + 'static) -> SocketAddr {
+pub(super) fn api(answer: impl Fn(&str) -> Option<(u16, String)> + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -40,23 +40,25 @@ fn api(answer: impl Fn(&str) -> Option<(u16, String)> + Send + 'static) -> Socke
     address
 }
 
-fn status(code: u16, reason: &str, message: &str) -> Option<(u16, String)> {
+pub(super) fn status(code: u16, reason: &str, message: &str) -> Option<(u16, String)> {
     let status = json!({"apiVersion": "v1", "kind": "Status", "status": "Failure",
         "code": code, "reason": reason, "message": message});
     Some((code, status.to_string()))
 }
 
+/// The kube config of a cluster at this address.
+pub(super) fn kubeconfig(world: &World, address: SocketAddr) -> String {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}],
+    });
+    world.write("kubeconfig", &config.to_string())
+}
+
 fn check(world: &World, address: SocketAddr, timeout: &str) -> (Run, Duration) {
-    let kubeconfig = world.write(
-        "kubeconfig",
-        &json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "users": [{"name": "u", "user": {}}],
-        })
-        .to_string(),
-    );
+    let kubeconfig = kubeconfig(world, address);
     let (config, image) = (world.path("config.yaml"), world.image("node:21"));
     let started = Instant::now();
     let run = tokio::task::block_in_place(|| {

@@ -348,6 +348,12 @@ fn without_obstacles_nothing_is_tainted_or_cordoned() {
     let mut cordoned = plain(6);
     cordoned.unschedulable = true;
     let nodes: Nodes = [tainted, cordoned, plain(12)].into_iter().collect();
+    let untainted = nodes.without_taints();
+    let cordons = untainted.groups().map(|(group, members)| {
+        assert!(group.taints.is_empty());
+        (group.unschedulable, members.len())
+    });
+    assert_eq!(cordons.collect::<Vec<_>>(), [(false, 2), (true, 1)]);
     let open = nodes.without_obstacles();
     let groups: Vec<_> = open.groups().collect();
     assert_eq!((nodes.groups().count(), groups.len()), (3, 1));
