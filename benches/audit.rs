@@ -127,7 +127,7 @@ async fn one_pass(client: &kube::Client, nodes: &Nodes) -> archmatch::report::Re
     {
         let subjects = inventory.list(deadline).filter_map(|listed| {
             ready(match listed {
-                Listed::Workload(workload) => Some(Subject {
+                Listed::Object(workload) => Some(Subject {
                     workload: *workload,
                     source: None,
                 }),

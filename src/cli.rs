@@ -123,6 +123,7 @@ Examples:
   archmatch audit --add-platform linux/s390x
   archmatch audit --drop-platform linux/amd64 --by workload
   archmatch audit -o json=report.json -o html=report.html
+  archmatch audit --observe
   kubectl get nodes,ns,sa,secrets,runtimeclasses,all -A -o json > cluster.json
   archmatch audit --snapshot cluster.json
 
@@ -131,7 +132,7 @@ the cluster.
 
 Exit codes:
   0  nothing found at the asked level
-  1  findings
+  1  findings; with --observe, a pod that did not become what is said
   2  usage: arguments, files, configuration, a cluster that cannot be asked;
      objects that cannot be read; nothing to check, unless --allow-empty
   3  nothing known to be wrong, but not everything could be found out";

@@ -240,6 +240,11 @@ pub struct AuditSettings {
     pub interval: Option<Duration>,
     /// Which report objects are written.
     pub reports: ReportObjects,
+    /// Whether a workload gets an event of type `Warning` when drift appears: `PlatformLost`,
+    /// `VersionSkew` or `ChildMissing`, one for each new finding.
+    pub events: bool,
+    /// Whether passes look for other tags of images that lack a platform.
+    pub suggest: bool,
 }
 
 /// Which report objects are written.

@@ -12,6 +12,7 @@ pub mod glob;
 pub mod inspection;
 pub mod labels;
 pub mod node;
+pub mod observation;
 pub mod open_labels;
 pub mod outcome;
 pub mod ownership;

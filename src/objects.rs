@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod list;
 mod metadata;
 pub mod node;
+pub mod observed;
 pub mod pod;
 pub mod pool;
 pub mod ties;

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod builder;
+mod comparison;
 mod conclusion;
 mod csv;
 mod diff;
@@ -22,6 +23,7 @@ mod markdown;
 mod matrix;
 mod model;
 mod objects;
+mod observed;
 mod order;
 mod parts;
 mod pins;
@@ -52,6 +54,7 @@ pub use self::model::{
 pub use self::objects::{
     MANAGED_BY, ObjectPlace, ObjectPlan, RESULT_ID, ReportGroup, ReportObject, ResultTime,
 };
+pub use self::observed::{Difference, Observed};
 pub use self::saved::SavedError;
 pub use self::style::{Rows, Style};
 pub use self::yaml::yaml;

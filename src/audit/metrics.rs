@@ -10,7 +10,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+use super::drift;
 use super::objects::WriteCounts;
+use crate::findings::Finding;
 use crate::report::{Report, ReportedLevels};
 
 /// Two labels with their values.
@@ -37,6 +39,7 @@ pub struct AuditMetrics {
     report_objects: Gauge,
     passes: Family<OneLabel, Counter>,
     report_writes: Family<OneLabel, Counter>,
+    drift: Family<OneLabel, Counter>,
 }
 
 impl AuditMetrics {
@@ -97,6 +100,12 @@ impl AuditMetrics {
                 "Writes of report objects by operation, and those that failed",
                 Family::default(),
             ),
+            drift: registered(
+                registry,
+                "audit_drift",
+                "Findings of drift that appeared from one pass to the next, by rule",
+                Family::default(),
+            ),
         };
         // What may be counted shows from the start.
         for result in RESULTS {
@@ -104,6 +113,9 @@ impl AuditMetrics {
         }
         for operation in OPERATIONS {
             let _ = metrics.report_writes.get_or_create(&labelled(operation));
+        }
+        for rule in drift::rules() {
+            let _ = metrics.drift.get_or_create(&[("rule", rule.name())]);
         }
         metrics
     }
@@ -189,6 +201,14 @@ impl AuditMetrics {
         let there = counts.created + counts.updated + counts.unchanged + counts.kept;
         self.report_objects
             .set(i64::try_from(there).unwrap_or(i64::MAX));
+    }
+
+    /// The drift that appeared.
+    pub fn count_drift(&self, appeared: &[&Finding]) {
+        for finding in appeared {
+            let labels = [("rule", finding.rule.name())];
+            self.drift.get_or_create(&labels).inc();
+        }
     }
 
     /// No report object could be looked at.

@@ -1,6 +1,7 @@
 //! `archmatch audit`: what runs already, judged, and what would if nodes came or went.
 
 mod every;
+mod observe;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use futures::future::ready;
 use futures::stream::{self, LocalBoxStream, Stream, StreamExt};
 use tokio::time::Instant;
 
+use self::observe::observe_for_person;
 use super::assumed::TakenAsMet;
 use super::duration::parse_duration;
 use super::exit::Exit;
@@ -22,11 +24,11 @@ use super::output::{OutputArguments, now};
 use super::selector::LabelSelector;
 use super::setup::{self, Registries, RunsFor};
 use super::skipped::{self, SkippedKinds};
-use super::subjects::{labels, parse_namespace};
+use super::subjects::parse_namespace;
 use super::suggesting::SuggestArguments;
 use super::target::TargetArguments;
 use super::terminal;
-use crate::audit::{Judge, Subject};
+use crate::audit::{Judge, Observer, Subject};
 use crate::cluster::inventory::{Inventory, Listed, PAGE_OBJECTS};
 use crate::domain::ownership::JudgedPods;
 use crate::domain::workload::Workload;
@@ -46,6 +48,10 @@ pub struct Arguments {
     pub suggest: SuggestArguments,
     #[command(flatten)]
     pub output: OutputArguments,
+    /// Compare what is said with what became of pods on their nodes, and say how often it was
+    /// right, with every difference; any makes the run fail
+    #[arg(long, conflicts_with_all = ["every", "platform", "add_platform", "drop_platform"])]
+    pub observe: bool,
     /// Go on for ever, with a pass as often as this, and write report objects as the
     /// configuration says
     #[arg(long, value_parser = parse_interval, value_name = "TIME", conflicts_with_all = ["snapshot", "platform", "add_platform", "drop_platform", "namespace", "selector", "output", "baseline", "fail_on"])]
@@ -54,7 +60,7 @@ pub struct Arguments {
     #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDR")]
     pub status_listen: SocketAddr,
     /// Delete all report objects that archmatch has written, and nothing else
-    #[arg(long, conflicts_with_all = ["every", "snapshot"])]
+    #[arg(long, conflicts_with_all = ["every", "snapshot", "observe"])]
     pub delete_reports: bool,
 }
 
@@ -107,9 +113,11 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         errors,
         ..Found::default()
     });
-    let subjects = arguments
-        .selection
-        .subjects(origin, &configuration.kinds, deadline, &found);
+    let selection = &arguments.selection;
+    let pods = arguments
+        .observe
+        .then(|| selection.observed_pods(&origin, deadline, &found));
+    let subjects = selection.subjects(origin, &configuration.kinds, deadline, &found);
     let is_by_flags = arguments.target.is_by_flags();
     let taken = RefCell::new(TakenAsMet::default());
     let subjects = subjects.map(|mut subject| {
@@ -129,7 +137,14 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         deadline,
     };
     let mut report = ReportBuilder::new(output.request(Scope::Cluster, &configuration));
-    let interrupted = judge_for_person(&judge, subjects, None, &mut report).await;
+    let mut interrupted = judge_for_person(&judge, subjects, None, &mut report).await;
+    let mut observed = None;
+    if let (Some(pods), None) = (pods, &interrupted) {
+        let (checker, rules) = (registries.checker.clone(), judge.rules);
+        let observer = Observer::new(checker, &view, rules, deadline);
+        let (all, missing) = observe_for_person(&observer, pods).await;
+        (observed, interrupted) = (Some(all), missing);
+    }
     registries.close().await;
     let found = found.into_inner();
     for error in &found.errors {
@@ -146,6 +161,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         created: now(),
         baseline,
         known: None,
+        observed,
     };
     output.conclude(&report.finish(&view.nodes, circumstances))
 }
@@ -163,6 +179,22 @@ pub struct Found {
 
 /// How many objects that cannot be read are named.
 const MAX_ERRORS: usize = 1_000;
+
+impl Found {
+    /// An object that cannot be read: said once, in whichever list it is met.
+    fn unread(&mut self, unread: Unread) {
+        if self.errors.len() < MAX_ERRORS && !self.errors.contains(&unread) {
+            self.errors.push(unread);
+        }
+    }
+
+    /// What could not be listed, in the same way.
+    fn partial(&mut self, sentence: String) {
+        if !self.partial.contains(&sentence) {
+            self.partial.push(sentence);
+        }
+    }
+}
 
 impl SelectionArguments {
     /// The workloads of a cluster, wherever they are. What else is found is added on the way.
@@ -211,12 +243,7 @@ impl SelectionArguments {
         kinds: &[KindRule],
         found: &mut Found,
     ) -> Vec<Subject> {
-        if let Some(wanted) = &self.namespace {
-            objects.retain(|object| object.value["metadata"]["namespace"] == wanted.as_str());
-        }
-        if let Some(selector) = &self.selector {
-            objects.retain(|object| selector.selects(&labels(object)));
-        }
+        objects.retain(|object| self.selects(object));
         let values = objects.iter().map(|object| &object.value);
         let to_judge = to_judge(values, kinds, self.judged_pods());
         let mut skipped = SkippedKinds::default();
@@ -227,11 +254,12 @@ impl SelectionArguments {
                 .for_each(|object| skipped.add(object));
         }
         found.skipped = skipped.into_list();
-        let errors = to_judge.errors.into_iter();
-        found.errors.extend(errors.filter_map(|(position, error)| {
-            let error = FileError::about(objects.get(position)?, error.to_string());
-            Some(Unread::from(&error))
-        }));
+        for (position, error) in to_judge.errors {
+            if let Some(object) = objects.get(position) {
+                let error = FileError::about(object, error.to_string());
+                found.unread(Unread::from(&error));
+            }
+        }
         let workloads = to_judge.workloads.into_iter();
         workloads
             .map(|(position, workload)| Subject {
@@ -259,19 +287,17 @@ fn listed(
     inventory.list(deadline).filter_map(move |listed| {
         let mut found = found.borrow_mut();
         ready(match listed {
-            Listed::Workload(workload) => Some(Subject {
+            Listed::Object(workload) => Some(Subject {
                 workload: *workload,
                 source: None,
             }),
             Listed::Unread { object, problem } => {
                 let source = object;
-                if found.errors.len() < MAX_ERRORS {
-                    found.errors.push(Unread { source, problem });
-                }
+                found.unread(Unread { source, problem });
                 None
             }
             Listed::Partial(sentence) => {
-                found.partial.push(sentence);
+                found.partial(sentence);
                 None
             }
         })

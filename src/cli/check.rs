@@ -97,6 +97,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         created: now(),
         baseline,
         known: None,
+        observed: None,
     };
     output.conclude(&report.finish(&view.nodes, circumstances))
 }

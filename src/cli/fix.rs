@@ -182,6 +182,7 @@ async fn fix_cluster(
             created: now(),
             baseline: None,
             known: None,
+            observed: None,
         },
     );
     let mut outcome = FixOutcome::default();
@@ -245,6 +246,7 @@ async fn fix_files(
             created: now(),
             baseline: None,
             known: None,
+            observed: None,
         },
     );
     let mut outcome = FixOutcome::default();

@@ -91,9 +91,7 @@ impl Registries {
 
     /// Finds out what to use instead of images that lack something.
     pub fn advisor(&self, maintainers: Option<Arc<dyn Maintainers>>) -> Advisor {
-        let now = jiff::Timestamp::now().as_second();
-        let now = u64::try_from(now).unwrap_or_default();
-        Advisor::new(Arc::clone(&self.inspector) as _, maintainers, now)
+        advisor(&self.inspector, maintainers)
     }
 
     /// Writes the cache file, if there is one and anything to write.
@@ -112,6 +110,13 @@ impl Registries {
             }
         })
     }
+}
+
+/// Finds out what to use instead of images that lack something, as of now.
+pub fn advisor(inspector: &Arc<Inspector>, maintainers: Option<Arc<dyn Maintainers>>) -> Advisor {
+    let now = jiff::Timestamp::now().as_second();
+    let now = u64::try_from(now).unwrap_or_default();
+    Advisor::new(Arc::clone(inspector) as _, maintainers, now)
 }
 
 /// How workloads are judged.

@@ -9,14 +9,17 @@ mod list;
 use std::collections::VecDeque;
 
 use futures::stream::{self, Stream};
+use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Instant;
 
 use self::call::Caller;
-use self::list::{KindList, ListedKind};
+use self::list::{KindList, ListedKind, UnreadObject, observed_pod, workload};
 use crate::domain::ownership::{JudgedPods, Ownership};
 use crate::domain::workload::Workload;
 use crate::objects::kinds::{KindRef, KindRule};
+use crate::objects::list::ListItem;
+use crate::objects::observed::ObservedPod;
 
 /// Objects in a page.
 pub const PAGE_OBJECTS: u32 = 100;
@@ -37,11 +40,11 @@ pub struct Inventory {
     pub page_objects: u32,
 }
 
-/// What was found.
+/// What was found: a workload to judge, unless said otherwise.
 #[derive(Debug)]
-pub enum Listed {
-    /// An object to judge.
-    Workload(Box<Workload>),
+pub enum Listed<T = Workload> {
+    /// An object that can be read.
+    Object(Box<T>),
     /// An object that cannot be read.
     Unread {
         /// What it is called, such as `Pod web/shop`.
@@ -57,17 +60,34 @@ impl Inventory {
     /// The objects, for as long as there is time. Nothing is asked before it is polled, and no
     /// page before the one before it was taken.
     pub fn list(self, deadline: Instant) -> impl Stream<Item = Listed> + Send {
-        stream::unfold(Lists::new(self, deadline), |mut lists| async move {
-            let found = lists.next().await?;
-            Some((found, lists))
-        })
+        let configured = self.kinds.iter().map(ListedKind::configured);
+        // What is built in is listed once, whatever the configuration has.
+        let configured = configured.filter(|kind| !kind.reference().is_built_in());
+        let built_in = KindRef::built_in().map(ListedKind::built_in);
+        let waiting = configured.chain(built_in).collect();
+        let rules = self.kinds.clone();
+        Lists::new(self, waiting, deadline)
+            .stream(move |item, kind, ownership| workload(item, kind, ownership, &rules))
+    }
+
+    /// The pods that nodes have, whoever owns them, with what their states prove at this time;
+    /// in the same way.
+    pub fn observed_pods(
+        mut self,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> impl Stream<Item = Listed<ObservedPod>> + Send {
+        let pods = KindRef::built_in().filter(KindRef::is_pod);
+        let waiting = pods.map(ListedKind::built_in).collect();
+        self.pods = JudgedPods::Each;
+        Lists::new(self, waiting, deadline)
+            .stream(move |item, kind, met| observed_pod(item, kind, met, now))
     }
 }
 
 /// The lists that are read, one at a time.
 struct Lists {
     caller: Caller,
-    kinds: Vec<KindRule>,
     page_objects: u32,
     ownership: Ownership,
     waiting: VecDeque<ListedKind>,
@@ -77,20 +97,15 @@ struct Lists {
 }
 
 impl Lists {
-    fn new(inventory: Inventory, deadline: Instant) -> Self {
-        let configured = inventory.kinds.iter().map(ListedKind::configured);
-        // What is built in is listed once, whatever the configuration has.
-        let configured = configured.filter(|kind| !kind.reference().is_built_in());
-        let built_in = KindRef::built_in().map(ListedKind::built_in);
+    fn new(inventory: Inventory, waiting: VecDeque<ListedKind>, deadline: Instant) -> Self {
         Self {
-            waiting: configured.chain(built_in).collect(),
+            waiting,
             caller: Caller {
                 client: inventory.client,
                 namespace: inventory.namespace,
                 selector: inventory.selector,
                 deadline,
             },
-            kinds: inventory.kinds,
             page_objects: inventory.page_objects.max(1),
             ownership: Ownership::new(inventory.pods),
             open: None,
@@ -98,7 +113,15 @@ impl Lists {
         }
     }
 
-    async fn next(&mut self) -> Option<Listed> {
+    /// What the function makes of the objects.
+    fn stream<T: Send>(self, make: impl Make<T>) -> impl Stream<Item = Listed<T>> + Send {
+        stream::unfold((self, make), |(mut lists, make)| async move {
+            let found = lists.next(&make).await?;
+            Some((found, (lists, make)))
+        })
+    }
+
+    async fn next<T>(&mut self, make: &impl Make<T>) -> Option<Listed<T>> {
         loop {
             let Some(list) = &mut self.open else {
                 let kind = self.waiting.pop_front()?;
@@ -106,8 +129,12 @@ impl Lists {
                 self.open = Some(KindList::new(kind, self.page_objects, buffer));
                 continue;
             };
-            if let Some(found) = list.next_of_page(&mut self.ownership, &self.kinds) {
-                return Some(found);
+            match list.next_of_page(&mut self.ownership, make) {
+                Some(Ok(made)) => return Some(Listed::Object(Box::new(made))),
+                Some(Err(UnreadObject { object, problem })) => {
+                    return Some(Listed::Unread { object, problem });
+                }
+                None => {}
             }
             let end = match list.turn_page(&self.caller).await {
                 Ok(true) => continue,
@@ -120,4 +147,16 @@ impl Lists {
             }
         }
     }
+}
+
+/// Makes something of an item, where anything is to be made of it; an error is what is wrong
+/// with it.
+trait Make<T>:
+    Fn(&ListItem<'_>, &KindRef<'_>, &mut Ownership) -> Result<Option<T>, String> + Send + Sync
+{
+}
+
+impl<T, F> Make<T> for F where
+    F: Fn(&ListItem<'_>, &KindRef<'_>, &mut Ownership) -> Result<Option<T>, String> + Send + Sync
+{
 }

@@ -41,7 +41,7 @@ clientAuth: {ca: /etc/apiserver-client-ca.crt, names: [kube-apiserver]}
 kinds:                             # further workload kinds
 - {group: argoproj.io, version: v1alpha1, resource: rollouts, templates: [spec.template]}
 cache: {file: /var/cache/archmatch/cache, digests: 20000, tagSeconds: 300}
-audit: {interval: 1h, reports: openreports}   # openreports | policyreport | auto | none
+audit: {interval: 1h, reports: openreports, events: true, suggest: true}   # openreports | policyreport | auto | none
 "#;
 
 #[test]
@@ -84,6 +84,7 @@ fn the_sample_of_the_contract_is_taken() {
     assert_eq!(found.kinds[0].templates, ["spec.template".parse().unwrap()]);
     assert_eq!(found.cache.digests, 20_000);
     assert_eq!(found.audit.interval, Some(Duration::from_secs(3600)));
+    assert_eq!((found.audit.events, found.audit.suggest), (true, true));
     assert_eq!(found.audit.reports, ReportObjects::Openreports);
 }
 
@@ -148,6 +149,7 @@ audit: {interval: 1h30m5s, reports: none}
     );
     assert_eq!(found.cache.tag_seconds, 7);
     assert_eq!(found.audit.interval, Some(Duration::from_secs(5405)));
+    assert_eq!((found.audit.events, found.audit.suggest), (false, false));
     assert_eq!(found.audit.reports, ReportObjects::None);
 }
 

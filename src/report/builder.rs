@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::baseline::Baseline;
 use super::lost::{KnownToRun, lost_platforms};
 use super::model::*;
+use super::observed::Observed;
 use super::order::{make_unique, put_in_order, sort};
 use super::parts::Parts;
 use super::pins::Pins;
@@ -57,6 +58,8 @@ pub struct Circumstances<'a> {
     pub baseline: Option<Baseline>,
     /// What images were known to run on; that of the baseline where nothing else is known.
     pub known: Option<&'a KnownToRun>,
+    /// What became of pods, where that was asked for.
+    pub observed: Option<Observed>,
 }
 
 /// A report while workloads are added.
@@ -126,6 +129,7 @@ impl ReportBuilder {
             created,
             baseline,
             known,
+            observed,
         } = circumstances;
         let of_baseline = baseline.as_ref().and_then(Baseline::known);
         if let Some(known) = known.or(of_baseline) {
@@ -157,6 +161,7 @@ impl ReportBuilder {
             partial,
             skipped,
             readiness: readiness(&platforms, &workloads),
+            observed,
             findings,
             platforms,
             workloads,

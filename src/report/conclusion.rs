@@ -51,6 +51,11 @@ pub(super) fn conclusion(report: &Report) -> String {
         };
         parts.push(format!("{} {all}{names}", judged.len()));
     }
+    let wrong = report.not_as_said();
+    if wrong > 0 {
+        let wrong = plural(wrong, "container");
+        parts.push(format!("{wrong} did not become what is said"));
+    }
     let accepted = report.findings.iter();
     let accepted = accepted
         .filter(|finding| finding.accepted.is_some())

@@ -48,21 +48,22 @@ pub struct NamedFinding {
 }
 
 impl ReportDiff {
-    /// What changed.
+    /// What changed. An image that has lost a platform from one to the other is new, whatever
+    /// the later report was compared with.
     pub fn of(old: &Report, new: &Report) -> Self {
-        let ids = |report: &Report| -> HashSet<String> {
-            let findings = report.findings.iter();
-            findings.map(|finding| finding.id.clone()).collect()
+        let later = new.findings_since(old);
+        let ids = |findings: &[Finding]| -> HashSet<String> {
+            findings.iter().map(|finding| finding.id.clone()).collect()
         };
-        let (before, after) = (ids(old), ids(new));
-        let named = |report: &Report, keep: &dyn Fn(&Finding) -> bool| {
-            let findings = report.findings.iter().filter(|finding| keep(finding));
+        let (before, after) = (ids(&old.findings), ids(&later));
+        let named = |report: &Report, findings: &[Finding], keep: &dyn Fn(&Finding) -> bool| {
+            let findings = findings.iter().filter(|finding| keep(finding));
             findings.map(|finding| report.named(finding)).collect()
         };
         Self {
-            new: named(new, &|finding| !before.contains(&finding.id)),
-            gone: named(old, &|finding| !after.contains(&finding.id)),
-            still: named(new, &|finding| before.contains(&finding.id)),
+            new: named(new, &later, &|finding| !before.contains(&finding.id)),
+            gone: named(old, &old.findings, &|finding| !after.contains(&finding.id)),
+            still: named(new, &later, &|finding| before.contains(&finding.id)),
         }
     }
 

@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::model::{Report, ReportedImage, ReportedWorkload};
+use super::order::sort;
 use crate::domain::outcome::OutcomeKind;
 use crate::domain::reference::ImageReference;
-use crate::findings::{Finding, ImageIdentity, WorkloadIdentity, platform_lost};
+use crate::findings::{Finding, ImageIdentity, Rule, WorkloadIdentity, platform_lost};
+
+/// Most images that are kept. A cluster of 100,000 pods has some 10,000.
+const MAX_IMAGES: usize = 200_000;
 
 /// On which platforms images were known to run, by what tells images apart.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +36,9 @@ impl KnownToRun {
         self.add(report);
     }
 
-    fn add(&mut self, report: &Report) {
+    /// Adds what a report says, and forgets nothing: that of a part of the cluster says nothing
+    /// of the rest.
+    pub fn add(&mut self, report: &Report) {
         for image in report
             .workloads
             .iter()
@@ -41,7 +47,8 @@ impl KnownToRun {
             let supported = image.outcomes.iter();
             let supported = supported.filter(|one| one.outcome == OutcomeKind::Supported);
             let mut supported = supported.map(|one| Arc::clone(&one.platform)).peekable();
-            if supported.peek().is_some() {
+            let has_room = self.0.len() < MAX_IMAGES || self.0.contains_key(image.key());
+            if supported.peek().is_some() && has_room {
                 let known = self.0.entry(image.key().to_owned()).or_default();
                 known.extend(supported);
             }
@@ -52,6 +59,25 @@ impl KnownToRun {
         self.0
             .get(image)
             .is_some_and(|platforms| platforms.contains(platform))
+    }
+}
+
+impl Report {
+    /// The findings, and those of platforms that images have lost since an earlier report,
+    /// where nobody looked for them then: all in the order of the report.
+    pub(super) fn findings_since(&self, earlier: &Self) -> Vec<Finding> {
+        let is_of = |finding: &Finding, lost: &Finding| {
+            finding.rule == Rule::PlatformLost
+                && (finding.workload, &finding.image) == (lost.workload, &lost.image)
+        };
+        let mut lost = lost_platforms(&KnownToRun::of(earlier), &self.workloads);
+        lost.retain(|lost| !self.findings.iter().any(|finding| is_of(finding, lost)));
+        if lost.is_empty() {
+            return self.findings.clone();
+        }
+        let mut all = [&self.findings[..], &lost].concat();
+        sort(&mut all, &self.workloads);
+        all
     }
 }
 

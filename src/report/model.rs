@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::observed::Observed;
 use crate::domain::advice::SearchEnd;
 use crate::domain::node::Source;
 use crate::domain::outcome::{OutcomeKind, Ternary};
@@ -36,8 +37,8 @@ pub struct Report {
     /// Rules of which any finding counts as a failure, beyond what the level says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fail_on: Vec<Rule>,
-    /// Whether the exit code is 0: the level passes, nothing is undecided, and everything
-    /// could be read.
+    /// Whether the exit code is 0: the level passes, nothing is undecided, everything could
+    /// be read, and no pod became what it was not said to become.
     pub passed: bool,
     /// Counts of workloads, and of distinct images.
     pub summary: Summary,
@@ -54,6 +55,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How the workloads stand on each node platform.
     pub readiness: Vec<PlatformReadiness>,
+    /// What became of pods beside what is said, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
     /// Node platforms of the whole cluster.
     pub platforms: Vec<ReportedPlatform>,
     /// What was judged.

@@ -47,6 +47,10 @@ pub(super) fn body(report: &Report, style: Style, detail: Detail) -> String {
         text.push('\n');
         text.push_str(&found);
     }
+    if let Some(observed) = &report.observed {
+        text.push('\n');
+        text.push_str(&observed.render());
+    }
     text.push('\n');
     text
 }

@@ -14,9 +14,17 @@ impl Report {
     }
 
     /// How what has images stands, as the exit code says it, whatever could not be read:
-    /// findings that are accepted count for nothing.
+    /// findings that are accepted count for nothing. What is said of pods and is not so fails
+    /// at every level.
     pub fn result(&self) -> LevelResult {
-        LevelResult::all(self.findings.iter().map(|finding| self.weight(finding)))
+        let findings = self.findings.iter().map(|finding| self.weight(finding));
+        let wrong = self.not_as_said() > 0;
+        LevelResult::all(findings.chain(wrong.then_some(LevelResult::Fail)))
+    }
+
+    /// How many containers did not become what is said.
+    pub(super) fn not_as_said(&self) -> usize {
+        self.observed.as_ref().map_or(0, |observed| observed.wrong)
     }
 
     /// What a finding makes of the asked level.

@@ -160,9 +160,10 @@ mod tests {
             kind: EntryKind::Manifest,
             platform: Some(Arc::new(platform.parse().unwrap())),
             zstd: false,
-            revision: None,
+            build: None,
         };
         let inspection = Inspection {
+            build: None,
             digest: format!("sha256:{:064x}", 9).parse().unwrap(),
             media_type: MediaType::OciIndex,
             content: Content::Index(has.iter().map(entry).collect()),
@@ -183,6 +184,7 @@ mod tests {
                 },
                 inspection: Some(Arc::new(inspection)),
                 outdated: None,
+                advice: None,
                 outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
             }],
             beyond_cordon: Vec::new(),

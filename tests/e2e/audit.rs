@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::Test;
 use crate::cluster::{Cluster, eventually};
 use crate::installs::Release;
-use crate::kubectl::{Namespace, image};
+use crate::kubectl::{Namespace, image, merge};
 use crate::nodes;
 use crate::product::UNASKED;
 use crate::reports::Definition;
@@ -158,18 +158,25 @@ fn changed(before: &Versions, after: &Versions) -> Vec<String> {
     changed.map(|(name, _)| name.clone()).collect()
 }
 
-fn copy(cluster: &Cluster, from: &str, to: &str) {
+pub fn copy(cluster: &Cluster, from: &str, to: &str) {
     let words = ["crane", "copy", "--insecure", &image(from), &image(to)];
     cluster.inside(&words).expect_ok();
 }
 
 /// A release that audits, of which nobody asks for reviews.
 fn audited<'a>(cluster: &'a Cluster, name: &'a str) -> Release<'a> {
+    audited_with(cluster, name, json!({}))
+}
+
+/// The same with further settings of the audit.
+pub fn audited_with<'a>(cluster: &'a Cluster, name: &'a str, more: Value) -> Release<'a> {
     let release = Release::new(cluster, name);
+    let mut audit = json!({"interval": "10s"});
+    merge(&mut audit, &more);
     let values = json!({
         "replicas": 1,
         "audit": {"enabled": true},
-        "config": {"audit": {"interval": "10s"}, "cache": {"tagSeconds": 1}},
+        "config": {"audit": audit, "cache": {"tagSeconds": 1}},
     });
     release.install(&values, &[]);
     release

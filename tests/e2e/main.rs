@@ -25,6 +25,7 @@ mod lifecycle;
 mod load;
 mod mirrors;
 mod nodes;
+mod observe;
 mod outage;
 mod product;
 mod reality;
@@ -64,6 +65,7 @@ fn trials(run: impl Fn(Test) -> Box<dyn FnOnce() + Send>) -> Vec<Trial> {
         faults::TESTS,
         installs::TESTS,
         audit::TESTS,
+        observe::TESTS,
         hostile::TESTS,
         rotation::TESTS,
         outage::TESTS,

@@ -77,6 +77,11 @@ fn expectations() -> impl Iterator<Item = (&'static str, &'static str, &'static 
     agreed.chain(unusable.map(|tag| (*tag, "supported, doubted", "missing")))
 }
 
+/// The images of which the node shows what we say.
+pub fn agreed_images() -> impl Iterator<Item = &'static str> {
+    IMAGES.iter().map(|(tag, _)| *tag)
+}
+
 fn pod_name(tag: &str) -> String {
     tag.replace(':', "-")
 }

@@ -8,6 +8,7 @@ mod inputs;
 mod live;
 mod log;
 mod metrics;
+mod observe;
 mod recipes;
 mod reports;
 mod silence;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
+use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Arguments, Found, listed};
-use crate::audit::{AuditMetrics, Judge, ReportWriter};
+use crate::audit::{AuditMetrics, Drift, EventWriter, Judge, ReportWriter};
 use crate::checker::Checker;
 use crate::cli::exit::Exit;
 use crate::cli::live::KubeContext;
@@ -33,6 +34,7 @@ use crate::domain::node::NodePlatform;
 use crate::process::readiness::Readiness;
 use crate::process::shutdown::shutdown;
 use crate::process::telemetry;
+use crate::registry::Inspector;
 use crate::report::{
     Circumstances, KnownToRun, Report, ReportBuilder, ReportGroup, ReportedWorkload, Scope,
 };
@@ -89,12 +91,14 @@ pub async fn run(
         cluster,
         view: source.view,
         checker: registries.checker.clone(),
+        inspector: Arc::clone(&registries.inspector),
         arguments,
         interval,
         config,
         configuration,
         metrics,
         known: None,
+        drift: Drift::default(),
         findings: HashSet::new(),
     };
     tokio::select! {
@@ -126,6 +130,7 @@ struct Auditor {
     cluster: Cluster,
     view: Arc<ArcSwap<View>>,
     checker: Checker,
+    inspector: Arc<Inspector>,
     arguments: Arguments,
     interval: Duration,
     config: Option<PathBuf>,
@@ -133,6 +138,8 @@ struct Auditor {
     metrics: AuditMetrics,
     /// What images were known to run on in passes before; none before the first.
     known: Option<KnownToRun>,
+    /// The drift that passes before saw.
+    drift: Drift,
     /// The findings of the last pass, by id.
     findings: HashSet<String>,
 }
@@ -158,6 +165,7 @@ impl Auditor {
                 self.interval.min(RETRY)
             } else {
                 self.show(&report, started.elapsed());
+                self.tell_drift(&report).await;
                 self.write(&report).await;
                 self.interval
             };
@@ -184,11 +192,13 @@ impl Auditor {
             subject.complete(view);
             subject
         });
+        let suggests = self.configuration.audit.suggest;
         let judge = Judge {
             checker: self.checker.clone(),
             nodes: &view.nodes,
             everywhere: None,
-            advisor: None,
+            // Images may have other tags than at the pass before.
+            advisor: suggests.then(|| Arc::new(setup::advisor(&self.inspector, None))),
             rules: setup::rules(&self.configuration),
             deadline,
         };
@@ -202,6 +212,7 @@ impl Auditor {
             created: now(),
             baseline: None,
             known: self.known.as_ref(),
+            observed: None,
         };
         report.finish(&view.nodes, circumstances)
     }
@@ -227,9 +238,9 @@ impl Auditor {
         let ids = report.findings.iter().map(|finding| finding.id.clone());
         self.findings = ids.collect();
         match &mut self.known {
-            // What was not listed is not forgotten.
             Some(known) if report.partial.is_empty() => known.follow(report),
-            Some(_) => {}
+            // What was not listed is not forgotten.
+            Some(known) => known.add(report),
             None => self.known = Some(KnownToRun::of(report)),
         }
         self.metrics.show(report, took);
@@ -241,6 +252,27 @@ impl Auditor {
             took = ?took,
             "audited"
         );
+    }
+
+    /// Counts the drift that appeared with this pass, and writes events about it where the
+    /// configuration asks for them.
+    async fn tell_drift(&mut self, report: &Report) {
+        let appeared = self.drift.appeared(report);
+        self.metrics.count_drift(&appeared);
+        if appeared.is_empty() || !self.configuration.audit.events {
+            return;
+        }
+        // In a cluster it is the pod's name.
+        let instance = env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+        let instance = instance.unwrap_or_else(|| "archmatch".to_owned());
+        let writer = EventWriter::new(self.client.clone(), instance);
+        let counts = writer.write(report, &appeared).await;
+        if let Some(problem) = &counts.problem {
+            let failed = counts.failed;
+            tracing::warn!(problem, failed, "events not all written");
+        }
+        let (written, left_out) = (counts.written, counts.left_out);
+        tracing::info!(written, left_out, "events of drift");
     }
 
     /// Makes the report objects of the cluster those of this pass.

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::Listed;
+use jiff::Timestamp;
+
 use super::call::{CallError, Caller, PageQuery};
-use crate::domain::ownership::{Ownership, Standing};
+use crate::domain::ownership::{Ownership, Standing, Ties};
 use crate::domain::text::{LONGEST_NAME, printable, shortened};
 use crate::domain::workload::Workload;
 use crate::objects::kinds::{self, KindRef, KindRule};
 use crate::objects::list::{ListItem, ListPage};
-use crate::objects::ties;
+use crate::objects::observed::ObservedPod;
+use crate::objects::ties::{self, ObjectTies};
 
 /// How often a list that expired is begun again.
 const MAX_RESTARTS: usize = 5;
@@ -72,6 +74,12 @@ impl ListedKind {
     }
 }
 
+/// An object that cannot be read, and what is wrong with it.
+pub(super) struct UnreadObject {
+    pub(super) object: String,
+    pub(super) problem: String,
+}
+
 /// How far the list of a kind was read.
 pub(super) struct KindList {
     kind: ListedKind,
@@ -111,12 +119,12 @@ impl KindList {
         self.page.into_buffer()
     }
 
-    /// The next object of the page that is judged, or cannot be read.
-    pub(super) fn next_of_page(
+    /// The next object of the page that the function makes something of, or cannot read.
+    pub(super) fn next_of_page<T>(
         &mut self,
         ownership: &mut Ownership,
-        rules: &[KindRule],
-    ) -> Option<Listed> {
+        make: impl Fn(&ListItem<'_>, &KindRef<'_>, &mut Ownership) -> Result<Option<T>, String>,
+    ) -> Option<Result<T, UnreadObject>> {
         let kind = self.kind.reference();
         while self.broken.is_none() {
             let item = match self.page.next_item() {
@@ -130,9 +138,9 @@ impl KindList {
                 self.broken = Some(format!("there are more than {MAX_OBJECTS} objects"));
                 return None;
             }
-            match workload(&item, &kind, ownership, rules) {
+            match make(&item, &kind, ownership) {
                 Ok(None) => {}
-                Ok(Some(workload)) => return Some(Listed::Workload(Box::new(workload))),
+                Ok(Some(made)) => return Some(Ok(made)),
                 Err(problem) => {
                     let unread = (named(&item, &kind), problem);
                     if self.said.contains(&unread) {
@@ -144,7 +152,7 @@ impl KindList {
                     }
                     self.said.insert(unread.clone());
                     let (object, problem) = unread;
-                    return Some(Listed::Unread { object, problem });
+                    return Some(Err(UnreadObject { object, problem }));
                 }
             }
         }
@@ -233,22 +241,14 @@ impl KindList {
 }
 
 /// The workload that an item is, where it is judged.
-fn workload(
+pub(super) fn workload(
     item: &ListItem<'_>,
     kind: &KindRef<'_>,
     ownership: &mut Ownership,
     rules: &[KindRule],
 ) -> Result<Option<Workload>, String> {
-    let object = item.ties.as_ref().map_err(ToString::to_string)?;
-    if object.name().is_empty() {
-        return Err("metadata.name is not set".to_owned());
-    }
-    let mut ties = object.ties();
-    // Without uid, its name is its own.
-    let own = format!("{}/{}", kind.resource, object.name());
-    if ties.uid.is_empty() {
-        ties.uid = &own;
-    }
+    let (own, object) = named_object(item, kind)?;
+    let ties = ties(&own, object);
     if ownership.meet(&ties, kind.is_pod()) != Standing::Judged {
         return Ok(None);
     }
@@ -258,6 +258,41 @@ fn workload(
         ownership.judged(&ties);
     }
     Ok(workload)
+}
+
+/// The pod that an item is, where a node has it.
+pub(super) fn observed_pod(
+    item: &ListItem<'_>,
+    kind: &KindRef<'_>,
+    met: &mut Ownership,
+    now: Timestamp,
+) -> Result<Option<ObservedPod>, String> {
+    let (own, object) = named_object(item, kind)?;
+    if met.meet(&ties(&own, object), kind.is_pod()) != Standing::Judged {
+        return Ok(None);
+    }
+    ObservedPod::from_json(item.raw, now).map_err(|error| error.to_string())
+}
+
+/// What an item is called among those of its kind, and whose it is.
+fn named_object<'i>(
+    item: &'i ListItem<'_>,
+    kind: &KindRef<'_>,
+) -> Result<(String, &'i ObjectTies<'i>), String> {
+    let object = item.ties.as_ref().map_err(ToString::to_string)?;
+    match object.name() {
+        "" => Err("metadata.name is not set".to_owned()),
+        name => Ok((format!("{}/{name}", kind.resource), object)),
+    }
+}
+
+/// Without uid, its name is its own.
+fn ties<'a>(own: &'a str, object: &'a ObjectTies<'_>) -> Ties<'a> {
+    let ties = object.ties();
+    match ties.uid {
+        "" => Ties { uid: own, ..ties },
+        _ => ties,
+    }
 }
 
 /// What people call an item that cannot be read.

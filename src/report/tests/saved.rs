@@ -2,6 +2,7 @@
 
 use crate::domain::policy::Level;
 use crate::domain::verdict::LevelResult;
+use crate::findings::samples::nodes;
 use crate::findings::{JudgedWorkload, Rule};
 use crate::report::*;
 
@@ -155,6 +156,72 @@ fn a_comparison_says_what_is_new_gone_and_still_there() {
     let value: serde_json::Value = serde_json::from_str(&json(&diff).unwrap()).unwrap();
     let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), 3, "{keys:?}");
+}
+
+#[test]
+fn a_comparison_says_which_platforms_were_lost_though_nobody_looked_for_them() {
+    let old = report(&[workload(
+        "Deployment a/x",
+        &[("a:1", runs()), ("b:1", lacks())],
+    )]);
+    let now = [workload(
+        "Deployment a/x",
+        &[("a:1", lacks()), ("b:1", lacks())],
+    )];
+    let baseline = Baseline::parse(&json(&old).unwrap()).unwrap();
+    let rules = |findings: &[NamedFinding]| -> Vec<(Rule, String)> {
+        let findings = findings.iter();
+        let rows = findings.map(|one| (one.rule, one.image.clone().unwrap_or_default()));
+        rows.collect()
+    };
+    for new in [
+        report(&now),
+        // The same where somebody did.
+        report_at(Level::Portable, Scope::Cluster, &now, Some(baseline)),
+    ] {
+        let diff = ReportDiff::of(&old, &new);
+        assert_eq!(
+            rules(&diff.new),
+            [
+                (Rule::MissingPlatform, "a:1".to_owned()),
+                (Rule::PlatformLost, "a:1".to_owned()),
+            ]
+        );
+        assert_eq!(rules(&diff.gone), []);
+        assert_eq!(
+            rules(&diff.still),
+            [(Rule::MissingPlatform, "b:1".to_owned())]
+        );
+        let lost = &diff.new[1];
+        assert_eq!(lost.workload, "Deployment a/x");
+        assert_eq!(lost.platforms, [S390X]);
+        // What was lost before is not lost again.
+        let later = ReportDiff::of(&new, &new);
+        assert_eq!(rules(&later.new), []);
+    }
+}
+
+#[test]
+fn what_a_part_of_the_cluster_shows_is_added_to_what_is_known() {
+    let mut known = KnownToRun::of(&report(&[workload("Deployment a/x", &[("a:1", runs())])]));
+    known.add(&report(&[workload("Deployment a/y", &[("b:1", runs())])]));
+    let now = [workload(
+        "Deployment a/x",
+        &[("a:1", lacks()), ("b:1", lacks())],
+    )];
+    let mut builder = ReportBuilder::new(ReportRequest::default());
+    builder.add(0, &now[0]);
+    let circumstances = Circumstances {
+        known: Some(&known),
+        ..Circumstances::default()
+    };
+    let report = builder.finish(&nodes(&[AMD64, S390X]), circumstances);
+    let lost = report.findings.iter();
+    let lost = lost.filter(|finding| finding.rule == Rule::PlatformLost);
+    let lost: Vec<&str> = lost
+        .filter_map(|finding| finding.image.as_deref())
+        .collect();
+    assert_eq!(lost, ["a:1", "b:1"]);
 }
 
 #[test]

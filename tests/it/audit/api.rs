@@ -135,7 +135,12 @@ impl Objects {
                 let causes = json!({"causes": [{"reason": "NamespaceTerminating"}]});
                 return status(403, "Forbidden", causes);
             }
-            let path = format!("{path}/{}", sent["metadata"]["name"].as_str().unwrap());
+            let made = || {
+                let prefix = sent["metadata"]["generateName"].as_str().unwrap();
+                format!("{prefix}{}", self.version)
+            };
+            let name = sent["metadata"]["name"].as_str().map(str::to_owned);
+            let path = format!("{path}/{}", name.unwrap_or_else(made));
             if self.objects.contains_key(&path) {
                 return status(409, "AlreadyExists", json!({}));
             }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::live::{api, kubeconfig, status};
 use super::{NODES, World, deployment};
 use crate::support::command::{Run, run};
-use crate::support::registry::{Fault, index, manifest};
+use crate::support::registry::{FakeRegistry, Fault, index, manifest};
 
 /// The same nodes, with a taint on the only one of s390x that takes pods.
 const TAINTED: &str = "\
@@ -44,7 +44,8 @@ async fn every_result_has_its_exit_code_and_one_line_an_image() {
     let (plain, empty, absent) = (image("plain:1"), image("empty:1"), image("absent:1"));
     let invalid = "UPPER case";
     // Images, exit code, and for each line how it begins and what else is in it.
-    let rows: [(&[&str], i32, &[(&str, &str)]); 9] = [
+    type Row<'a> = (&'a [&'a str], i32, &'a [(&'a str, &'a str)]);
+    let rows: [Row<'_>; 9] = [
         (&[&whole], 0, &[("PASS", "linux/amd64, linux/s390x")]),
         (&[&lacking], 1, &[("FAIL", "no manifest for linux/s390x")]),
         (&[&plain], 1, &[("FAIL", "not for linux/s390x")]),
@@ -237,14 +238,27 @@ async fn images_come_from_a_list_and_answers_keep_its_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registry_that_is_silent_is_given_up_in_time() {
+async fn registries_that_are_silent_are_given_up_in_time() {
     let world = world().await;
+    // Each of them alone is given up after five seconds.
+    let mirrors = [FakeRegistry::start().await, FakeRegistry::start().await];
     world.registry.misbehave("GET /v2/node", Fault::Silence);
+    for mirror in &mirrors {
+        mirror.misbehave("GET /v2/", Fault::Silence);
+    }
+    let [first, second] = mirrors.each_ref().map(FakeRegistry::host);
+    let host = world.registry.host();
+    world.write(
+        "config.yaml",
+        &format!(
+            "registries:\n\
+             - {{host: '{host}', plainHttp: true, addresses: any, mirrors: ['{first}', '{second}']}}\n\
+             - {{host: '{first}', plainHttp: true, addresses: any}}\n\
+             - {{host: '{second}', plainHttp: true, addresses: any}}\n"
+        ),
+    );
     let image = world.image("node:21");
-    for (timeout, within) in [
-        ("1s", Duration::from_secs(3)),
-        ("2m", Duration::from_secs(12)),
-    ] {
+    for (timeout, within) in [("1s", 3), ("2m", 12)] {
         let started = Instant::now();
         let asked = ["gate", &image, "--platform", "s390x", "--timeout", timeout];
         let run = world.run(&asked).await;
@@ -255,7 +269,7 @@ async fn a_registry_that_is_silent_is_given_up_in_time() {
             "{}",
             run.stdout
         );
-        assert!(took < within, "{timeout}: {took:?}");
+        assert!(took < Duration::from_secs(within), "{timeout}: {took:?}");
     }
 }
 

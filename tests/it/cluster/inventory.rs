@@ -44,7 +44,7 @@ async fn list(inventory: Inventory) -> Found {
     let mut listed = std::pin::pin!(inventory.list(Instant::now() + LIMIT));
     while let Some(one) = listed.next().await {
         match one {
-            Listed::Workload(workload) => {
+            Listed::Object(workload) => {
                 assert!(!workload.uid.is_empty());
                 let (kind, name) = (&workload.kind, &workload.name);
                 found.workloads.push(format!("{kind} {name}"));
@@ -234,7 +234,7 @@ async fn lists_are_read_page_by_page_as_they_are_taken() {
     let mut listed = std::pin::pin!(inventory(&api).list(Instant::now() + LIMIT));
     assert_eq!(api.requests("GET "), 0);
     for number in 0..8 {
-        let Some(Listed::Workload(pod)) = listed.next().await else {
+        let Some(Listed::Object(pod)) = listed.next().await else {
             panic!("there are eight pods");
         };
         assert_eq!(pod.name, format!("p{number}"));
@@ -277,6 +277,35 @@ async fn a_namespace_and_a_selector_are_asked_for_and_lead_nowhere_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pods_on_nodes_are_listed_once_whoever_owns_them() {
+    let api = Api::in_memory();
+    ordinary(&api);
+    for number in 0..8 {
+        let spec = json!({"nodeName": "z1", "containers": [{"name": "c", "image": "i"}]});
+        let pod = owned(&format!("p{number}"), "shop-1", json!({"spec": spec}));
+        api.put(&format!("{PODS}/p{number}"), pod);
+    }
+    api.put(&format!("{PODS}/a"), owned("a", "", json!({"spec": []})));
+    api.expire_pages(2);
+    let pods = inventory(&api).observed_pods(
+        "2026-11-28T10:00:00Z".parse().unwrap(),
+        Instant::now() + LIMIT,
+    );
+    let (mut names, mut unread) = (Vec::new(), Vec::new());
+    let mut pods = std::pin::pin!(pods);
+    while let Some(listed) = pods.next().await {
+        match listed {
+            Listed::Object(pod) => names.push(pod.workload.name),
+            Listed::Unread { object, .. } => unread.push(object),
+            Listed::Partial(sentence) => panic!("{sentence}"),
+        }
+    }
+    let expected: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+    assert_eq!((names, unread), (expected, vec!["Pod web/a".to_owned()]));
+    assert_eq!(api.requests("GET "), api.requests("GET /api/v1/pods"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_expired_begins_again_and_counts_nothing_twice() {
     let api = Api::in_memory();
     let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
@@ -315,7 +344,7 @@ async fn an_object_without_uid_counts_once_by_its_name() {
     let mut listed = std::pin::pin!(inventory(&api).list(Instant::now() + LIMIT));
     let mut names = Vec::new();
     while let Some(found) = listed.next().await {
-        let Listed::Workload(pod) = found else {
+        let Listed::Object(pod) = found else {
             panic!("{found:?}");
         };
         names.push(pod.name);
