@@ -41,6 +41,10 @@ pub use self::official::{Maintained, parse_maintained};
 /// How many requests are made for one image, beyond its own look-up.
 pub const MAX_REQUESTS: usize = 8;
 
+/// How many images of one registry are searched for at the same time: as many as requests run
+/// at once by default.
+const MAX_SEARCHES: usize = 8;
+
 /// Registries, as suggestions ask them.
 pub trait TagRegistry: Send + Sync {
     /// The one document that the reference names, within the limit.
@@ -126,7 +130,7 @@ impl Advisor {
         };
         let known = Arc::clone(self.known.lock().entry(question).or_default());
         let advice = known.get_or_init(|| async {
-            // One at a time: nobody waits for suggestions as urgently as for verdicts.
+            // A few at a time: nobody waits for suggestions as urgently as for verdicts.
             let turn = self.turn(asked.reference.registry());
             let _turn = turn.acquire().await;
             let search = TagSearch::new(self, &asked, access, deadline);
@@ -138,6 +142,6 @@ impl Advisor {
     fn turn(&self, registry: &str) -> Arc<Semaphore> {
         let mut turns = self.turns.lock();
         let turn = turns.entry(registry.to_owned());
-        Arc::clone(turn.or_insert_with(|| Arc::new(Semaphore::new(1))))
+        Arc::clone(turn.or_insert_with(|| Arc::new(Semaphore::new(MAX_SEARCHES))))
     }
 }
