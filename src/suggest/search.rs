@@ -167,24 +167,34 @@ impl<'a> TagSearch<'a> {
         if self.asked.reference.digest().is_some() {
             advice.index_of_pin = self.index_of_pin().await;
         } else if let Some(tag) = self.asked.reference.tag().and_then(Tag::parse) {
-            let candidates = candidates(&tag).into_iter();
+            let Plan {
+                siblings,
+                others,
+                later_siblings,
+                rest,
+                older,
+            } = Plan::of(&tag);
             // What says whether waiting helps needs some of the requests, and first of all a
             // sibling.
             let reserved = self.requests_of_publication();
-            let (siblings, others): (Vec<_>, Vec<_>) = candidates.partition(is_sibling);
-            let mut candidates = siblings.into_iter();
-            self.first_of(&mut candidates, reserved).await;
+            let mut siblings = siblings.into_iter();
+            self.first_of(&mut siblings, reserved).await;
             let apart = self.apart().await;
-            let (older, others): (Vec<_>, Vec<_>) = others
-                .into_iter()
-                .partition(|candidate| candidate.change == TagChange::Older);
             // Elsewhere a list is worth more than the last guesses; official images have so many
             // tags that it shows little.
             let reserved = match Official::of(self.asked.reference) {
                 None if tag.list_after().is_some() => REQUESTS_OF_LIST,
                 _ => 0,
             };
-            self.first_of(&mut candidates.chain(others), reserved).await;
+            self.first_of(&mut siblings.chain(others), reserved).await;
+            // A sibling stands before what changes more, however late it is asked for.
+            if !self.found.iter().any(|one| is_sibling(&one.candidate)) {
+                let found = std::mem::take(&mut self.found);
+                self.first_of(&mut later_siblings.into_iter(), reserved)
+                    .await;
+                self.found.extend(found);
+            }
+            self.first_of(&mut rest.into_iter(), reserved).await;
             // The version before is mostly there; a list knows better than a further guess.
             let mut older = older.into_iter();
             self.first_of(&mut older.by_ref().take(1), 0).await;
@@ -322,17 +332,37 @@ impl<'a> TagSearch<'a> {
     }
 }
 
-/// The candidates of a tag: those of its own version first, where requests are short.
-fn candidates(tag: &Tag) -> Vec<Candidate> {
-    let mut candidates = tag.candidates();
-    let place = |candidate: &Candidate| match candidate.change {
-        _ if is_sibling(candidate) => 0,
-        TagChange::Flavour if !candidate.is_less_pinned => 1,
-        TagChange::Older => 3,
-        _ => 2,
-    };
-    candidates.sort_by_key(place);
-    candidates
+/// The candidates of a tag, in the order in which each sort is asked for.
+struct Plan {
+    /// The same version on another distribution.
+    siblings: Vec<Candidate>,
+    /// What changes more, save for the version.
+    others: Vec<Candidate>,
+    /// Siblings that hardly ever help.
+    later_siblings: Vec<Candidate>,
+    /// What hardly ever helps, and changes more.
+    rest: Vec<Candidate>,
+    older: Vec<Candidate>,
+}
+
+impl Plan {
+    fn of(tag: &Tag) -> Self {
+        let mut siblings = tag.candidates();
+        let count = siblings.iter().take_while(|one| is_sibling(one)).count();
+        let others = siblings.split_off(count).into_iter();
+        let (older, mut others): (Vec<_>, Vec<_>) =
+            others.partition(|candidate| candidate.change == TagChange::Older);
+        let count = others.iter().take_while(|one| !is_sibling(one)).count();
+        let last = others.split_off(count).into_iter();
+        let (later_siblings, rest) = last.partition(is_sibling);
+        Self {
+            siblings,
+            others,
+            later_siblings,
+            rest,
+            older,
+        }
+    }
 }
 
 /// Whether a candidate has the same version, on another distribution with the same libc.

@@ -532,6 +532,33 @@ async fn older_versions_come_from_a_list_where_nothing_else_is_there() {
 }
 
 #[tokio::test]
+async fn a_sibling_stands_before_another_libc_whenever_it_is_found() {
+    let siblings = crate::domain::tag::Tag::parse("22-alpine3.22").unwrap();
+    let siblings = siblings.candidates().into_iter();
+    let alpine = siblings.filter(|one| !one.changes_libc && !one.is_less_pinned);
+    let alpine: Vec<String> = alpine
+        .filter(|one| one.change == crate::domain::tag::TagChange::Flavour)
+        .map(|one| one.tag)
+        .collect();
+    assert!(alpine.len() > 1, "{alpine:?}");
+    let later = format!("node:{}", alpine[1]);
+    let slim = "node:22-slim";
+    for (present, expected) in [
+        (vec![slim, &later], vec![&later[..], slim]),
+        (vec![slim], vec![slim]),
+        (vec![&later], vec![&later]),
+    ] {
+        let mut images = vec![("node:22-alpine3.22", image(&[AMD64]))];
+        images.extend(present.iter().map(|name| (*name, image(&BOTH))));
+        let told = ask(Table::of(&images), "node:22-alpine3.22", &BOTH).await;
+        let expected = expected.iter().map(|name| format!("flavour {name}"));
+        let expected: Vec<String> = expected.collect();
+        assert_eq!(told.suggestions, expected, "{:?}", told.asked);
+        assert!(told.advice.requests <= MAX_REQUESTS);
+    }
+}
+
+#[tokio::test]
 async fn every_platform_has_to_be_there() {
     let table = Table::of(&[
         ("node:22", image(&[AMD64])),
