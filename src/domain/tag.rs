@@ -8,6 +8,8 @@
 mod candidate;
 mod distribution;
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;
 mod version;
 

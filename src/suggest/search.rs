@@ -194,12 +194,13 @@ impl<'a> TagSearch<'a> {
                     .await;
                 self.found.extend(found);
             }
-            self.first_of(&mut rest.into_iter(), reserved).await;
+            let (libc, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| one.changes_libc);
+            self.first_of(&mut libc.into_iter(), reserved).await;
             // The version before is mostly there; a list knows better than a further guess.
             let mut older = older.into_iter();
             self.first_of(&mut older.by_ref().take(1), 0).await;
             self.listed(&tag).await;
-            self.first_of(&mut older, 0).await;
+            self.first_of(&mut older.chain(rest), 0).await;
             advice.publications = self.publications(&tag, apart).await;
         }
         advice.suggestions = std::mem::take(&mut self.found);
@@ -349,12 +350,13 @@ impl Plan {
     fn of(tag: &Tag) -> Self {
         let mut siblings = tag.candidates();
         let count = siblings.iter().take_while(|one| is_sibling(one)).count();
-        let others = siblings.split_off(count).into_iter();
-        let (older, mut others): (Vec<_>, Vec<_>) =
-            others.partition(|candidate| candidate.change == TagChange::Older);
-        let count = others.iter().take_while(|one| !is_sibling(one)).count();
+        let mut others = siblings.split_off(count);
+        let is_early = |one: &&Candidate| one.change != TagChange::Older && !is_sibling(one);
+        let count = others.iter().take_while(is_early).count();
         let last = others.split_off(count).into_iter();
-        let (later_siblings, rest) = last.partition(is_sibling);
+        let (older, last): (Vec<_>, Vec<_>) =
+            last.partition(|candidate| candidate.change == TagChange::Older);
+        let (later_siblings, rest) = last.into_iter().partition(is_sibling);
         Self {
             siblings,
             others,

@@ -671,6 +671,49 @@ async fn an_image_is_searched_for_once_however_many_ask() {
     assert_eq!(asked.len(), unique.len(), "{asked:?}");
 }
 
+/// The same table that holds the candidates of tags, with every request that a search makes.
+#[tokio::test]
+async fn official_images_have_the_suggestions_that_they_should() {
+    use crate::domain::tag::samples::{SUGGESTIONS, official};
+    let platform = |architecture: &str| match architecture {
+        "amd64" => Some(AMD64),
+        "arm64v8" => Some(ARM64),
+        "ppc64le" => Some("linux/ppc64le"),
+        "s390x" => Some(S390X),
+        _ => None,
+    };
+    let official = official();
+    // What is nearer, and the repository of the architecture, take the requests that the last
+    // candidates would need.
+    let out_of_reach = [("clojure", "temurin-17-alpine"), ("julia", "1.12")];
+    let mut differing = Vec::new();
+    for (repository, tag, architecture, expected) in SUGGESTIONS {
+        let tags = official[*repository].iter().map(|(tag, architectures)| {
+            let platforms = architectures.iter().filter_map(|name| platform(name));
+            let platforms: Vec<&'static str> = platforms.collect();
+            (format!("{repository}:{tag}"), image(&platforms))
+        });
+        let tags: Vec<(String, Image)> = tags.collect();
+        let table = tags
+            .iter()
+            .map(|(name, image)| (name.as_str(), image.clone()));
+        let table = Table::of(&table.collect::<Vec<_>>());
+        let wanted = platform(architecture).unwrap();
+        let told = ask(table, &format!("{repository}:{tag}"), &[wanted]).await;
+        let first = told.advice.suggestions.first();
+        let found = first.map(|one| one.candidate.tag.clone());
+        let expected = expected.filter(|_| !out_of_reach.contains(&(*repository, *tag)));
+        if found.as_deref() != expected {
+            let asked = &told.asked;
+            differing.push(format!(
+                "{repository}:{tag} {architecture}: {found:?} by {asked:?}"
+            ));
+        }
+        assert!(told.advice.requests <= MAX_REQUESTS);
+    }
+    assert_eq!(differing, [""; 0]);
+}
+
 proptest! {
     /// Whatever a repository has, a search is bounded and claims what it may.
     #[test]
