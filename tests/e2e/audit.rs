@@ -195,7 +195,7 @@ fn follow(cluster: &Cluster) {
         .expect_ok();
 
     let definition = Definition::openreports(cluster);
-    let release = audited(cluster, "audited");
+    let release = audited_with(cluster, "audited", json!({"suggest": true}));
     let first = reports_of(&definition, &namespace.name, &with(&["app:plain-amd64"]));
 
     // A node of another platform: whoever lacks it has a report, and those that had one say so.
@@ -208,6 +208,14 @@ fn follow(cluster: &Cluster) {
             false => Err(format!("{:?}", changed(&first, &found))),
         }
     });
+
+    // What to use instead goes with it.
+    let suggested = definition.objects().into_iter().any(|object| {
+        let results = object["results"].as_array().into_iter().flatten();
+        let mut suggestions = results.map(|result| &result["properties"]["suggestion"]);
+        suggestions.any(|suggestion| *suggestion == image("node:21"))
+    });
+    assert!(suggested, "node:21 has what node:22 lacks");
 
     // An image loses a platform under its tag: only its workloads change.
     copy(cluster, "node:22", MOVING);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::message::{listed, message, text};
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Finding, Fix, FixKind, Rule, Severity};
 
 /// The source of every result.
 pub(super) const SOURCE: &str = "archmatch";
@@ -108,6 +108,10 @@ impl ReportResult {
         let mut properties = BTreeMap::from([(RESULT_ID, text(&finding.id).into_owned())]);
         if let Some(image) = &finding.image {
             properties.insert("image", text(image).into_owned());
+        }
+        let images = |fix: &&Fix| matches!(fix.kind, FixKind::Retag | FixKind::Repin);
+        if let Some(fix) = finding.fixes.iter().find(images) {
+            properties.insert("suggestion", text(&fix.new).into_owned());
         }
         for (key, names) in [
             ("platform", &finding.platforms),

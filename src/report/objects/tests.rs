@@ -106,6 +106,22 @@ fn a_document_is_one_workload_and_reads_as_the_object() {
 }
 
 #[test]
+fn what_to_use_instead_is_a_property() {
+    let fixes = |kind: &str| json!([{"type": kind, "path": "image", "old": "a:1", "new": "a:2"}]);
+    for (fixes, expected) in [
+        (fixes("retag"), json!("a:2")),
+        (fixes("repin"), json!("a:2")),
+        (fixes("unpin"), Value::Null),
+        (json!([]), Value::Null),
+    ] {
+        let report = with_findings(&[json!({"severity": "error", "fixes": fixes})]);
+        let object = &objects(&report, ReportGroup::OpenReports)[0];
+        let properties = &object["results"][0]["properties"];
+        assert_eq!(properties["suggestion"], expected, "{object}");
+    }
+}
+
+#[test]
 fn a_result_follows_from_rule_and_severity() {
     for (rule, severity, expected) in [
         (
