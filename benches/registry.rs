@@ -5,7 +5,7 @@
 //! in this one. The registry's own time is that of a bare client in the same run.
 //!
 //!     cargo bench --bench registry             # everything
-//!     cargo bench --bench registry -- cold     # one part: cold, eight, dead, memory
+//!     cargo bench --bench registry -- cold     # one part: cold, eight, dead, memory, suggest
 
 #![expect(clippy::expect_used, reason = "a benchmark ends at the first surprise")]
 
@@ -16,6 +16,7 @@ mod product;
 #[path = "registry/upstream.rs"]
 mod upstream;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ const EIGHT: f64 = 1.5;
 const DEAD: f64 = 1.2;
 /// Resident memory with 5,000 nodes and 10,000 images.
 const MEMORY_MIB: f64 = 48.0;
+
+/// What suggestions for 100 images add to a check of them.
+const SUGGESTIONS: Duration = Duration::from_secs(1);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,6 +57,9 @@ fn main() {
         }
         if asked("memory") {
             memory(&registry).await;
+        }
+        if asked("suggest") {
+            suggest(&registry).await;
         }
     });
 }
@@ -250,5 +257,60 @@ async fn memory(registry: &str) {
     println!(
         "resident with 5,000 nodes and 10,000 images: {resident:.1} MiB (target {MEMORY_MIB:.0}: {})",
         mark(resident <= MEMORY_MIB)
+    );
+}
+
+/// A check of 100 images that all lack something, with suggestions and without.
+async fn suggest(registry: &str) {
+    const IMAGES: usize = 100;
+    const TURNS: usize = 5;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("write a file");
+        path
+    };
+    let names = (0..IMAGES).map(|image| format!("{registry}/lacks/app-{image}:22-bookworm\n"));
+    let images = file("images", &names.collect::<String>());
+    let configuration = file("config.yaml", &configuration(&[registry]));
+    let platforms = cluster::ARCHITECTURES.join(",");
+    let check = |more: &'static [&'static str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_archmatch"));
+        command
+            .args(["check", "-o", "json", "--platform", &platforms])
+            .arg("--images-from")
+            .arg(&images)
+            .arg("--config")
+            .arg(&configuration)
+            .args(more);
+        async move {
+            let start = Instant::now();
+            let output = tokio::task::spawn_blocking(move || command.output());
+            let output = output.await.expect("a result").expect("run the check");
+            let text = String::from_utf8(output.stdout).expect("a text");
+            (
+                start.elapsed(),
+                text.matches("\"change\": \"older\"").count(),
+            )
+        }
+    };
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        let (took, found) = check(&[]).await;
+        assert_eq!(found, 0, "nobody asked for suggestions");
+        without.push(took);
+        let (took, found) = check(&["--suggest"]).await;
+        assert_eq!(found, IMAGES, "each image has one");
+        with.push(took);
+    }
+    let (without, with) = (quantile(without, 0.5), quantile(with, 0.5));
+    let added = with.saturating_sub(without);
+    println!(
+        "a check of {IMAGES} images: {:.0} ms, with suggestions {:.0} ms, added {:.0} ms (target {:.0}: {})",
+        milliseconds(without),
+        milliseconds(with),
+        milliseconds(added),
+        milliseconds(SUGGESTIONS),
+        mark(added <= SUGGESTIONS)
     );
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +16,8 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry with every image that is asked for, as many milliseconds later as the first
-/// part of its repository says: `after-10/app`. Its `host:port`.
+/// part of its repository says: `after-10/app`. Of those below `lacks` there are the tags
+/// `22-bookworm`, which lacks the last architecture, and `21-bookworm`. Its `host:port`.
 pub(crate) async fn start() -> String {
     let (listener, address) = listen().await;
     let router = Router::new().fallback(answer);
@@ -51,12 +52,19 @@ async fn answer(uri: Uri) -> Response {
     if let Some(wait) = wait {
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
-    ([(CONTENT_TYPE, INDEX)], index(path)).into_response()
+    let (platforms, all) = (ARCHITECTURES.len(), ARCHITECTURES.as_slice());
+    let has = match path.strip_prefix("/v2/lacks/") {
+        None => all,
+        Some(image) if image.ends_with("/22-bookworm") => &all[..platforms - 1],
+        Some(image) if image.ends_with("/21-bookworm") => all,
+        Some(_) => return StatusCode::NOT_FOUND.into_response(),
+    };
+    ([(CONTENT_TYPE, INDEX)], index(path, has)).into_response()
 }
 
-/// An index of all architectures with their attestations, as BuildKit pushes it. No two
+/// An index of these architectures with their attestations, as BuildKit pushes it. No two
 /// paths have the same one.
-fn index(path: &str) -> String {
+fn index(path: &str, has: &[&str]) -> String {
     let digest = |part: &str| format!("sha256:{:x}", Sha256::digest(format!("{path} {part}")));
     let image = |architecture: &&str| {
         json!({"mediaType": MANIFEST, "size": 1600, "digest": digest(architecture),
@@ -68,9 +76,7 @@ fn index(path: &str) -> String {
             "annotations": {"vnd.docker.reference.type": "attestation-manifest",
                 "vnd.docker.reference.digest": digest(architecture)}})
     };
-    let images = ARCHITECTURES.iter().map(image);
-    let entries: Vec<Value> = images
-        .chain(ARCHITECTURES.iter().map(attestation))
-        .collect();
+    let images = has.iter().map(image);
+    let entries: Vec<Value> = images.chain(has.iter().map(attestation)).collect();
     json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).to_string()
 }
