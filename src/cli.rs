@@ -103,6 +103,7 @@ enum VersionFormat {
 const CHECK_HELP: &str = "\
 Examples:
   archmatch check --platform linux/s390x node:22
+  archmatch check --suggest --platform linux/amd64,linux/s390x node:22
   helm template ./chart | archmatch check -f - --platform linux/amd64,linux/arm64
   kubectl get nodes,ns,sa,runtimeclasses -A -o json > cluster.json
   archmatch check --snapshot cluster.json -f manifests/ -o wide

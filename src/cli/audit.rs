@@ -54,7 +54,7 @@ pub struct Arguments {
     pub observe: bool,
     /// Go on for ever, with a pass as often as this, and write report objects as the
     /// configuration says
-    #[arg(long, value_parser = parse_interval, value_name = "TIME", conflicts_with_all = ["snapshot", "platform", "add_platform", "drop_platform", "namespace", "selector", "output", "baseline", "fail_on"])]
+    #[arg(long, value_parser = parse_interval, value_name = "TIME", conflicts_with_all = ["snapshot", "platform", "add_platform", "drop_platform", "namespace", "selector", "output", "baseline", "fail_on", "suggest"])]
     pub every: Option<Duration>,
     /// With --every: address of /livez, /readyz and /metrics, plain http
     #[arg(long, default_value = "0.0.0.0:9090", value_name = "ADDR")]
