@@ -199,7 +199,8 @@ impl<I: TagInspector + 'static> Cache<I> {
         Some(Err(unknown))
     }
 
-    /// What the image is known to stand for, without asking anybody, now or later.
+    /// What the image is known to stand for, without asking anybody, now or later. It may be as
+    /// old as what a verdict rests on.
     pub(super) fn known(
         &self,
         image: &ImageReference,
@@ -207,8 +208,9 @@ impl<I: TagInspector + 'static> Cache<I> {
     ) -> Option<Arc<Inspection>> {
         let answer = self.answers.get(&AnswerKey::new(identity, image))?;
         let now = Instant::now();
-        let is_fresh = answer.age.as_ref().is_none_or(|age| !age.is_stale(now));
-        is_fresh.then_some(answer.inspection)
+        let age = answer.age.as_ref();
+        let is_usable = age.is_none_or(|age| age.may_be_served_stale(now));
+        is_usable.then_some(answer.inspection)
     }
 
     /// The answer, asked for within the limit of the credentials if it is not known. Nobody

@@ -239,6 +239,21 @@ async fn a_fresh_tag_costs_nothing_and_a_stale_one_is_asked_for_behind_the_answe
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_known_is_told_without_any_request_as_long_as_a_verdict_rests_on_it() {
+    let case = case(|_| {});
+    let known = || case.cache.known(&case.image, None).is_some();
+    assert!(!known());
+    case.inspect().await.unwrap();
+    case.requests().await;
+    assert!(known());
+    advance(PAST_FRESH).await;
+    assert!(known());
+    assert!(case.requests().await.is_empty());
+    advance(Duration::from_secs(2 * 60 * 60)).await;
+    assert!(!known());
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_callers_of_a_stale_tag_ask_once() {
     let case = case(|_| {});
     case.inspect().await.unwrap();
