@@ -18,5 +18,5 @@ pub(crate) use self::advice::{PinnedImage, pinned_to_one_platform, publications}
 pub use self::find::find;
 pub use self::finding::{Acceptance, Finding, Fix, FixKind};
 pub use self::identity::{ImageIdentity, WorkloadIdentity, platform_lost, stable_hash};
-pub use self::judged::{IMAGE_KIND, JudgedWorkload, Unpinned};
+pub use self::judged::{IMAGE_KIND, JudgedTemplate, JudgedWorkload, Unpinned};
 pub use self::rule::{Rule, RuleText, Severity};

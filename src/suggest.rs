@@ -12,6 +12,8 @@
 mod known;
 mod official;
 mod publication;
+#[cfg(test)]
+pub(crate) mod samples;
 mod search;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod observe;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -145,6 +146,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         let (all, missing) = observe_for_person(&observer, pods).await;
         (observed, interrupted) = (Some(all), missing);
     }
+    let inspector = Arc::clone(&registries.inspector);
     registries.close().await;
     let found = found.into_inner();
     for error in &found.errors {
@@ -162,6 +164,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         baseline,
         known: None,
         observed,
+        inspector: Some(&*inspector),
     };
     output.conclude(&report.finish(&view.nodes, circumstances))
 }

@@ -1,6 +1,7 @@
 //! `archmatch check`: images, manifests or rendered charts, judged before they are deployed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -89,6 +90,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let total = subjects.len();
     let subjects = stream::iter(subjects);
     let interrupted = judge_for_person(&judge, subjects, Some(total), &mut report).await;
+    let inspector = Arc::clone(&registries.inspector);
     registries.close().await;
     let circumstances = Circumstances {
         errors,
@@ -98,6 +100,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
         baseline,
         known: None,
         observed: None,
+        inspector: Some(&*inspector),
     };
     output.conclude(&report.finish(&view.nodes, circumstances))
 }

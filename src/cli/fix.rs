@@ -43,6 +43,7 @@ use crate::config::Configuration;
 use crate::credentials::SecretReader;
 use crate::domain::policy::Level;
 use crate::files::{self as object_files, FoundObjects, Recursion, STDIN};
+use crate::registry::Inspector;
 use crate::report::{Circumstances, ReportBuilder, ReportRequest, Scope};
 
 /// Arguments of `archmatch fix`.
@@ -171,7 +172,7 @@ async fn fix_cluster(
         secrets,
         deadline,
     };
-    let (report, interrupted) = judging.run(subjects, None, &view).await?;
+    let (report, interrupted, inspector) = judging.run(subjects, None, &view).await?;
     let found = found.into_inner();
     let report = report.finish(
         &view.nodes,
@@ -183,6 +184,7 @@ async fn fix_cluster(
             baseline: None,
             known: None,
             observed: None,
+            inspector: Some(&*inspector),
         },
     );
     let mut outcome = FixOutcome::default();
@@ -236,7 +238,7 @@ async fn fix_files(
     };
     let total = subjects.workloads.len();
     let workloads = stream::iter(subjects.workloads);
-    let (report, interrupted) = judging.run(workloads, Some(total), &view).await?;
+    let (report, interrupted, inspector) = judging.run(workloads, Some(total), &view).await?;
     let report = report.finish(
         &view.nodes,
         Circumstances {
@@ -247,6 +249,7 @@ async fn fix_files(
             baseline: None,
             known: None,
             observed: None,
+            inspector: Some(&*inspector),
         },
     );
     let mut outcome = FixOutcome::default();
@@ -295,6 +298,9 @@ impl Arguments {
     }
 }
 
+/// What was judged, what is missing where a person ended it, and who knows the images.
+type JudgedReport = (ReportBuilder, Option<String>, Arc<Inspector>);
+
 /// How a fix judges, wherever the workloads are from.
 struct Judging<'a> {
     request: ReportRequest,
@@ -304,13 +310,13 @@ struct Judging<'a> {
 }
 
 impl Judging<'_> {
-    /// Judges the workloads; with what is missing where a person ended it.
+    /// Judges the workloads.
     async fn run(
         self,
         subjects: impl Stream<Item = Subject>,
         total: Option<usize>,
         view: &View,
-    ) -> Result<(ReportBuilder, Option<String>)> {
+    ) -> Result<JudgedReport> {
         let registries =
             Registries::open(self.configuration, self.secrets, RunsFor::Person).await?;
         let judge = Judge {
@@ -324,8 +330,9 @@ impl Judging<'_> {
         };
         let mut report = ReportBuilder::new(self.request);
         let interrupted = judge_for_person(&judge, subjects, total, &mut report).await;
+        let inspector = Arc::clone(&registries.inspector);
         registries.close().await;
-        Ok((report, interrupted))
+        Ok((report, interrupted, inspector))
     }
 }
 

@@ -8,8 +8,6 @@
 mod candidate;
 mod distribution;
 #[cfg(test)]
-pub(crate) mod samples;
-#[cfg(test)]
 mod tests;
 mod version;
 

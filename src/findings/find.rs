@@ -26,7 +26,7 @@ pub fn find(judged: &JudgedWorkload, foreign: &ForeignImages) -> Vec<Finding> {
     let workload = judged.identity();
     let mut found = Vec::new();
     let mut drafts: BTreeMap<Key<'_>, Draft<'_>> = BTreeMap::new();
-    for (verdict, path) in judged.templates() {
+    for (verdict, path) in judged.by_path() {
         for image in &verdict.images {
             for at in image.on(&verdict.candidates.platforms) {
                 for (rule, scope) in rules_of(at) {
@@ -51,7 +51,7 @@ pub fn find(judged: &JudgedWorkload, foreign: &ForeignImages) -> Vec<Finding> {
         };
         found.push(draft.into_finding(workload, rule, severity, foreign));
     }
-    for (verdict, path) in judged.templates() {
+    for (verdict, path) in judged.by_path() {
         for image in &verdict.images {
             found.extend(advice::refinements(workload, image));
             found.extend(advice::pin(workload, image, path));

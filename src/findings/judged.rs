@@ -1,5 +1,6 @@
 //! A workload with the verdicts on it.
 
+use crate::domain::access::Access;
 use crate::domain::pin::ArchitecturePin;
 use crate::domain::policy::{Level, LevelResults};
 use crate::domain::verdict::{LevelResult, Verdict};
@@ -25,12 +26,21 @@ pub struct JudgedWorkload {
     pub source: Option<String>,
     /// One verdict for each pod template.
     pub verdicts: Vec<Verdict>,
-    /// Where each pod template is in the object, in the same order.
-    pub paths: Vec<String>,
+    /// Its pod templates, in the same order.
+    pub templates: Vec<JudgedTemplate>,
     /// The same images on every node platform of the cluster, where that was asked for.
     pub everywhere: Vec<Verdict>,
     /// What the templates would be without their pins to an architecture.
     pub unpinned: Vec<Unpinned>,
+}
+
+/// Where a pod template is, and what its images are looked up with.
+#[derive(Clone, Debug)]
+pub struct JudgedTemplate {
+    /// Where it is in the object; empty where the object is a pod.
+    pub path: String,
+    /// Whose look-ups its images have.
+    pub access: Access,
 }
 
 /// A pod template without its pin to an architecture.
@@ -47,10 +57,11 @@ pub struct Unpinned {
 impl JudgedWorkload {
     /// A workload with the verdicts on its templates.
     pub fn of(workload: Workload, source: Option<String>, verdicts: Vec<Verdict>) -> Self {
-        let templates = workload.templates.iter();
-        let paths = templates
-            .map(|template| template.path.to_string())
-            .collect();
+        let templates = workload.templates.into_iter();
+        let templates = templates.map(|template| JudgedTemplate {
+            path: template.path.to_string(),
+            access: template.access,
+        });
         Self {
             api_version: workload.api_version,
             namespace: (workload.kind != IMAGE_KIND).then_some(workload.namespace),
@@ -59,15 +70,15 @@ impl JudgedWorkload {
             uid: workload.uid,
             source,
             verdicts,
-            paths,
+            templates: templates.collect(),
             everywhere: Vec::new(),
             unpinned: Vec::new(),
         }
     }
 
     /// The verdicts, each with the path of its pod template; empty where the object is a pod.
-    pub fn templates(&self) -> impl Iterator<Item = (&Verdict, &str)> {
-        let paths = self.paths.iter().map(String::as_str);
+    pub fn by_path(&self) -> impl Iterator<Item = (&Verdict, &str)> {
+        let paths = self.templates.iter().map(|template| template.path.as_str());
         self.verdicts.iter().zip(paths.chain(std::iter::repeat("")))
     }
 

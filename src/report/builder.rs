@@ -11,6 +11,7 @@ use super::parts::Parts;
 use super::pins::Pins;
 use super::readiness::readiness;
 use super::siblings::is_split_by_architecture;
+use crate::checker::ImageInspector;
 use crate::domain::node::Nodes;
 use crate::domain::policy::{ForeignImages, Level};
 use crate::domain::verdict::LevelResult;
@@ -44,7 +45,7 @@ impl Default for ReportRequest {
 }
 
 /// What a run is about beyond its workloads.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Circumstances<'a> {
     /// What could not be read.
     pub errors: Vec<Unread>,
@@ -60,6 +61,8 @@ pub struct Circumstances<'a> {
     pub known: Option<&'a KnownToRun>,
     /// What became of pods, where that was asked for.
     pub observed: Option<Observed>,
+    /// Who knows the images of the run.
+    pub inspector: Option<&'a dyn ImageInspector>,
 }
 
 /// A report while workloads are added.
@@ -120,7 +123,9 @@ impl ReportBuilder {
             mut parts,
             pins,
         } = self;
-        findings.extend(pins.findings(&workloads, &findings));
+        if let Some(inspector) = circumstances.inspector {
+            findings.extend(pins.findings(&workloads, &findings, inspector));
+        }
         put_in_order(request.scope, &positions, &mut workloads, &mut findings);
         let Circumstances {
             errors,
@@ -130,6 +135,7 @@ impl ReportBuilder {
             baseline,
             known,
             observed,
+            ..
         } = circumstances;
         let of_baseline = baseline.as_ref().and_then(Baseline::known);
         if let Some(known) = known.or(of_baseline) {

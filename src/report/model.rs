@@ -356,9 +356,9 @@ pub struct ReportedSuggestion {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportedSearch {
     /// How many requests were made beyond the look-up of the image; tokens are not counted.
-    pub requests: usize,
+    pub requests: u8,
     /// How many may be made.
-    pub limit: usize,
+    pub limit: u8,
     /// What ended it.
     pub ended: SearchEnd,
 }

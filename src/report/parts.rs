@@ -253,9 +253,10 @@ impl ReportedSuggestion {
 
 impl ReportedSearch {
     pub(super) fn of(advice: &Advice) -> Self {
+        let few = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
         Self {
-            requests: advice.requests,
-            limit: MAX_REQUESTS,
+            requests: few(advice.requests),
+            limit: few(MAX_REQUESTS),
             ended: advice.ended,
         }
     }

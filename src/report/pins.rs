@@ -1,83 +1,52 @@
 //! Digests that are one manifest of an index which was seen in the same run.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{Hash, Hasher};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::lost::identity;
 use super::model::ReportedWorkload;
+use crate::checker::ImageInspector;
+use crate::domain::access::Access;
 use crate::domain::inspection::{Content, Inspection};
-use crate::domain::reference::{Digest, ImageReference, RepositoryName};
-use crate::domain::verdict::ImageVerdict;
-use crate::findings::{Finding, JudgedWorkload, PinnedImage, Rule, pinned_to_one_platform};
+use crate::domain::reference::{ImageReference, RepositoryName};
+use crate::findings::{
+    Finding, JudgedTemplate, JudgedWorkload, PinnedImage, Rule, pinned_to_one_platform,
+};
 
-/// The indexes that were seen, and the manifests that images are pinned to.
+/// The manifests that images are pinned to.
 #[derive(Default)]
 pub(super) struct Pins {
-    indexes: HashSet<ByDigest>,
     pinned: Vec<Pin>,
 }
-
-/// A document, found by its digest. There are as many as images, so nothing else is kept.
-struct ByDigest(Arc<Inspection>);
 
 /// An image by the digest of a manifest.
 struct Pin {
     /// The position of its workload.
     workload: usize,
-    /// The path of its pod template.
-    path: String,
+    template: JudgedTemplate,
     /// The name as written.
     image: String,
     reference: ImageReference,
 }
 
-impl Borrow<Digest> for ByDigest {
-    fn borrow(&self) -> &Digest {
-        &self.0.digest
-    }
-}
-
-impl Hash for ByDigest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Hash::hash(&self.0.digest, state);
-    }
-}
-
-impl PartialEq for ByDigest {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.digest == other.0.digest
-    }
-}
-
-impl Eq for ByDigest {}
-
 impl Pins {
     /// Takes in the images of a workload at its position.
     pub(super) fn add(&mut self, position: usize, judged: &JudgedWorkload) {
-        for (verdict, path) in judged.templates() {
+        for (verdict, template) in judged.verdicts.iter().zip(&judged.templates) {
             for image in &verdict.images {
-                self.add_image(position, path, image);
+                let reference = image.image.reference.as_ref();
+                let reference = reference.ok().filter(|one| one.digest().is_some());
+                let found = image.inspection.as_deref();
+                let is_manifest =
+                    found.is_some_and(|found| matches!(found.content, Content::Manifest(_)));
+                self.pinned
+                    .extend(reference.filter(|_| is_manifest).map(|reference| Pin {
+                        workload: position,
+                        template: template.clone(),
+                        image: image.image.image.clone(),
+                        reference: reference.clone(),
+                    }));
             }
-        }
-    }
-
-    fn add_image(&mut self, workload: usize, path: &str, image: &ImageVerdict) {
-        let (Ok(reference), Some(found)) = (&image.image.reference, &image.inspection) else {
-            return;
-        };
-        match (&found.content, reference.digest()) {
-            (Content::Index(_), None) if !self.indexes.contains(&found.digest) => {
-                self.indexes.insert(ByDigest(Arc::clone(found)));
-            }
-            (Content::Manifest(_), Some(_)) => self.pinned.push(Pin {
-                workload,
-                path: path.to_owned(),
-                image: image.image.image.clone(),
-                reference: reference.clone(),
-            }),
-            _ => {}
         }
     }
 
@@ -87,11 +56,12 @@ impl Pins {
         &self,
         workloads: &[ReportedWorkload],
         known: &[Finding],
+        inspector: &dyn ImageInspector,
     ) -> Vec<Finding> {
         if self.pinned.is_empty() {
             return Vec::new();
         }
-        let tagged = self.tagged(workloads);
+        let tagged = self.tagged(workloads, inspector);
         let findings = self.pinned.iter().filter_map(|pin| {
             let workload = workloads.get(pin.workload)?;
             let is_same = |finding: &Finding| {
@@ -106,7 +76,7 @@ impl Pins {
             let image = workload.images.iter().find(|one| one.image == pin.image)?;
             let pinned = PinnedImage {
                 workload: workload.identity(),
-                path: &pin.path,
+                path: &pin.template.path,
                 image: identity(image),
                 digest: pin.reference.digest()?,
             };
@@ -118,25 +88,29 @@ impl Pins {
         findings.collect()
     }
 
-    /// The indexes that tags stand for, of the repositories that have pins.
-    fn tagged(&self, workloads: &[ReportedWorkload]) -> TaggedIndexes<'_> {
+    /// The indexes that tags stand for, of the repositories that have pins, as far as whoever
+    /// uses the pin may know them.
+    fn tagged(
+        &self,
+        workloads: &[ReportedWorkload],
+        inspector: &dyn ImageInspector,
+    ) -> TaggedIndexes {
         let pinned = self.pinned.iter();
-        let mut tagged: TaggedIndexes<'_> = pinned
-            .map(|pin| (pin.reference.name().clone(), BTreeMap::new()))
+        let access: HashMap<&RepositoryName, &Access> = pinned
+            .map(|pin| (pin.reference.name(), &pin.template.access))
             .collect();
+        let mut tagged = TaggedIndexes::new();
         for image in workloads.iter().flat_map(|workload| &workload.images) {
             let reference = image.reference.as_deref();
             let reference = reference.and_then(|text| text.parse::<ImageReference>().ok());
             let Some(reference) = reference.filter(|one| one.digest().is_none()) else {
                 continue;
             };
-            let digest = image.digest.as_deref();
-            let digest: Option<Digest> = digest.and_then(|text| text.parse().ok());
-            let index = digest.and_then(|digest| self.indexes.get(&digest));
-            if let (Some(tags), Some(tag), Some(index)) =
-                (tagged.get_mut(reference.name()), reference.tag(), index)
-            {
-                tags.insert(tag.to_owned(), &index.0);
+            let access = access.get(reference.name());
+            let index = access.and_then(|access| inspector.known(&reference, access));
+            if let (Some(tag), Some(index)) = (reference.tag(), index) {
+                let tags = tagged.entry(reference.name().clone()).or_default();
+                tags.insert(tag.to_owned(), index);
             }
         }
         tagged
@@ -144,17 +118,17 @@ impl Pins {
 }
 
 /// The indexes of repositories, by tag.
-type TaggedIndexes<'a> = HashMap<RepositoryName, BTreeMap<String, &'a Inspection>>;
+type TaggedIndexes = HashMap<RepositoryName, BTreeMap<String, Arc<Inspection>>>;
 
 /// The index that has the digest, with its tag; the first tag in the alphabet of several, and
 /// the one that the image names where it names one.
 fn index_of<'a>(
     pinned: &ImageReference,
-    tagged: &'a TaggedIndexes<'_>,
+    tagged: &'a TaggedIndexes,
 ) -> Option<(&'a str, &'a Inspection)> {
     let digest = pinned.digest()?;
     let mut tags = tagged.get(pinned.name())?.iter();
     let is_named = |tag: &str| pinned.tag().is_none_or(|named| named == tag);
     tags.find(|(tag, index)| is_named(tag) && index.has_among(digest))
-        .map(|(tag, index)| (tag.as_str(), *index))
+        .map(|(tag, index)| (tag.as_str(), &**index))
 }

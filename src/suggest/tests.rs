@@ -674,7 +674,7 @@ async fn an_image_is_searched_for_once_however_many_ask() {
 /// The same table that holds the candidates of tags, with every request that a search makes.
 #[tokio::test]
 async fn official_images_have_the_suggestions_that_they_should() {
-    use crate::domain::tag::samples::{SUGGESTIONS, official};
+    use super::samples::{SUGGESTIONS, official};
     let platform = |architecture: &str| match architecture {
         "amd64" => Some(AMD64),
         "arm64v8" => Some(ARM64),

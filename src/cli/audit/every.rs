@@ -213,6 +213,7 @@ impl Auditor {
             baseline: None,
             known: self.known.as_ref(),
             observed: None,
+            inspector: Some(&*self.inspector),
         };
         report.finish(&view.nodes, circumstances)
     }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::candidate::TagChange::{Flavour, Older, Spelling};
-use super::samples::{SUGGESTIONS, official};
 use super::*;
+use crate::suggest::samples::{SUGGESTIONS, official};
 
 fn tag(text: &str) -> Tag {
     Tag::parse(text).unwrap_or_else(|| panic!("{text} is a tag"))

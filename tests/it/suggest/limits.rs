@@ -41,7 +41,10 @@ async fn no_more_than_eight_requests_are_made_and_on_docker_hub_a_digest_comes_f
         );
     }
     let search = report.workloads[0].images[0].search.unwrap();
-    assert_eq!((search.requests, search.limit), (requests.len(), 8));
+    assert_eq!(
+        (usize::from(search.requests), search.limit),
+        (requests.len(), 8)
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(crate) type OfficialTags = BTreeMap<String, HashMap<String, HashSet<String>>>;
 
 pub(crate) fn official() -> OfficialTags {
-    let text = include_str!("../../../tests/data/official-tags.json");
+    let text = include_str!("../../tests/data/official-tags.json");
     let file: Value = serde_json::from_str(text).unwrap();
     let texts = |value: &Value| -> Vec<String> {
         let texts = value.as_array().unwrap().iter();
