@@ -313,7 +313,7 @@ pub struct ReportedImage {
     /// How long ago the registry last confirmed its answer, in seconds. Only where that is
     /// longer than `cache.tagSeconds`, or the registry could not be asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stale_seconds: Option<u64>,
+    pub stale_seconds: Option<u32>,
     /// What speaks against the outcomes, each completing a sentence that begins with the
     /// image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -321,7 +321,7 @@ pub struct ReportedImage {
     /// What to use instead, the best first; where that was asked for (`--suggest`) and something
     /// is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suggestions: Option<Arc<[ReportedSuggestion]>>,
+    pub suggestions: Option<Arc<Vec<ReportedSuggestion>>>,
     /// What the search for suggestions took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<ReportedSearch>,

@@ -143,7 +143,8 @@ impl Parts {
         {
             row.image.search = Some(ReportedSearch::of(advice));
             let suggestions = advice.suggestions.iter();
-            row.image.suggestions = Some(suggestions.map(ReportedSuggestion::of).collect());
+            let suggestions = suggestions.map(ReportedSuggestion::of).collect();
+            row.image.suggestions = Some(Arc::new(suggestions));
         }
         let caveats = image.caveats(platforms).map(|caveat| caveat.to_string());
         add_new(&mut row.image.doubts, caveats);
@@ -279,7 +280,9 @@ impl ImageParts {
                 reference: reference.ok().map(ToString::to_string),
                 containers: Vec::new(),
                 digest: inspection.map(|found| found.digest.to_string()),
-                stale_seconds: image.outdated.map(|outdated| outdated.age.as_secs()),
+                stale_seconds: image
+                    .outdated
+                    .map(|outdated| u32::try_from(outdated.age.as_secs()).unwrap_or(u32::MAX)),
                 doubts: Vec::new(),
                 suggestions: None,
                 search: None,

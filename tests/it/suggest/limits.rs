@@ -61,7 +61,7 @@ async fn after_a_refusal_for_asking_too_much_nothing_is_asked_or_said() {
         "one request, and no retry"
     );
     let image = &report.workloads[0].images[0];
-    assert_eq!(image.suggestions.as_deref(), Some(&[][..]));
+    assert_eq!(image.suggestions.as_deref(), Some(&Vec::new()));
     assert_eq!(
         image.search.unwrap().ended.to_string(),
         "rate-limited",
