@@ -83,7 +83,9 @@ impl Judge<'_> {
         let templates = &workload.templates;
         let mut verdicts = self.check(templates, self.nodes).await;
         if let Some(advisor) = &self.advisor {
-            self.advise(advisor, templates, &mut verdicts).await;
+            // Apart, since a search is large and most passes have none: many workloads are judged
+            // at once.
+            Box::pin(self.advise(advisor, templates, &mut verdicts)).await;
         }
         let everywhere = match &self.everywhere {
             None => Vec::new(),
