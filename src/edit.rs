@@ -37,7 +37,7 @@ use crate::objects::kinds::KindRule;
 
 /// The object that names an image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Owner<'a> {
+pub struct ImageOwner<'a> {
     /// `apiVersion`, as written.
     pub api_version: Cow<'a, str>,
     /// `kind`, as written.
@@ -46,7 +46,7 @@ pub struct Owner<'a> {
     pub name: Cow<'a, str>,
 }
 
-impl<'a> Owner<'a> {
+impl<'a> ImageOwner<'a> {
     /// The owner that a kind and the metadata of an object make.
     fn of(value: &'a Value, kind: &'a str, api_version: &'a str) -> Self {
         let metadata = value.get("metadata");
@@ -62,7 +62,7 @@ impl<'a> Owner<'a> {
 }
 
 /// What an image of an object is to become; none where it stays.
-pub type Wanted<'w> = dyn Fn(&Owner<'_>, &str) -> Option<String> + 'w;
+pub type WantedImages<'w> = dyn Fn(&ImageOwner<'_>, &str) -> Option<String> + 'w;
 
 /// A text after an edit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub struct LeftAlone {
 }
 
 /// Changes images of pod specifications, wherever the objects of a text have some.
-pub fn edit(text: &str, kinds: &[KindRule], wanted: &Wanted<'_>) -> Edited {
+pub fn edit(text: &str, kinds: &[KindRule], wanted: &WantedImages<'_>) -> Edited {
     edit_documents(text, |values| {
         let images = objects::images(values, kinds);
         let named = images.into_iter().filter_map(|named| {
@@ -169,7 +169,7 @@ fn written_name(image: &str) -> Option<&str> {
 }
 
 /// A document with what is to change in it.
-struct Plan<'t> {
+struct EditPlan<'t> {
     document: PlacedDocument<'t>,
     values: Vec<Value>,
     places: ChangePlaces,
@@ -199,7 +199,7 @@ fn edit_documents(text: &str, wanted: impl Fn(&[Value]) -> Vec<WantedChange>) ->
             continue;
         };
         let asked = wanted(&values);
-        let mut plan = Plan::new(document, values, asked);
+        let mut plan = EditPlan::new(document, values, asked);
         plan.find_edits(&mut edits);
         plans.push(Some(plan));
     }
@@ -244,7 +244,7 @@ fn replaced(text: &str, edits: &[Edit]) -> String {
 }
 
 /// Reads the text again: whether it says what it said, save for what was to change.
-fn differs_as_planned(after: &str, plans: &[Option<Plan<'_>>]) -> bool {
+fn differs_as_planned(after: &str, plans: &[Option<EditPlan<'_>>]) -> bool {
     let documents = documents(after);
     let mut pairs = documents.iter().zip(plans);
     documents.len() == plans.len()
@@ -255,7 +255,7 @@ fn differs_as_planned(after: &str, plans: &[Option<Plan<'_>>]) -> bool {
         })
 }
 
-impl<'t> Plan<'t> {
+impl<'t> EditPlan<'t> {
     fn new(document: PlacedDocument<'t>, values: Vec<Value>, asked: Vec<WantedChange>) -> Self {
         let mut places = ChangePlaces::default();
         let mut changes = Vec::new();

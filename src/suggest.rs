@@ -34,7 +34,7 @@ use crate::domain::inspection::Inspection;
 use crate::domain::node::NodePlatform;
 use crate::domain::reference::ImageReference;
 use crate::domain::unknown::Unknown;
-use crate::domain::verdict::ImageVerdict;
+use crate::domain::verdict::{ImageVerdict, Verdict};
 use crate::work::limit::RequestLimit;
 
 pub use self::known::known;
@@ -88,12 +88,12 @@ pub struct Advisor {
     /// In seconds since 1970.
     now: u64,
     turns: Mutex<HashMap<String, Arc<Semaphore>>>,
-    known: Mutex<HashMap<Question, Arc<OnceCell<Arc<Advice>>>>>,
+    known: Mutex<HashMap<AdviceFor, Arc<OnceCell<Arc<Advice>>>>>,
 }
 
 /// What advice is for.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Question {
+struct AdviceFor {
     image: String,
     access: Access,
     wanted: Vec<Arc<NodePlatform>>,
@@ -125,7 +125,7 @@ impl Advisor {
         deadline: Instant,
     ) -> Option<Arc<Advice>> {
         let asked = AskedImage::of(image, platforms)?;
-        let question = Question {
+        let question = AdviceFor {
             image: asked.text.to_owned(),
             access: access.clone(),
             wanted: asked.wanted.clone(),
@@ -139,6 +139,14 @@ impl Advisor {
             Arc::new(search.run().await)
         });
         Some(Arc::clone(advice.await))
+    }
+
+    /// Adds what to use instead to each image of a verdict that lacks something.
+    pub async fn advise_on(&self, verdict: &mut Verdict, access: &Access, deadline: Instant) {
+        let platforms = &verdict.candidates.platforms;
+        for image in &mut verdict.images {
+            image.advice = self.advise(image, platforms, access, deadline).await;
+        }
     }
 
     fn turn(&self, registry: &str) -> Arc<Semaphore> {

@@ -85,7 +85,10 @@ impl Judge<'_> {
         if let Some(advisor) = &self.advisor {
             // Apart, since a search is large and most passes have none: many workloads are judged
             // at once.
-            Box::pin(self.advise(advisor, templates, &mut verdicts)).await;
+            for (template, verdict) in templates.iter().zip(&mut verdicts) {
+                let (access, deadline) = (&template.access, self.deadline);
+                Box::pin(advisor.advise_on(verdict, access, deadline)).await;
+            }
         }
         let everywhere = match &self.everywhere {
             None => Vec::new(),
@@ -114,17 +117,6 @@ impl Judge<'_> {
         self.checker
             .check_all(templates, nodes, rules, deadline)
             .await
-    }
-
-    /// Adds what to use instead of images that lack something.
-    async fn advise(&self, advisor: &Advisor, templates: &[PodTemplate], verdicts: &mut [Verdict]) {
-        for (template, verdict) in templates.iter().zip(verdicts) {
-            let platforms = &verdict.candidates.platforms;
-            let (access, deadline) = (&template.access, self.deadline);
-            for image in &mut verdict.images {
-                image.advice = advisor.advise(image, platforms, access, deadline).await;
-            }
-        }
     }
 
     /// What pinned templates would be without their pins: the same images, on further nodes.

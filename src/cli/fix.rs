@@ -166,7 +166,7 @@ async fn fix_cluster(
         subject.complete(&view);
         subject
     });
-    let judging = Judging {
+    let judging = FixJudge {
         request: arguments.request(Scope::Cluster, configuration),
         configuration,
         secrets,
@@ -230,7 +230,7 @@ async fn fix_files(
     for subject in &mut subjects.workloads {
         subject.complete(&view);
     }
-    let judging = Judging {
+    let judging = FixJudge {
         request: arguments.request(Scope::Files, configuration),
         configuration,
         secrets,
@@ -302,14 +302,14 @@ impl Arguments {
 type JudgedReport = (ReportBuilder, Option<String>, Arc<Inspector>);
 
 /// How a fix judges, wherever the workloads are from.
-struct Judging<'a> {
+struct FixJudge<'a> {
     request: ReportRequest,
     configuration: &'a Configuration,
     secrets: Arc<dyn SecretReader>,
     deadline: Instant,
 }
 
-impl Judging<'_> {
+impl FixJudge<'_> {
     /// Judges the workloads.
     async fn run(
         self,

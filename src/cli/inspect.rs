@@ -88,10 +88,7 @@ pub async fn run(arguments: Arguments, config: Option<PathBuf>) -> Result<Exit> 
     let rules = setup::rules(&configuration);
     let mut verdict = checker.check(&template, &nodes, rules, deadline).await;
     if let Some(advisor) = arguments.suggest.advisor(&registries)? {
-        let platforms = &verdict.candidates.platforms;
-        for image in &mut verdict.images {
-            image.advice = advisor.advise(image, platforms, &access, deadline).await;
-        }
+        advisor.advise_on(&mut verdict, &access, deadline).await;
     }
     registries.close().await;
     let report = ImageReport::of(&arguments.image, &reference, &found, &verdict);

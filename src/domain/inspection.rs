@@ -178,12 +178,29 @@ impl Inspection {
         }
     }
 
+    /// What an index lists; nothing of any other document.
+    pub fn listed(&self) -> &[Entry] {
+        match &self.content {
+            Content::Index(entries) => entries,
+            Content::Manifest(_) | Content::Artifact => &[],
+        }
+    }
+
+    /// The entry of an index with this digest.
+    pub fn entry(&self, digest: &Digest) -> Option<&Entry> {
+        self.listed().iter().find(|entry| entry.digest == *digest)
+    }
+
+    /// How it was built, and then how its entries were.
+    pub fn builds(&self) -> impl Iterator<Item = &Build> {
+        let entries = self.listed().iter();
+        let builds = entries.filter_map(|entry| entry.build.as_deref());
+        self.build.as_deref().into_iter().chain(builds)
+    }
+
     /// Whether the document is an index for several platforms, and this one of its entries.
     pub fn has_among(&self, digest: &Digest) -> bool {
-        let Content::Index(entries) = &self.content else {
-            return false;
-        };
-        entries.iter().any(|entry| entry.digest == *digest) && self.platforms().len() > 1
+        self.entry(digest).is_some() && self.platforms().len() > 1
     }
 
     /// The platforms that the document names, in document order and without attestations.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::inspection::{Content, Inspection};
+use super::inspection::Inspection;
 use super::outcome::{Outcome, OutcomeKind};
 use super::reference::Digest;
 use super::verdict::ImageVerdict;
@@ -104,11 +104,9 @@ impl ObservedContainer {
         let Some(digest) = &self.digest else {
             return false;
         };
-        let is_entry = match &found.content {
-            Content::Index(entries) => entries.iter().any(|entry| entry.digest == *digest),
-            Content::Manifest(_) | Content::Artifact => false,
-        };
-        *digest == found.digest || is_entry || outcome.picked().contains(digest)
+        *digest == found.digest
+            || found.entry(digest).is_some()
+            || outcome.picked().contains(digest)
     }
 }
 
@@ -117,7 +115,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::inspection::{Entry, EntryKind, MediaType};
+    use crate::domain::inspection::{Content, Entry, EntryKind, MediaType};
     use crate::domain::outcome::{Compatibility, IndexDepth, MatchReason, MissReason};
     use crate::domain::platform::Platform;
     use crate::domain::reference::ImageReference;

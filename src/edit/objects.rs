@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Owner;
+use super::ImageOwner;
 use crate::objects::kinds::{ImagePath, KindRef, KindRule, PathStep};
 
 /// Lists of lists are followed to this depth, as the reader of objects does.
@@ -10,7 +10,7 @@ const MAX_LIST_DEPTH: usize = 4;
 
 /// An image of an object, and the path to it from the top.
 pub(super) struct NamedImage<'v> {
-    pub(super) owner: Owner<'v>,
+    pub(super) owner: ImageOwner<'v>,
     pub(super) path: Vec<String>,
     pub(super) image: &'v str,
 }
@@ -55,7 +55,7 @@ impl<'v> Finder<'_, 'v> {
             }
             return;
         }
-        let owner = Owner::of(value, kind, api_version);
+        let owner = ImageOwner::of(value, kind, api_version);
         let paths = KindRef::from_object(api_version, kind).image_paths(self.kinds);
         for path in &paths {
             self.follow(&owner, value, path, 0);
@@ -70,7 +70,7 @@ impl<'v> Finder<'_, 'v> {
         }
     }
 
-    fn follow(&mut self, owner: &Owner<'v>, value: &'v Value, path: &ImagePath, at: usize) {
+    fn follow(&mut self, owner: &ImageOwner<'v>, value: &'v Value, path: &ImagePath, at: usize) {
         match (path.steps().get(at), value) {
             (None, Value::String(image)) => self.found.push(NamedImage {
                 owner: owner.clone(),

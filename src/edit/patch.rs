@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ChangedImage, LeftAlone, Wanted, end_of_image, objects};
+use super::{ChangedImage, LeftAlone, WantedImages, end_of_image, objects};
 use crate::objects::kinds::KindRef;
 
 /// A patch of one object, and what it does not change.
@@ -29,7 +29,7 @@ const EPHEMERAL: &str = "ephemeralContainers";
 
 /// The patch that gives an object of a built-in kind its new images. Others have no strategic
 /// merge: a patch would replace their lists.
-pub fn patch(object: &Value, namespace: &str, wanted: &Wanted<'_>) -> Patch {
+pub fn patch(object: &Value, namespace: &str, wanted: &WantedImages<'_>) -> Patch {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let mut patch = Patch::default();

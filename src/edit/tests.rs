@@ -281,7 +281,7 @@ fn what_has_no_images_or_no_wanted_ones_stays() {
 #[test]
 fn an_edit_that_says_more_is_not_made() {
     let text = pod("  - {name: a, image: node:22, args: [node:22]}\n");
-    let plans = |text| -> Vec<Option<Plan<'_>>> {
+    let plans = |text| -> Vec<Option<EditPlan<'_>>> {
         let mut edits = Vec::new();
         let plans = documents(text).into_iter().map(|mut document| {
             let values = document.values.take()?;
@@ -293,7 +293,7 @@ fn an_edit_that_says_more_is_not_made() {
                 change: Ok((NEW.to_owned(), 4)),
             });
             let asked = asked.collect();
-            let mut plan = Plan::new(document, values, asked);
+            let mut plan = EditPlan::new(document, values, asked);
             plan.find_edits(&mut edits);
             Some(plan)
         });

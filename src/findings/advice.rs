@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::identity::{ImageIdentity, WorkloadIdentity};
 use super::{Finding, Fix, FixKind, Rule, Severity};
 use crate::domain::advice::{PublicationState, Suggestion};
-use crate::domain::inspection::{Content, Inspection};
+use crate::domain::inspection::Inspection;
 use crate::domain::platform::Platform;
 use crate::domain::reference::{Digest, ImageReference};
 use crate::domain::tag::TagChange;
@@ -167,10 +167,7 @@ pub(crate) fn pinned_to_one_platform(
 
 /// The platforms of an index beside those of one entry.
 fn others(index: &Inspection, digest: &Digest) -> Vec<String> {
-    let own = match &index.content {
-        Content::Index(entries) => entries.iter().find(|entry| entry.digest == *digest),
-        Content::Manifest(_) | Content::Artifact => None,
-    };
+    let own = index.entry(digest);
     let own = own.and_then(|entry| entry.platform.as_deref());
     let own = own.map(Platform::normalized);
     let platforms = index.platforms().into_iter();

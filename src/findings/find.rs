@@ -234,10 +234,7 @@ fn skew(workload: WorkloadIdentity<'_>, verdict: &Verdict) -> Vec<Finding> {
 }
 
 fn skewed_platforms(inspection: &Inspection) -> Vec<String> {
-    let Content::Index(entries) = &inspection.content else {
-        return Vec::new();
-    };
-    let revisions = entries.iter().filter_map(|entry| {
+    let revisions = inspection.listed().iter().filter_map(|entry| {
         let platform = entry.platform.as_deref()?;
         let revision = entry.revision()?;
         (!platform.is_attestation()).then(|| (platform.normalized().to_string(), revision))

@@ -3,7 +3,7 @@
 //! A look-up tries each mirror and then the registry itself, and at each the credentials
 //! that fit, in the kubelet's order. All of it has one deadline.
 
-mod wanted;
+mod repository_path;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::wanted::Wanted;
+use self::repository_path::RepositoryPath;
 use super::bulkhead::RequestClass;
 use super::cache::{RegistryId, Resolved, Served, TagInspector, TagPage};
 use super::digest::{contradiction, digest_of, stated, verify};
@@ -102,16 +102,15 @@ impl Registry {
                     Err(failure) => last = failure,
                 }
                 if position + 1 < target.endpoints.len() {
-                    mirrors.push(last.reason.name());
+                    mirrors.push(last.reason);
                 }
             }
-            // Of what is concealed there is one text.
-            if last.origin == (Origin::Unconnected { is_absent: false })
-                && mirrors.contains(&Reason::NotFound.name())
-            {
-                last.origin = Origin::Unconnected { is_absent: true };
+            if let Origin::Unconnected { is_absent } = &mut last.origin {
+                *is_absent = mirrors.contains(&Reason::NotFound);
             }
+            // Of what is concealed there is one text.
             if !mirrors.is_empty() && last.origin != Origin::Concealed {
+                let mirrors: Vec<&str> = mirrors.into_iter().map(Reason::name).collect();
                 last.detail =
                     format!("{} (its mirrors: {})", last.detail, mirrors.join(", ")).into();
             }
@@ -234,7 +233,7 @@ impl Attempt<'_> {
     }
 
     async fn get(&self, method: Method, path: &str) -> Result<RegistryResponse, Unknown> {
-        self.request(method, Wanted::document(path)).await
+        self.request(method, RepositoryPath::document(path)).await
     }
 
     /// One request with the proof that the registry asks for, and at most one further try
@@ -242,9 +241,9 @@ impl Attempt<'_> {
     async fn request(
         &self,
         method: Method,
-        wanted_of: Wanted<'_>,
+        what: RepositoryPath<'_>,
     ) -> Result<RegistryResponse, Unknown> {
-        let path = wanted_of.path;
+        let path = what.path;
         let Registry { transport, tokens } = self.registry;
         let wanted = TokenRequest {
             registry: &self.url,
@@ -263,14 +262,14 @@ impl Attempt<'_> {
         let send = |authorization| {
             transport.follow(RegistryRequest {
                 method: method.clone(),
-                url: self.url_of(&wanted_of),
+                url: self.url_of(&what),
                 peer: self.endpoint.peer.clone(),
                 registry: self.label(),
                 asked: self.label().into(),
                 accept: Some(if is_document { MANIFEST_TYPES } else { "*/*" }),
                 authorization,
                 form: None,
-                largest: wanted_of.largest,
+                largest: what.largest,
                 class: self.class(is_counted),
             })
         };
@@ -318,11 +317,11 @@ impl Attempt<'_> {
     }
 
     /// Every part of the path comes from a parsed reference or digest.
-    fn url_of(&self, wanted: &Wanted<'_>) -> Url {
+    fn url_of(&self, what: &RepositoryPath<'_>) -> Url {
         let mut url = self.url.clone();
-        let path = wanted.path;
+        let path = what.path;
         url.set_path(&format!("/v2/{}/{path}", self.endpoint.repository.path()));
-        url.set_query(wanted.query);
+        url.set_query(what.query);
         url
     }
 }

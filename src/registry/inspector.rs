@@ -110,6 +110,17 @@ impl Inspector {
         LookupCredentials::of_pod(&self.shared, access, contents, target.repositories())
     }
 
+    /// The credentials for a look-up that makes no more requests than that.
+    async fn within(
+        &self,
+        limit: &RequestLimit,
+        image: &ImageReference,
+        access: &Access,
+    ) -> Result<LookupCredentials, Unknown> {
+        let contents = self.secrets.all(&access.secrets).await;
+        Ok(self.of_pod(image, access, contents)?.within(limit))
+    }
+
     fn known_as(
         &self,
         image: &ImageReference,
@@ -256,8 +267,7 @@ impl TagRegistry for Inspector {
         limit: &'a RequestLimit,
     ) -> BoxFuture<'a, Result<Arc<Inspection>, Unknown>> {
         async move {
-            let contents = self.secrets.all(&access.secrets).await;
-            let credentials = self.of_pod(image, access, contents)?.within(limit);
+            let credentials = self.within(limit, image, access).await?;
             let found = self.cache.inspect_alone(image, &credentials).await?;
             Ok(found.inspection)
         }
@@ -272,8 +282,7 @@ impl TagRegistry for Inspector {
         limit: &'a RequestLimit,
     ) -> BoxFuture<'a, Result<Vec<String>, Unknown>> {
         async move {
-            let contents = self.secrets.all(&access.secrets).await;
-            let credentials = self.of_pod(image, access, contents)?.within(limit);
+            let credentials = self.within(limit, image, access).await?;
             self.cache
                 .tags(&TagPage { image, after }, &credentials)
                 .await

@@ -148,13 +148,7 @@ impl TagSearch<'_> {
             return;
         }
         let Some(tag) = apart.image.tag() else { return };
-        let candidate = Candidate {
-            tag: tag.to_owned(),
-            change: TagChange::PerArch,
-            changes_libc: false,
-            is_less_pinned: false,
-            distribution: None,
-        };
+        let candidate = Candidate::new(tag.to_owned(), TagChange::PerArch);
         let host = match self.asked.text.split_once('/') {
             Some((host, _)) if host.contains('.') => "docker.io/",
             _ => "",
@@ -245,11 +239,7 @@ impl TagSearch<'_> {
 fn revisions(inspection: &Inspection) -> impl Iterator<Item = &str> {
     let own = inspection.build.as_deref();
     let own = own.and_then(|build| build.revision.as_deref());
-    let entries = match &inspection.content {
-        Content::Index(entries) => entries.as_slice(),
-        Content::Manifest(_) | Content::Artifact => &[],
-    };
-    let images = entries.iter().filter(|entry| {
+    let images = inspection.listed().iter().filter(|entry| {
         let platform = entry.platform.as_deref();
         platform.is_some_and(|platform| !platform.is_attestation())
     });
@@ -259,13 +249,9 @@ fn revisions(inspection: &Inspection) -> impl Iterator<Item = &str> {
 
 /// The official image that this one is made from.
 fn base_of(inspection: &Inspection) -> Option<ImageReference> {
-    let own = inspection.build.as_deref().into_iter();
-    let entries = match &inspection.content {
-        Content::Index(entries) => entries.as_slice(),
-        Content::Manifest(_) | Content::Artifact => &[],
-    };
-    let builds = entries.iter().filter_map(|entry| entry.build.as_deref());
-    let mut names = own.chain(builds).filter_map(|build| build.base.as_deref());
+    let mut names = inspection
+        .builds()
+        .filter_map(|build| build.base.as_deref());
     base(names.next()?)
 }
 

@@ -9,7 +9,7 @@ use super::{Advisor, MAX_REQUESTS};
 use crate::domain::access::Access;
 use crate::domain::advice::{Advice, SearchEnd, Suggestion};
 use crate::domain::candidates::CandidatePlatform;
-use crate::domain::inspection::{Content, Inspection};
+use crate::domain::inspection::Inspection;
 use crate::domain::node::NodePlatform;
 use crate::domain::outcome::{IndexDepth, MissReason, Outcome};
 use crate::domain::pick::{Entries, pick};
@@ -110,14 +110,7 @@ pub(super) fn has(inspection: &Inspection, node: &NodePlatform) -> bool {
 
 /// When the youngest part of an image was built, in seconds since 1970.
 pub(super) fn created(inspection: &Inspection) -> Option<u64> {
-    let own = inspection.build.as_deref();
-    let entries = match &inspection.content {
-        Content::Index(entries) => entries.as_slice(),
-        Content::Manifest(_) | Content::Artifact => &[],
-    };
-    let builds = entries.iter().filter_map(|entry| entry.build.as_deref());
-    let times = own.into_iter().chain(builds);
-    times.filter_map(|build| build.created).max()
+    inspection.builds().filter_map(|build| build.created).max()
 }
 
 /// One search.
@@ -167,13 +160,13 @@ impl<'a> TagSearch<'a> {
         if self.asked.reference.digest().is_some() {
             advice.index_of_pin = self.index_of_pin().await;
         } else if let Some(tag) = self.asked.reference.tag().and_then(Tag::parse) {
-            let Plan {
+            let CandidateOrder {
                 siblings,
                 others,
                 later_siblings,
                 rest,
                 older,
-            } = Plan::of(&tag);
+            } = CandidateOrder::of(&tag);
             // What says whether waiting helps needs some of the requests, and first of all a
             // sibling.
             let reserved = self.requests_of_publication();
@@ -252,13 +245,7 @@ impl<'a> TagSearch<'a> {
             let is_lexical = page.is_sorted();
             after = page.last().filter(|_| is_lexical).cloned();
             let older = tag.older(page.iter().map(String::as_str)).into_iter();
-            let mut older = older.map(|tag| Candidate {
-                tag,
-                change: TagChange::Older,
-                changes_libc: false,
-                is_less_pinned: false,
-                distribution: None,
-            });
+            let mut older = older.map(|tag| Candidate::new(tag, TagChange::Older));
             self.first_of(&mut older, 0).await;
         }
     }
@@ -334,7 +321,7 @@ impl<'a> TagSearch<'a> {
 }
 
 /// The candidates of a tag, in the order in which each sort is asked for.
-struct Plan {
+struct CandidateOrder {
     /// The same version on another distribution.
     siblings: Vec<Candidate>,
     /// What changes more, save for the version.
@@ -346,7 +333,7 @@ struct Plan {
     older: Vec<Candidate>,
 }
 
-impl Plan {
+impl CandidateOrder {
     fn of(tag: &Tag) -> Self {
         let mut siblings = tag.candidates();
         let count = siblings.iter().take_while(|one| is_sibling(one)).count();

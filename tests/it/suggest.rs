@@ -118,11 +118,9 @@ impl Hub {
         let mut verdict = checked.await;
         self.registry.take_requests();
         let advisor = Advisor::new(inspector, None, NOW);
-        for image in &mut verdict.images {
-            let platforms = &verdict.candidates.platforms;
-            let advice = advisor.advise(image, platforms, &template.access, deadline);
-            image.advice = advice.await;
-        }
+        advisor
+            .advise_on(&mut verdict, &template.access, deadline)
+            .await;
         let workload = Workload {
             kind: IMAGE_KIND.to_owned(),
             name: image.to_owned(),

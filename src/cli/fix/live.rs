@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::outcome::FixOutcome;
 use super::plan::replacements;
 use crate::cli::origin::WorkloadOrigin;
-use crate::edit::{Owner, has_strategic_merge, patch};
+use crate::edit::{ImageOwner, has_strategic_merge, patch};
 use crate::files::FileObject;
 use crate::objects::kinds::KindRef;
 use crate::report::{Report, ReportedWorkload, yaml};
@@ -107,7 +107,7 @@ pub async fn patches(
                 continue;
             }
         };
-        let wanted = |_: &Owner<'_>, image: &str| replacements.get(image).cloned();
+        let wanted = |_: &ImageOwner<'_>, image: &str| replacements.get(image).cloned();
         let patch = patch(&object, namespace_of(workload), &wanted);
         for change in &patch.changed {
             outcome.tell_change(&name, &change.old, &change.new);

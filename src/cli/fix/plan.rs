@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::edit::{Owner, Replacements};
+use crate::edit::{ImageOwner, Replacements};
 use crate::findings::FixKind;
 use crate::report::{Report, ReportedWorkload};
 
@@ -29,13 +29,13 @@ pub fn place(source: &str) -> (&str, usize) {
 /// What the images of a file's workloads are to become.
 #[derive(Clone, Debug, Default)]
 pub struct FilePlan {
-    by_owner: BTreeMap<Owner<'static>, Replacements>,
+    by_owner: BTreeMap<ImageOwner<'static>, Replacements>,
 }
 
 impl FilePlan {
     /// Adds what the images of a workload are to become.
     pub fn add(&mut self, workload: &ReportedWorkload, replacements: Replacements) {
-        let owner = Owner {
+        let owner = ImageOwner {
             api_version: Cow::Owned(workload.api_version.clone()),
             kind: Cow::Owned(workload.kind.clone()),
             name: Cow::Owned(workload.name.clone()),
@@ -44,7 +44,7 @@ impl FilePlan {
     }
 
     /// What an image of an object is to become.
-    pub fn wanted(&self, owner: &Owner<'_>, image: &str) -> Option<String> {
+    pub fn wanted(&self, owner: &ImageOwner<'_>, image: &str) -> Option<String> {
         self.by_owner.get(owner)?.get(image).cloned()
     }
 

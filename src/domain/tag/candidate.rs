@@ -220,15 +220,22 @@ fn previous(tag: &Tag) -> Vec<Respelled> {
     all.collect()
 }
 
-impl Respelled {
-    fn of(words: Vec<String>, change: TagChange) -> Self {
-        let candidate = Candidate {
-            tag: String::new(),
+impl Candidate {
+    /// A tag that changes nothing else.
+    pub fn new(tag: String, change: TagChange) -> Self {
+        Self {
+            tag,
             change,
             changes_libc: false,
             is_less_pinned: false,
             distribution: None,
-        };
+        }
+    }
+}
+
+impl Respelled {
+    fn of(words: Vec<String>, change: TagChange) -> Self {
+        let candidate = Candidate::new(String::new(), change);
         Self { words, candidate }
     }
 

@@ -13,14 +13,14 @@ const MAX_TAGS_BYTES: u64 = 256 * 1024;
 
 /// What is asked for of a repository.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct RepositoryPath<'a> {
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
     /// Most bytes of the answer.
     pub(super) largest: u64,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> RepositoryPath<'a> {
     pub(super) fn document(path: &'a str) -> Self {
         Self {
             path,
@@ -36,10 +36,10 @@ impl Attempt<'_> {
     pub(super) async fn tags(&self, after: Option<&str>) -> Result<Vec<String>, Unknown> {
         let after = after.map(|tag| format!("&last={tag}"));
         let query = format!("n={TAGS_A_PAGE}{}", after.unwrap_or_default());
-        let what = Wanted {
+        let what = RepositoryPath {
             query: Some(&query),
             largest: MAX_TAGS_BYTES,
-            ..Wanted::document("tags/list")
+            ..RepositoryPath::document("tags/list")
         };
         let answer = self.request(Method::GET, what).await?;
         let tags = document::parse_tags(&answer.body);
