@@ -74,10 +74,10 @@ impl Files {
     ) {
         let mut plans: BTreeMap<&str, FilePlan> = BTreeMap::new();
         let mut troubled: BTreeSet<&str> = BTreeSet::new();
-        for (position, workload) in report.workloads.iter().enumerate() {
+        for (workload, replacements) in report.workloads.iter().zip(replacements(report)) {
             let path = place(workload.source.as_deref().unwrap_or_default()).0;
             let plan = plans.entry(path).or_default();
-            plan.add(workload, replacements(report, position));
+            plan.add(workload, replacements);
         }
         for finding in &report.findings {
             if report.weight(finding) != LevelResult::Pass {
@@ -130,15 +130,15 @@ impl Files {
 
     /// Tells which values of a chart would change its images.
     fn tell_values(&self, path: &str, report: &Report, outcome: &mut FixOutcome) {
-        let workloads = report.workloads.iter().enumerate();
-        for (position, workload) in workloads.filter(|(_, workload)| workload.kind == IMAGE_KIND) {
+        let workloads = report.workloads.iter().zip(replacements(report));
+        for (workload, replacements) in workloads.filter(|(one, _)| one.kind == IMAGE_KIND) {
             let source = workload.source.as_deref().unwrap_or_default();
             let mut templates = self.templates.iter();
             let known = templates.find(|(known, image)| {
                 known == source && image.image == workload.name && place(known).0 == path
             });
             let Some((_, image)) = known else { continue };
-            for (old, new) in replacements(report, position) {
+            for (old, new) in replacements {
                 // The value is what stands behind the last colon.
                 let tag = new.rsplit_once(':').map_or(new.as_str(), |(_, tag)| tag);
                 outcome.leave(

@@ -87,8 +87,7 @@ pub async fn patches(
     outcome: &mut FixOutcome,
 ) -> Result<String> {
     let mut documents = Vec::new();
-    for (position, workload) in report.workloads.iter().enumerate() {
-        let replacements = replacements(report, position);
+    for (workload, replacements) in report.workloads.iter().zip(replacements(report)) {
         if replacements.is_empty() {
             continue;
         }

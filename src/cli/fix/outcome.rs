@@ -59,14 +59,15 @@ impl FixOutcome {
     /// Tells of which images nothing is known that would help: those of the findings that
     /// count, save for what is told elsewhere.
     pub fn give_up(&mut self, report: &Report, is_told_here: impl Fn(&Finding) -> bool) {
+        let replacements = replacements(report);
         let mut told = BTreeSet::new();
         for finding in &report.findings {
             let counts = report.weight(finding) != LevelResult::Pass;
-            let new = replacements(report, finding.workload);
+            let new = replacements.get(finding.workload);
             let is_mended = finding
                 .image
                 .as_ref()
-                .is_some_and(|image| new.contains_key(image));
+                .is_some_and(|image| new.is_some_and(|new| new.contains_key(image)));
             if counts && !is_mended && is_told_here(finding) {
                 self.is_left = true;
                 let workload = report.workloads.get(finding.workload);

@@ -7,16 +7,19 @@ use crate::edit::{ImageOwner, Replacements};
 use crate::findings::FixKind;
 use crate::report::{Report, ReportedWorkload};
 
-/// What the images of a workload are to become: by name as written, another tag or digest of
-/// the same repository.
-pub fn replacements(report: &Report, workload: usize) -> Replacements {
+/// What the images of each workload are to become: by name as written, another tag or digest
+/// of the same repository.
+pub fn replacements(report: &Report) -> Vec<Replacements> {
+    let mut all = vec![Replacements::new(); report.workloads.len()];
     let findings = report.findings.iter();
-    let own = findings.filter(|finding| finding.workload == workload && finding.accepted.is_none());
-    let fixes = own.flat_map(|finding| &finding.fixes);
-    let images = fixes.filter(|fix| matches!(fix.kind, FixKind::Retag | FixKind::Repin));
-    images
-        .map(|fix| (fix.old.clone(), fix.new.clone()))
-        .collect()
+    for finding in findings.filter(|finding| finding.accepted.is_none()) {
+        let fixes = finding.fixes.iter();
+        let images = fixes.filter(|fix| matches!(fix.kind, FixKind::Retag | FixKind::Repin));
+        if let Some(own) = all.get_mut(finding.workload) {
+            own.extend(images.map(|fix| (fix.old.clone(), fix.new.clone())));
+        }
+    }
+    all
 }
 
 /// The file that a workload is from, and its line there.
