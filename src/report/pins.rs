@@ -1,6 +1,6 @@
 //! Digests that are one manifest of an index which was seen in the same run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::lost::identity;
@@ -62,16 +62,15 @@ impl Pins {
             return Vec::new();
         }
         let tagged = self.tagged(workloads, inspector);
-        let findings = self.pinned.iter().filter_map(|pin| {
+        let known = known.iter();
+        let known = known.filter(|finding| finding.rule == Rule::PinnedToOnePlatform);
+        let known: HashSet<(usize, Option<&str>)> = known
+            .map(|finding| (finding.workload, finding.image.as_deref()))
+            .collect();
+        let pinned = self.pinned.iter();
+        let pinned = pinned.filter(|pin| !known.contains(&(pin.workload, Some(&pin.image))));
+        let findings = pinned.filter_map(|pin| {
             let workload = workloads.get(pin.workload)?;
-            let is_same = |finding: &Finding| {
-                finding.rule == Rule::PinnedToOnePlatform
-                    && finding.workload == pin.workload
-                    && finding.image.as_deref() == Some(&pin.image)
-            };
-            if known.iter().any(is_same) {
-                return None;
-            }
             let (tag, index) = index_of(&pin.reference, &tagged)?;
             let image = workload.images.iter().find(|one| one.image == pin.image)?;
             let pinned = PinnedImage {
